@@ -1,0 +1,7 @@
+"""Subcommands."""
+
+from neurondeath_theory._console import Command
+
+__all__ = ["COMMANDS"]
+
+COMMANDS: dict[str, Command] = {}

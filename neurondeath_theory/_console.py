@@ -1,0 +1,204 @@
+"""How every command of the house reads its arguments, prints its data and reports errors.
+
+Data go to stdout as table, JSON or CSV; progress and messages to stderr. Bad input is one line on stderr and exit code
+2, never a traceback. Subcommands stand in static tables name -> "module:attribute" and are imported when called.
+"""
+
+import csv
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from typer.core import TyperGroup
+
+from neurondeath_theory._result import format_number
+from neurondeath_theory._validation import invalid
+from neurondeath_theory.errors import NeuronDeathError
+
+__all__ = [
+    "Command",
+    "Format",
+    "FormatOption",
+    "command_line",
+    "parse_counts",
+    "print_csv",
+    "print_json",
+    "print_table",
+    "run",
+]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+PIPE_WIDTH = 250  # columns of a table that no terminal limits
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: where it lives and its line in the help."""
+
+    target: str
+    help: str
+
+
+class Format(str, Enum):
+    """How a command writes its data on stdout."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write the data on stdout.")]
+
+
+def command_line(name: str, commands: Mapping[str, Command], *, help: str, version: str) -> typer.Typer:
+    """Build a command line whose subcommands are imported when they are called."""
+
+    class LazyGroup(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            return list(commands)
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            if cmd_name not in commands:
+                return None
+            return _load(cmd_name, commands[cmd_name])
+
+        def format_commands(self, ctx: Any, formatter: Any) -> None:  # the help, without importing a thing
+            with formatter.section("Commands"):
+                formatter.write_dl([(label, command.help) for label, command in commands.items()])
+
+    app = typer.Typer(name=name, cls=LazyGroup, add_completion=False, rich_markup_mode=None, help=help)
+
+    @app.callback(invoke_without_command=True)
+    def root(
+        context: typer.Context,
+        show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    ) -> None:
+        if show_version:
+            typer.echo(f"{name} {version}")
+            raise typer.Exit
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+            raise typer.Exit
+
+    return app
+
+
+def _load(name: str, command: Command) -> Any:
+    module, attribute = command.target.split(":")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name)(getattr(import_module(module), attribute))
+    return typer.main.get_command(app)
+
+
+def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and give its exit code; every error a user can cause becomes one line on stderr."""
+    try:
+        code = typer.main.get_command(app).main(
+            args=list(sys.argv[1:] if arguments is None else arguments), prog_name=name, standalone_mode=False
+        )
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except NeuronDeathError as error:
+        return _complain(name, str(error))
+    except typer.TyperException as error:
+        return _complain(name, f"{error.format_message()} (see `{name} --help`)")
+    except (KeyboardInterrupt, typer.Abort):
+        _complain(name, "interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of stdout has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f" {error.filename!r}" if error.filename else ""
+        return _complain(name, f"the system refused{where}: {error.strerror or error}")
+
+
+def _complain(name: str, message: str) -> int:
+    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def parse_counts(name: str, text: str) -> list[int]:
+    """Read whole numbers from a list of numbers and ranges `first:last[:step]`, ends included.
+
+    Examples
+    --------
+    >>> parse_counts("--width", "2,4:8:2,10")
+    [2, 4, 6, 8, 10]
+    """
+    counts: list[int] = []
+    rule = "be whole numbers or ranges first:last[:step], separated by commas, each of at least 1"
+    for part in text.split(","):
+        try:
+            ends = [int(piece) for piece in part.split(":")]
+        except ValueError:
+            raise invalid(name, rule, text) from None
+        if not 1 <= len(ends) <= 3 or min(ends) < 1 or ends[0] > ends[min(1, len(ends) - 1)]:
+            raise invalid(name, rule, text)
+        if len(ends) == 1:
+            counts.append(ends[0])
+            continue
+        picked = range(ends[0], ends[1] + 1, ends[2] if len(ends) == 3 else 1)
+        if len(picked) > 100_000:
+            raise invalid(name, "name at most 100000 numbers", part)
+        counts.extend(picked)
+    return counts
+
+
+def print_json(data: Any) -> None:
+    """Write one JSON document; numbers that JSON lacks (NaN, infinity) become null."""
+    print(json.dumps(_plain(data), indent=2, allow_nan=False))
+
+
+def print_csv(columns: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]) -> None:
+    """Write columns as CSV with a header line."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow([_plain(value) for value in row])
+
+
+def print_table(
+    columns: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]], *, title: str = "", notes: Sequence[str] = ()
+) -> None:
+    """Write columns as an aligned table, a title above it and notes below."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    numeric = [all(isinstance(v, (int, float, np.number)) or v is None for v in c) for c in columns.values()]
+    for name, right in zip(columns, numeric, strict=True):
+        table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*(Text(format_number(value)) for value in row))
+    if title:
+        console.print(Text(title, style="bold"))
+    console.print(table)
+    for note in notes:
+        console.print(Text(note), soft_wrap=True)
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy scalars, arrays and non-finite numbers into what JSON knows."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,12 @@
+"""The theory's subcommands: name -> where it lives; nothing is imported before it is called."""
+
+from neurondeath_theory._console import Command
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = {
+    "bounds": Command(
+        "neurondeath_theory.commands.bounds:bounds",
+        "Bound the probability that a ReLU network is born alive.",
+    ),
+}
