@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -48,7 +48,7 @@ class Command:
     help: str
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a command writes its data on stdout."""
 
     table = "table"

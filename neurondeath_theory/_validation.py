@@ -60,9 +60,8 @@ def check_widths(name: str, widths: Any) -> npt.NDArray[np.int64]:
         raise invalid(name, rule, widths) from None
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf":
         raise invalid(name, rule, widths)
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all() or (array != np.floor(array)).any():
-            raise invalid(name, rule, widths)
+    if array.dtype.kind == "f" and (not np.isfinite(array).all() or (array != np.floor(array)).any()):
+        raise invalid(name, rule, widths)
     wrong = np.flatnonzero((array < 1) | (array > LARGEST_COUNT))
     if wrong.size:
         first = int(wrong[0])

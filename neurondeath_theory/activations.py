@@ -7,6 +7,7 @@ theory needs (values, derivatives, Gaussian moments) follows from these numbers,
 Sources: shifted ReLU, soft threshold and their clipped forms after `price2024` (arXiv 2402.16184), section 2.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ class PiecewiseLinear:
     ) -> None:
         knots = tuple(check_real(f"kinks[{i}]", kink) for i, kink in enumerate(kinks))
         steps = tuple(check_real(f"slopes[{i}]", slope) for i, slope in enumerate(slopes))
-        if any(right <= left for left, right in zip(knots, knots[1:], strict=False)):
+        if any(right <= left for left, right in itertools.pairwise(knots)):
             raise invalid("kinks", "increase strictly", knots)
         if len(steps) != len(knots) + 1:
             raise invalid("slopes", f"number one more than the kinks, {len(knots) + 1}", steps)
@@ -145,9 +146,7 @@ def hard_tanh(limit: float = 1.0) -> PiecewiseLinear:
 def shifted_relu(tau: float) -> PiecewiseLinear:
     """Shifted rectifier max(x - tau, 0) [price2024]; any finite tau."""
     shift = check_real("tau", tau)
-    return PiecewiseLinear(
-        [shift], [0.0, 1.0], value_at_zero=max(-shift, 0.0), name=f"shifted_relu(tau={shift:g})"
-    )
+    return PiecewiseLinear([shift], [0.0, 1.0], value_at_zero=max(-shift, 0.0), name=f"shifted_relu(tau={shift:g})")
 
 
 def soft_threshold(tau: float) -> PiecewiseLinear:
@@ -176,6 +175,4 @@ def clipped_soft_threshold(tau: float, m: float) -> PiecewiseLinear:
     name = f"clipped_soft_threshold(tau={shift:g}, m={height:g})"
     if shift == 0.0:
         return PiecewiseLinear([-height, height], [0.0, 1.0, 0.0], name=name)
-    return PiecewiseLinear(
-        [-shift - height, -shift, shift, shift + height], [0.0, 1.0, 0.0, 1.0, 0.0], name=name
-    )
+    return PiecewiseLinear([-shift - height, -shift, shift, shift + height], [0.0, 1.0, 0.0, 1.0, 0.0], name=name)

@@ -171,9 +171,7 @@ def survival_bounds(
     fan_in = np.concatenate([[input_dim or 1], layers[:-1]]).astype(np.float64)
     log_all_negative = -LN2 * layers * (fan_in + (1.0 if bias else 0.0))
     if not nonnegative_inputs:
-        log_all_negative[
-            0
-        ] = -math.inf  # inputs of both signs: layer 1 need not die when all its weights are negative
+        log_all_negative[0] = -math.inf  # inputs of both signs: layer 1 need not die when all its weights are negative
     log_upper, log_death_at_least = _log_survival(log_all_negative)
     return SurvivalBounds(
         widths=layers,

@@ -1,6 +1,6 @@
 """`neurondeath bounds`: bounds on the survival of a plain ReLU network."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -22,9 +22,7 @@ def bounds(
     nonnegative_inputs: Annotated[
         bool, typer.Option("--nonnegative-inputs", help="All inputs lie in the non-negative orthant.")
     ] = False,
-    per_layer: Annotated[
-        bool, typer.Option("--per-layer", help="Give every layer, not only the last.")
-    ] = False,
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="Give every layer, not only the last.")] = False,
     output: FormatOption = Format.table,
 ) -> None:
     """Bound the probability that a plain ReLU network is born alive, and give its exact mean living ratio."""
