@@ -1,1 +1,1 @@
-"""x."""
+"""The figures: each computes its data through theory and simulation, saves them, and draws."""

@@ -4,7 +4,6 @@ import sys
 
 from figures.commands import COMMANDS as FIGURE_COMMANDS
 from neurondeath_theory._console import command_line, run
-from neurondeath_theory._version import project_version
 from neurondeath_theory.commands import COMMANDS as THEORY_COMMANDS
 from simulations.commands import COMMANDS as SIMULATION_COMMANDS
 
@@ -17,7 +16,7 @@ COMMANDS = {**THEORY_COMMANDS, **SIMULATION_COMMANDS, **FIGURE_COMMANDS}
 
 def main() -> int:
     """Run the command line of this process and give its exit code."""
-    return run(command_line(NAME, COMMANDS, help=HELP, version=project_version()), NAME)
+    return run(command_line(NAME, COMMANDS, help=HELP), NAME)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,8 @@
 import sys
 
 from neurondeath_theory._console import command_line, run
-from neurondeath_theory._version import project_version
 from neurondeath_theory.commands import COMMANDS
 
 if __name__ == "__main__":
     NAME = "neurondeath_theory"
-    sys.exit(run(command_line(NAME, COMMANDS, help=__doc__ or "", version=project_version()), NAME))
+    sys.exit(run(command_line(NAME, COMMANDS, help=__doc__ or ""), NAME))

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
+from itertools import product
 from typing import Annotated, Any
 
 import numpy as np
@@ -32,11 +33,15 @@ __all__ = [
     "print_csv",
     "print_json",
     "print_table",
+    "read_layers",
     "run",
+    "shown_layers",
 ]
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+MOST_LAYERS = 10_000_000  # layers of all networks together that fit in memory with their bounds
+SHOWN_LAYERS = 50  # layers of a table before it thins out
 PIPE_WIDTH = 250  # columns of a table that no terminal limits
 
 
@@ -59,7 +64,7 @@ class Format(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write the data on stdout.")]
 
 
-def command_line(name: str, commands: Mapping[str, Command], *, help: str, version: str) -> typer.Typer:
+def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> typer.Typer:
     """Build a command line whose subcommands are imported when they are called."""
 
     class LazyGroup(TyperGroup):
@@ -83,7 +88,9 @@ def command_line(name: str, commands: Mapping[str, Command], *, help: str, versi
         show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     ) -> None:
         if show_version:
-            typer.echo(f"{name} {version}")
+            from neurondeath_theory._version import __version__
+
+            typer.echo(f"{name} {__version__}")
             raise typer.Exit
         if context.invoked_subcommand is None:
             typer.echo(context.get_help())
@@ -108,7 +115,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except NeuronDeathError as error:
-        return _complain(name, str(error))
+        _complain(name, str(error))
+        return error.exit_code
     except typer.TyperException as error:
         return _complain(name, f"{error.format_message()} (see `{name} --help`)")
     except (KeyboardInterrupt, typer.Abort):
@@ -152,6 +160,35 @@ def parse_counts(name: str, text: str) -> list[int]:
             raise invalid(name, "name at most 100000 numbers", part)
         counts.extend(picked)
     return counts
+
+
+def read_layers(width: str | None, depth: str | None, widths: str | None) -> list[Sequence[int]]:
+    """List networks as hidden widths: all combinations of `--width` and `--depth`, or the one of `--widths`."""
+    if widths is not None:
+        if width is not None or depth is not None:
+            raise invalid("--widths", "stand alone, without --width and --depth", widths)
+        return [parse_counts("--widths", widths)]
+    if width is None or depth is None:
+        missing = "--width" if width is None else "--depth"
+        raise invalid(missing, "be given", None, "give --width W --depth K, or --widths 8,8,16")
+    grid = list(product(parse_counts("--width", width), parse_counts("--depth", depth)))
+    if sum(layers for _, layers in grid) > MOST_LAYERS:
+        raise invalid("--depth", f"ask for at most {MOST_LAYERS} layers in all", depth)
+    return [[units] * layers for units, layers in grid]
+
+
+def shown_layers(depth: int) -> list[int]:
+    """Pick the layers a table shows, as indices from 0: all, or 1, 2, 5, 10, ... and the last of a deep network.
+
+    Examples
+    --------
+    >>> [index + 1 for index in shown_layers(120)]
+    [1, 2, 5, 10, 20, 50, 100, 120]
+    """
+    if depth <= SHOWN_LAYERS:
+        return list(range(depth))
+    ladder = (step * 10**power for power in range(len(str(depth))) for step in (1, 2, 5))
+    return [layer - 1 for layer in ladder if layer < depth] + [depth - 1]
 
 
 def print_json(data: Any) -> None:

@@ -6,7 +6,7 @@ Each function takes the argument's public name first, returns the value in the t
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,17 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_flag",
+    "check_instance",
     "check_points",
     "check_real",
+    "check_reals",
     "check_widths",
     "invalid",
 ]
 
 LARGEST_COUNT = 2**31 - 1
+
+Instance = TypeVar("Instance")
 
 
 def invalid(name: str, rule: str, received: object, remedy: str = "") -> InvalidArgumentError:
@@ -96,6 +100,34 @@ def check_real(
     if not inside or (low_open and number == low) or (high_open and number == high):
         raise invalid(name, rule, value)
     return number
+
+
+def check_reals(
+    name: str, values: Any, *, low: float = -math.inf, high: float = math.inf, low_open: bool = False
+) -> npt.NDArray[np.float64]:
+    """Accept a number or an array of finite real numbers in an interval, any shape, as float64."""
+    edge = "above" if low_open else "of at least"
+    rule = f"hold finite numbers {edge} {low:g}" if high == math.inf else f"hold numbers in [{low:g}, {high:g}]"
+    if low == -math.inf and high == math.inf:
+        rule = "hold finite numbers"
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise invalid(name, rule, values) from None
+    if array.dtype.kind not in "iuf":
+        raise invalid(name, rule, values)
+    array = array.astype(np.float64)
+    wrong = ~np.isfinite(array) | (array < low) | (array > high) | (low_open & (array == low))
+    if wrong.any():
+        raise invalid(name, rule, array[wrong].flat[0].item())
+    return array
+
+
+def check_instance(name: str, value: Any, kind: type[Instance], what: str, remedy: str = "") -> Instance:
+    """Accept an object of one class, described in words."""
+    if not isinstance(value, kind):
+        raise invalid(name, f"be {what}", value, remedy)
+    return value
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:

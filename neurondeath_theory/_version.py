@@ -2,12 +2,9 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["project_version"]
+__all__ = ["__version__"]
 
-
-def project_version() -> str:
-    """Give the installed version, or "unknown" in a source tree that was never installed."""
-    try:
-        return version("neurondeath")
-    except PackageNotFoundError:
-        return "unknown"
+try:
+    __version__ = version("neurondeath")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "unknown"

@@ -4,7 +4,15 @@ __all__ = ["AssumptionError", "InvalidArgumentError", "MissingExtraError", "Neur
 
 
 class NeuronDeathError(Exception):
-    """Base of every error a user can cause; the command line prints it as one line and exits with 2."""
+    """Base of every error a user can cause; the command line prints it as one line.
+
+    Attributes
+    ----------
+    exit_code : int
+        Exit code of the command line, 2 unless said otherwise.
+    """
+
+    exit_code: int = 2
 
 
 class InvalidArgumentError(NeuronDeathError, ValueError):

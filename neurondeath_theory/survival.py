@@ -1,8 +1,8 @@
 r"""Bounds on the probability that a plain ReLU network is initialised alive.
 
-Model: $x_l = \mathrm{relu}(W_l x_{l-1} + b_l)$, widths $n_1..n_k$, input dimension $n_0$. A point is alive through layer
-l when no layer 1..l has all its units inactive at it; the network is alive on an input set S when some point of S is
-alive through layer l. Write $d_j = 2^{-n_j}$.
+Model: $x_l = \mathrm{relu}(W_l x_{l-1} + b_l)$, widths $n_1..n_k$, input dimension $n_0$. A point is alive through
+layer l when no layer 1..l has all its units inactive at it; the network is alive on an input set S when some point of S
+is alive through layer l. Write $d_j = 2^{-n_j}$.
 
 - Lower bound $\prod_{j \le l} (1 - d_j)$ [rister2020, theorem on the lower bound]. Proof: fix one nonzero point alive
   through layer j-1. Negating rows of $(W_j, b_j)$ leaves their law unchanged and no pre-activation is zero, so the n_j

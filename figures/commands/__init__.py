@@ -1,7 +1,9 @@
-"""Subcommands."""
+"""The figures' subcommands: name -> where it lives; nothing is imported before it is called."""
 
 from neurondeath_theory._console import Command
 
 __all__ = ["COMMANDS"]
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS = {
+    "plot": Command("figures.commands.plot:plot", "Draw the estimates of a results store beside the bounds."),
+}

@@ -1,7 +1,12 @@
-"""Subcommands."""
+"""The simulation's subcommands: name -> where it lives; nothing is imported before it is called."""
 
 from neurondeath_theory._console import Command
 
 __all__ = ["COMMANDS"]
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS = {
+    "simulate": Command(
+        "simulations.commands.simulate:simulate", "Estimate survival by Monte Carlo over a grid of networks."
+    ),
+    "results": Command("simulations.commands.results:results", "Read the estimates of a results store."),
+}

@@ -1,0 +1,49 @@
+# `make` lists the targets. Everything runs in this folder's own virtual environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test verify lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'  # the first pip that knows dependency groups
+	@$(PIP) install --editable . --group test
+	@touch $@
+
+$(VENV)/.linters: $(STAMP)
+	@$(PIP) install --group lint
+	@touch $@
+
+demo: $(STAMP) ## bounds, a simulation on digits and Gaussian points, and a picture, in demo/
+	@mkdir -p demo
+	$(BIN)/neurondeath bounds --width 2,3,4,8 --depth 50
+	@echo
+	$(BIN)/neurondeath simulate --width 2,3,4,8 --depth 50 --inputs digits:256 --inputs gaussian:64 \
+		--trials 2000 --store demo/survival.sqlite
+	$(BIN)/neurondeath plot demo/survival.sqlite --out demo/survival_depth.png
+	@echo "results: demo/survival.sqlite   picture: demo/survival_depth.png"
+
+test: $(STAMP) ## the tests and the examples in the documentation
+	$(BIN)/python -m pytest
+
+verify: $(STAMP) ## the long suites: statistical tests over many seeds
+	NEURONDEATH_SEEDS=20 $(BIN)/python -m pytest -m "slow or statistical"
+
+lint: $(VENV)/.linters ## style, types and the arrows between packages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove the environment and everything that was made
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,83 @@
+"""`simulate`: estimate the survival of one random network by Monte Carlo."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from neurondeath_theory._validation import check_count, check_flag, invalid
+from neurondeath_theory.network import Network
+from simulations.driver import check_workers, run_tasks
+from simulations.estimates import Simulation, read_simulation
+from simulations.inputs import InputSet, input_set
+from simulations.store import Store
+from simulations.task import Task
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    network: Network,
+    inputs: str | Path | npt.NDArray[Any] | InputSet = "gaussian:64",
+    *,
+    trials: int = 1000,
+    seed: int = 0,
+    input_seed: int = 0,
+    workers: int | str | None = None,
+    store: str | Path | None = None,
+    dtype: str = "float32",
+    quiet: bool = True,
+) -> Simulation:
+    """Sample networks and estimate, layer by layer, P(alive) and the mean living ratio.
+
+    Parameters
+    ----------
+    network : Network
+        The law to sample from.
+    inputs : str, path, float array of shape (n_points, input_dim), or InputSet
+        The points the networks must live on; see `simulations.inputs` for the specifications.
+    trials : int
+        Number of networks, at least 1.
+    seed : int
+        Seed of the networks, at least 0; the same seed gives the same result with any number of workers.
+    input_seed : int
+        Seed of a random input set.
+    workers : int, optional
+        Threads; all cores by default.
+    store : path, optional
+        A results store to keep the trials in: what it already holds is not sampled again. Without one the trials are
+        kept in memory and forgotten.
+    dtype : {"float32", "float64"}
+        Arithmetic of the forward pass.
+    quiet : bool
+        Show no progress on stderr.
+
+    Returns
+    -------
+    Simulation
+        Estimates with errors beside the theory's bounds, one entry a layer.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument leaves its domain or the inputs do not fit the network.
+    StoreError
+        If the store cannot be used.
+
+    Examples
+    --------
+    >>> result = simulate(Network([3] * 10), "gaussian:32", trials=200, seed=1)
+    >>> bool(result.lower_bound[-1] <= result.high[-1] and result.low[-1] <= result.upper_bound[-1])
+    True
+    """
+    if not isinstance(network, Network):
+        raise invalid("network", "be a Network", network)
+    trials = check_count("trials", trials)
+    seed = check_count("seed", seed, least=0)
+    n_workers = check_workers("workers", workers)
+    quiet = check_flag("quiet", quiet)
+    points = input_set(inputs, dimension=network.input_dim, seed=input_seed)
+    task = Task(network, points, dtype=dtype)
+    with Store(":memory:" if store is None else store) as results:
+        run_tasks([task], results, trials=trials, seed=seed, workers=n_workers, quiet=quiet)
+        return read_simulation(results, task.task_id, seed, task.description())

@@ -1,0 +1,77 @@
+"""A task: one network on one input set with one estimator, under an id that never changes."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from neurondeath_theory._validation import check_choice
+from neurondeath_theory.network import Network
+from simulations.counter_random import STREAM_VERSION
+from simulations.inputs import InputSet
+
+__all__ = ["Task"]
+
+SHARD_WORK = 2**25  # multiply-adds of a shard: some ten milliseconds
+MOST_SHARD_TRIALS = 1024
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is sampled; how often and with which seed is not part of it.
+
+    Parameters
+    ----------
+    network : Network
+        The law of the networks.
+    inputs : InputSet
+        The points.
+    dtype : {"float32", "float64"}
+        Arithmetic of the forward pass; "float64" checks "float32" on the same random numbers.
+    """
+
+    network: Network
+    inputs: InputSet
+    dtype: str = "float32"
+
+    estimator = "crude"
+    engine = "dense"
+
+    def __post_init__(self) -> None:
+        check_choice("dtype", self.dtype, DTYPES)
+
+    @cached_property
+    def task_id(self) -> str:
+        """Hash of all that shapes the numbers; whatever has its default value is left out."""
+        identity: dict[str, Any] = {
+            "network": self.network.description(),
+            "inputs": {"content": self.inputs.content_hash},
+            "stream": STREAM_VERSION,
+        }
+        if self.dtype != "float32":
+            identity["dtype"] = self.dtype
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def description(self) -> dict[str, Any]:
+        """Describe the task for a store: enough to show its results beside the theory without the points."""
+        return {
+            "network": self.network.description(),
+            "inputs": self.inputs.description(),
+            "estimator": self.estimator,
+            "engine": self.engine,
+            "dtype": self.dtype,
+            "stream": STREAM_VERSION,
+        }
+
+    @property
+    def shard_trials(self) -> int:
+        """Trials of a shard of the fixed grid: a power of two that takes about SHARD_WORK multiply-adds."""
+        pairs = zip(self.network.widths, self.network.fan_ins, strict=True)
+        work = self.inputs.n_points * sum(width * fan_in for width, fan_in in pairs)
+        trials = 1
+        while trials < MOST_SHARD_TRIALS and 2 * trials * work <= SHARD_WORK:
+            trials *= 2
+        return trials

@@ -1,0 +1,198 @@
+"""The command line as a user meets it: formats, JSON keys, one line for every bad input, exit codes."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from neurondeath import __main__ as root
+from neurondeath_theory._console import command_line, parse_counts, run, shown_layers
+from neurondeath_theory.errors import InvalidArgumentError
+from neurondeath_theory.survival import survival_bounds
+
+
+@pytest.fixture
+def nd(capsys, tmp_path, monkeypatch):
+    """Run a command line in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    app = command_line(root.NAME, root.COMMANDS, help=root.HELP)
+
+    def call(line):
+        code = run(app, root.NAME, line.split())
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_bounds_json(nd):
+    code, out, err = nd("bounds --width 3 --depth 20 --format json")
+    assert (code, err) == (0, "")
+    data = json.loads(out)
+    bounds = survival_bounds([3] * 20)
+    assert data["width"] == 3
+    assert data["depth"] == 20
+    for key in ("lower", "upper", "mean_living_ratio", "log10_death_at_most", "log10_death_at_least"):
+        assert data[key] == pytest.approx(float(getattr(bounds, key)[-1]), rel=1e-15)
+    single = json.loads(nd("bounds --widths 4 --format json")[1])
+    assert single["upper"] == 1.0
+    assert single["log10_death_at_least"] is None  # log of a probability that may be zero
+
+
+def test_bounds_options(nd):
+    options = "--widths 8,4 --no-bias --nonnegative-inputs --input-dim 3 --per-layer"
+    rows = list(csv.DictReader(io.StringIO(nd(f"bounds {options} --format csv")[1])))
+    bounds = survival_bounds([8, 4], bias=False, nonnegative_inputs=True, input_dim=3)
+    assert [float(row["upper"]) for row in rows] == bounds.upper.tolist()
+    layers = json.loads(nd(f"bounds {options} --format json")[1])["layers"]
+    assert [layer["upper"] for layer in layers] == bounds.upper.tolist()
+    table = nd("bounds --width 2:4 --depth 5,10")[1]
+    assert len(table.splitlines()) == 2 + 6
+    assert len(json.loads(nd("bounds --width 2:4 --depth 5,10 --format json")[1])["bounds"]) == 6
+    assert len(nd("bounds --width 2 --depth 1000 --per-layer")[1].splitlines()) < 20
+
+
+def test_simulate_results_plot(nd, tmp_path):
+    line = "simulate --width 2,4 --depth 6 --inputs gaussian:16 --inputs digits:20 --trials 300 --seed 5 --quiet"
+    code, out, err = nd(f"{line} --format json")
+    assert (code, err) == (0, "")
+    tasks = json.loads(out)["tasks"]
+    assert len(tasks) == 4
+    assert {task["inputs"] for task in tasks} == {"gaussian:16", "digits:20"}
+    assert {task["input_dim"] for task in tasks} == {2, 4, 64}
+    for task in tasks:
+        assert task["widths"] in ([2] * 6, [4] * 6)
+        assert [layer["depth"] for layer in task["layers"]] == [1, 2, 3, 4, 5, 6]
+        for layer in task["layers"]:
+            assert layer["low"] <= layer["alive"] <= layer["high"]
+            assert layer["lower_bound"] <= layer["upper_bound"]
+            assert layer["trials"] == 300
+            assert layer["estimator"] == "crude"
+            assert layer["living_ratio_stderr"] >= 0
+    assert os.listdir(tmp_path) == ["neurondeath.sqlite"]
+    again = json.loads(nd(f"{line} --format json")[1])["tasks"]
+    assert [task["layers"] for task in again] == [task["layers"] for task in tasks]
+    stored = json.loads(nd("results neurondeath.sqlite --format json")[1])["tasks"]
+    assert {task["task_id"]: task["layers"] for task in stored} == {task["task_id"]: task["layers"] for task in tasks}
+    rows = list(csv.DictReader(io.StringIO(nd("results neurondeath.sqlite --format csv")[1])))
+    assert len(rows) == 24
+    one = nd(f"results neurondeath.sqlite --task {tasks[0]['task_id'][:8]}")[1]
+    assert one.count("gaussian:16") == 1
+    assert nd("results neurondeath.sqlite --per-layer")[1].count("lower_bound") == 4
+    for kind in ("png", "pdf", "svg"):
+        code, out, _ = nd(f"plot neurondeath.sqlite --out picture.{kind} --log")
+        assert (code, out.strip()) == (0, f"picture.{kind}")
+        first = (tmp_path / f"picture.{kind}").read_bytes()
+        nd(f"plot neurondeath.sqlite --out picture.{kind} --log")
+        assert (tmp_path / f"picture.{kind}").read_bytes() == first
+
+
+def test_simulate_table_says_where_the_results_are(nd):
+    code, out, err = nd("simulate --width 3 --depth 4 --trials 50 --store here.sqlite")
+    assert code == 0
+    assert "here.sqlite" in out
+    assert "50/50 trials" in err
+    assert [line.split()[0] for line in out.splitlines()[2:6]] == ["1", "2", "3", "4"]
+
+
+BAD_LINES = [
+    ("bounds --width 0 --depth 3", "--width"),
+    ("bounds --width 3 --depth -3", "--depth"),
+    ("bounds --width 3", "--depth"),
+    ("bounds --widths 3,x", "--widths"),
+    ("bounds --widths 3 --width 2", "--widths"),
+    ("bounds --width 2.5 --depth 3", "--width"),
+    ("bounds --width 3 --depth 99999999", "--depth"),
+    ("bounds --width 3 --depth 2 --nonnegative-inputs", "input_dim"),
+    ("bounds --width 3 --depth 2 --format xml", "--format"),
+    ("bounds --nosuch", "--nosuch"),
+    ("nosuch", "nosuch"),
+    ("simulate --width 0 --depth 3", "--width"),
+    ("simulate --width 3 --depth -2", "--depth"),
+    ("simulate --width 3 --depth 2 --inputs nosuch:3", "nosuch:3"),
+    ("simulate --width 3 --depth 2 --inputs nan.npy", "finite"),
+    ("simulate --width 3 --depth 2 --inputs missing.npy", "missing.npy"),
+    ("simulate --width 3 --depth 2 --trials 0", "--trials"),
+    ("simulate --width 3 --depth 2 --trials many", "--trials"),
+    ("simulate --width 3 --depth 2 --seed -1", "--seed"),
+    ("simulate --width 3 --depth 2 --workers 0", "--workers"),
+    ("simulate --width 3 --depth 2 --bias-variance nan", "bias_variance"),
+    ("simulate --width 3 --depth 2 --init rai", "init"),
+    ("simulate --width 3 --depth 2 --dtype float8", "dtype"),
+    ("simulate --width 3 --depth 2 --input-dim 3 --inputs digits:5", "dimension"),
+    ("simulate --width 3 --depth 2 --store no/such/folder/s.sqlite", "no/such/folder"),
+    ("simulate --width 3 --depth 2 --store nan.npy", "not a neurondeath store"),
+    ("simulate --width 3 --depth 2 --store .", "folder"),
+    ("results missing.sqlite", "missing.sqlite"),
+    ("results nan.npy", "not a neurondeath store"),
+    ("results", "STORE"),
+    ("plot missing.sqlite", "missing.sqlite"),
+    ("plot nan.npy", "not a neurondeath store"),
+    ("plot nan.npy --out picture.bmp", "png, pdf, svg"),
+    ("plot nan.npy --out no/such/picture.png", "folder"),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), BAD_LINES)
+def test_bad_input_is_one_line_and_leaves_nothing_behind(nd, tmp_path, line, words):
+    np.save(tmp_path / "nan.npy", np.full((4, 3), np.nan))
+    before = (tmp_path / "nan.npy").read_bytes()
+    code, out, err = nd(line)
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert words.lower() in err.lower()
+    assert os.listdir(tmp_path) == ["nan.npy"]
+    assert (tmp_path / "nan.npy").read_bytes() == before
+
+
+def test_a_store_without_results_says_so(nd):
+    from simulations.store import Store
+
+    Store("empty.sqlite").close()
+    for command in ("results", "plot"):
+        code, _, err = nd(f"{command} empty.sqlite")
+        assert code == 2
+        assert "no finished trials" in err
+
+
+def test_help_and_version(nd):
+    code, out, _ = nd("")
+    assert code == 0
+    assert all(name in out for name in root.COMMANDS)
+    assert nd("--version")[1].startswith("neurondeath 0.")
+    for name in root.COMMANDS:
+        code, out, _ = nd(f"{name} --help")
+        assert code == 0
+        assert "--help" in out
+
+
+def test_counts():
+    assert parse_counts("--width", "3") == [3]
+    assert parse_counts("--width", "2:64:31,5") == [2, 33, 64, 5]
+    for wrong in ("", "0", "3:1", "1:2:3:4", "a", "1:5:0", "1,,2", "1:9999999"):
+        with pytest.raises(InvalidArgumentError):
+            parse_counts("--width", wrong)
+
+
+def test_deep_tables_thin_out():
+    assert shown_layers(3) == [0, 1, 2]
+    assert shown_layers(1000)[-3:] == [199, 499, 999]
+
+
+@pytest.mark.parametrize("package", ["neurondeath", "neurondeath_theory", "simulations", "figures"])
+def test_every_package_answers_to_python_m(package):
+    done = subprocess.run([sys.executable, "-m", package, "--help"], capture_output=True, text=True, check=True)
+    assert "Commands:" in done.stdout
+
+
+def test_a_closed_pipe_is_no_error():
+    line = f"{sys.executable} -m neurondeath bounds --width 2:60 --depth 1:60 --format csv | head -n 1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.startswith("widths")

@@ -1,0 +1,76 @@
+"""The front door: the public surface, what it costs to enter, who imports whom."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neurondeath as nd
+
+SURFACE = {
+    "InputSet",
+    "InvalidArgumentError",
+    "Network",
+    "NeuronDeathError",
+    "PiecewiseLinear",
+    "Simulation",
+    "SurvivalBounds",
+    "__version__",
+    "absolute_value",
+    "clipped_shifted_relu",
+    "clipped_soft_threshold",
+    "hard_tanh",
+    "identity",
+    "input_set",
+    "leaky_relu",
+    "relu",
+    "shifted_relu",
+    "simulate",
+    "soft_threshold",
+    "survival_bounds",
+}
+
+
+def test_public_surface():
+    assert set(nd.__all__) == SURFACE
+    for name in SURFACE:
+        assert getattr(nd, name) is not None
+    with pytest.raises(AttributeError, match="nosuch"):
+        nd.nosuch  # noqa: B018
+
+
+@pytest.mark.parametrize("package", ["neurondeath", "neurondeath_theory", "simulations"])
+def test_exports_are_typed_and_are_no_modules(package):
+    """Every lazy name is also imported for type checkers, and no module hides a name by sharing it."""
+    module = importlib.import_module(package)
+    source = Path(module.__file__).read_text()
+    for name in module.__all__:
+        assert f"import {name} as {name}" in source
+        assert not isinstance(getattr(module, name), type(sys))
+
+
+def loaded_by(program):
+    listing = f"{program}\nimport sys; print('\\n'.join(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+HEAVY = {"numba", "llvmlite", "matplotlib", "sympy", "mpmath", "pandas", "torch", "sklearn"}
+
+
+def test_entering_costs_nothing():
+    assert not loaded_by("import neurondeath") & (HEAVY | {"numpy", "scipy", "typer", "rich"})
+
+
+def test_bounds_load_neither_numba_nor_matplotlib_nor_scipy():
+    command = "import sys; sys.argv = ['neurondeath', 'bounds', '--width', '3', '--depth', '5', '--format', 'json']"
+    loaded = loaded_by(f"{command}\nfrom neurondeath.__main__ import main; main()")
+    assert "numpy" in loaded
+    assert not loaded & (HEAVY | {"scipy", "sqlite3"})
+
+
+def test_help_imports_no_subcommand():
+    command = "import sys; sys.argv = ['neurondeath', '--help']"
+    assert not loaded_by(f"{command}\nfrom neurondeath.__main__ import main; main()") & (HEAVY | {"scipy"})

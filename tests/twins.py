@@ -1,0 +1,30 @@
+"""Plain NumPy twins of the kernels: the same random numbers, double precision, no tricks."""
+
+import numpy as np
+import numpy.typing as npt
+
+from neurondeath_theory.network import Network
+from simulations.counter_random import PURPOSE_BIASES, PURPOSE_WEIGHTS, stream_normals
+
+
+def sample_plain(
+    network: Network, points: npt.NDArray[np.float64], key: tuple[int, int], trials: range
+) -> npt.NDArray[np.bool_]:
+    """Whether each point is alive after each layer of each network: shape (trials, depth, points)."""
+    alive = np.zeros((len(trials), network.depth, len(points)), dtype=bool)
+    for row, trial in enumerate(trials):
+        x = points.T.copy()
+        so_far = np.ones(len(points), dtype=bool)
+        for layer, (width, fan_in) in enumerate(zip(network.widths, network.fan_ins, strict=True)):
+            normals = stream_normals(key, width * fan_in, layer=layer, trial=trial, purpose=PURPOSE_WEIGHTS)
+            weights = normals.reshape(width, fan_in) * np.sqrt(network.weight_variance / fan_in)
+            z = weights @ x
+            if network.has_bias:
+                biases = stream_normals(key, width, layer=layer, trial=trial, purpose=PURPOSE_BIASES)
+                z += biases[:, None] * np.sqrt(network.bias_variance)
+            x = np.maximum(z, 0)
+            so_far &= (x > 0).any(axis=0)
+            alive[row, layer] = so_far
+            if not network.has_bias:
+                x /= max(x.max(), 1e-300)
+    return alive
