@@ -152,7 +152,7 @@ def survival_bounds(
     Examples
     --------
     >>> print(survival_bounds([2] * 10))
-    0.056314 <= P(alive through 10 layers) <= 0.86791
+    0.056314 <= P(alive through 10 layers) <= 0.86785
     >>> bounds = survival_bounds([8, 8, 16], input_dim=4, nonnegative_inputs=True)
     >>> bounds.lower.round(6).tolist()
     [0.996094, 0.992203, 0.992188]

@@ -64,7 +64,10 @@ def normals_from_words(out, words, scale):
 
 
 @kernel
-def fill_normals(out, words, key0, key1, first_block, layer, trial, purpose, scale):
-    """Fill `out` (float32, whole vectors of blocks long) with normals; `words` is scratch of the same length."""
-    philox_words(words, key0, key1, first_block, layer, trial, purpose)
+def fill_normals(out, words, blocks, layers, key0, key1, first_block, first_layer, trial, purpose, scale):
+    """Fill `out` (float32, 4 normals a block) with `scale` times the normals of a chunk of blocks.
+
+    `words` is scratch of the same length; `blocks` and `layers` are the chunk's counters (see `philox`).
+    """
+    philox_words(words, blocks, layers, key0, key1, first_block, first_layer, trial, purpose)
     normals_from_words(out, words, scale)

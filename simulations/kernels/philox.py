@@ -1,10 +1,14 @@
-"""Philox 4x32-10 for the kernels; words are kept in 64 bits so that one multiplication gives both halves."""
+"""Philox 4x32-10 for the kernels; words are kept in 64 bits so that one multiplication gives both halves.
+
+Counters may run over blocks and layers at once: a chunk is a list of (block, layer) offsets, made once and reused for
+every trial, so that networks too narrow to fill a vector with one layer fill it with several.
+"""
 
 import numpy as np
 
 from simulations.kernels.jit import kernel
 
-__all__ = ["philox_words"]
+__all__ = ["fill_chunk_counters", "philox_words"]
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -13,11 +17,19 @@ HALF = np.uint64(32)
 
 
 @kernel
-def philox_words(out, key0, key1, first_block, layer, trial, purpose):
-    """Fill `out` (uint32, a multiple of 4 long) with the words of blocks first_block, first_block + 1, ..."""
-    for block in range(out.size // 4):
-        c0 = np.uint64(first_block) + np.uint64(block)
-        c1 = np.uint64(layer)
+def fill_chunk_counters(blocks, layers, blocks_per_layer):
+    """Fill the offsets of a chunk: blocks 0 .. blocks_per_layer - 1 of layer 0, then of layer 1, ..."""
+    for i in range(blocks.size):
+        blocks[i] = i % blocks_per_layer
+        layers[i] = i // blocks_per_layer
+
+
+@kernel
+def philox_words(out, blocks, layers, key0, key1, first_block, first_layer, trial, purpose):
+    """Fill `out` (uint32, 4 words a block) for the blocks of a chunk, counted from first_block and first_layer."""
+    for i in range(out.size // 4):
+        c0 = np.uint64(first_block) + np.uint64(blocks[i])
+        c1 = np.uint64(first_layer) + np.uint64(layers[i])
         c2 = np.uint64(trial)
         c3 = np.uint64(purpose)
         k0 = np.uint64(key0)
@@ -32,7 +44,7 @@ def philox_words(out, key0, key1, first_block, layer, trial, purpose):
             c3 = product0
             k0 = (k0 + W0) & WORD
             k1 = (k1 + W1) & WORD
-        out[4 * block] = np.uint32(c0 & WORD)
-        out[4 * block + 1] = np.uint32(c1 & WORD)
-        out[4 * block + 2] = np.uint32(c2 & WORD)
-        out[4 * block + 3] = np.uint32(c3 & WORD)
+        out[4 * i] = np.uint32(c0 & WORD)
+        out[4 * i + 1] = np.uint32(c1 & WORD)
+        out[4 * i + 2] = np.uint32(c2 & WORD)
+        out[4 * i + 3] = np.uint32(c3 & WORD)
