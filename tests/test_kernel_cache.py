@@ -14,7 +14,8 @@ from simulations.kernels.jit import is_compiled
 from simulations.kernels.normals import fill_normals
 before = is_compiled()
 out, words = np.empty(64, np.float32), np.empty(64, np.uint32)
-fill_normals(out, words, np.uint64(1), np.uint64(2), 0, 0, 0, np.uint64(0), np.float32(1))
+counters = np.zeros(16, np.uint32)
+fill_normals(out, words, counters, counters, np.uint64(1), np.uint64(2), 0, 0, 0, np.uint64(0), np.float32(1))
 print(before, words[0])
 """
 

@@ -26,15 +26,19 @@ def test_known_answers(counter, key, answer):
     assert philox(counter, tuple(key)).tolist() == answer
     out = np.empty(4, np.uint32)
     first, layer, trial, purpose = (np.uint64(word) for word in counter)
-    philox_words(out, np.uint64(key[0]), np.uint64(key[1]), first, layer, trial, purpose)
+    zero = np.zeros(1, np.uint32)
+    philox_words(out, zero, zero, np.uint64(key[0]), np.uint64(key[1]), first, layer, trial, purpose)
     assert out.tolist() == answer
 
 
 def kernel_normals(key, count, *, first_block=0, layer=0, trial=0, purpose=0, scale=1.0):
     out, words = np.empty(count, np.float32), np.empty(count, np.uint32)
+    blocks, layers = np.arange(count // 4, dtype=np.uint32), np.zeros(count // 4, np.uint32)
     fill_normals(
         out,
         words,
+        blocks,
+        layers,
         np.uint64(key[0]),
         np.uint64(key[1]),
         first_block,

@@ -1,12 +1,12 @@
 """Sample plain networks by multiplying their weights out: any widths, biases, any number of points.
 
-Points are columns: `x[j, p]` is unit j at point p, so that inner loops run over points. With biases x has one row
-more, the constant 1 that the biases multiply. A point that dies at a layer is dropped: it can neither come back nor
-help another. A network whose points are all dead is finished.
+Points are columns, in panels of PANEL (see `tile`); row `fan_in` of a layer's input holds the constant 1 that the biases
+multiply, 0 without biases. A point that dies at a layer is dropped: its column is 0 from then on, constant included, and
+once enough have died the living columns move together. A network whose points are all dead is finished.
 
-Scale: a ReLU network commutes with scaling a point's whole column (the row of ones included), so a column that drifts
-out of a safe range is rescaled by a power of two, exactly; depth 10,000 neither over- nor underflows. With biases a
-column is never scaled up beyond a constant of 1: what underflows there is negligible beside the bias.
+Scale: a ReLU network commutes with scaling a point's whole column, constant included, so a column that drifts out of a
+safe range is rescaled by a power of two, exactly; depth 10,000 neither over- nor underflows. With biases a column is
+never scaled up beyond a constant of 1: what underflows there is negligible beside the bias.
 """
 
 import math
@@ -15,14 +15,25 @@ import numpy as np
 
 from simulations.kernels.jit import kernel
 from simulations.kernels.normals import BLOCK_MULTIPLE, fill_normals
+from simulations.kernels.philox import fill_chunk_counters
+from simulations.kernels.tile import (
+    PANEL,
+    rectified_tile_1,
+    rectified_tile_2,
+    rectified_tile_4,
+    rectified_tile_8,
+)
 
 __all__ = ["sample_dense"]
 
 GROUP = 4 * BLOCK_MULTIPLE  # normals come in groups of this many
-TILE = 16384  # normals made at a time: they stay in the second-level cache
+TILE_WEIGHTS = 16384  # weights made at a time: they stay in the second-level cache
+CHUNK_WORDS = 256  # layers that need fewer words than this share a chunk
+CACHE_LINE = 64  # bytes
 SAFE_LOW, SAFE_HIGH = 2.0**-30, 2.0**30
+SAFE_BITS_32 = tuple(np.array([SAFE_LOW, SAFE_HIGH], np.float32).view(np.int32))
+SAFE_BITS_64 = tuple(np.array([SAFE_LOW, SAFE_HIGH], np.float64).view(np.int64))
 PURPOSE_WEIGHTS, PURPOSE_BIASES = np.uint64(0), np.uint64(1)
-ZERO = np.float32(0)
 
 
 @kernel
@@ -32,71 +43,129 @@ def sample_dense(
     """Add to `alive`, `living` and `living_squares` (int64, one entry a layer) what n_trials networks do.
 
     alive[l] counts networks with a living point after layer l, living[l] sums the number of living points and
-    living_squares[l] its square. `points` has shape (input_dim [+ 1 with biases], n_points) and gives the dtype the
-    network is computed in; `weight_scales` (float32) are the standard deviations of the weights, layer by layer.
+    living_squares[l] its square. `points` has shape (input_dim + 1, n_points), its last row the constant of the biases
+    (0 without), and gives the dtype the network is computed in; `weight_scales` (float32) are the standard deviations
+    of the weights, layer by layer.
     """
     has_bias = bias_scale > 0.0
-    n_rows, n_points = points.shape
-    most_rows = n_rows
-    most_parameters = GROUP
-    fan_in = n_rows - 1 if has_bias else n_rows
+    depth = widths.size
+    input_dim, n_points = points.shape[0] - 1, points.shape[1]
+    rows = max(input_dim, widths.max()) + 1
+    n_panels = -(-n_points // PANEL)
+    first = _aligned(n_panels * rows * PANEL, points)
+    for column in range(n_points):
+        for row in range(input_dim + 1):
+            first[_place(rows, row, column)] = points[row, column]
+    x = _aligned(first.size, points)
+    z = _aligned(first.size, points)
+    peak = _aligned(n_panels * PANEL, points)
+
+    # a layer's weights come in one or more fills; the weights of several narrow layers in one
+    capacity = GROUP + CHUNK_WORDS
+    fan_in = input_dim
     for width in widths:
-        most_rows = max(most_rows, width + 1)
-        most_parameters = max(most_parameters, min(width, _tile_units(fan_in)) * fan_in, width)
+        capacity = max(capacity, _whole_groups(min(width, _fill_units(fan_in)) * fan_in))
         fan_in = width
-    x = np.empty((most_rows, n_points), points.dtype)
-    z = np.empty((most_rows, n_points), points.dtype)
-    peak = np.empty(n_points, points.dtype)
-    capacity = _whole_groups(most_parameters)
     words = np.empty(capacity, np.uint32)
-    weights = np.empty(capacity, np.float32)
-    biases = np.empty(capacity, np.float32)
+    normals = np.empty(capacity, np.float32)
+    weights = np.empty(capacity, points.dtype)
+    blocks, layers = np.empty(capacity // 4, np.uint32), np.empty(capacity // 4, np.uint32)
+    bias_capacity = _whole_groups(max(CHUNK_WORDS, widths.max() + 3))
+    bias_normals = np.empty(bias_capacity, np.float32)
+    biases = np.zeros(bias_capacity, points.dtype)
+    bias_blocks, bias_layers = np.empty(bias_capacity // 4, np.uint32), np.empty(bias_capacity // 4, np.uint32)
+    bias_words = np.empty(bias_capacity, np.uint32)
+    chunk_layers = _chunks(widths, input_dim)
+    counters, bias_counters = 0, 0  # blocks a layer that the counters were last made for
 
     for trial in range(first_trial, first_trial + n_trials):
-        x[:n_rows] = points
+        x[:] = first
+        n_columns = n_points  # columns in use, dead or alive
         n_alive = n_points
-        rows = n_rows
-        for layer in range(widths.size):
+        fan_in = input_dim
+        chunk_first, chunk_last = 0, 0
+        weight_stride, bias_stride = 0, 0
+        for layer in range(depth):
             width = widths[layer]
-            fan_in = rows - 1 if has_bias else rows
-            if has_bias:
-                count = _whole_groups(width)
-                fill_normals(biases[:count], words[:count], key0, key1, 0, layer, trial, PURPOSE_BIASES, bias_scale)
-            tile = _tile_units(fan_in)
-            peak[:n_alive] = 0
-            for first_unit in range(0, width, tile):
-                last_unit = min(first_unit + tile, width)
-                count = _whole_groups((last_unit - first_unit) * fan_in)
-                block = first_unit * fan_in // 4
-                fill_normals(
-                    weights[:count],
-                    words[:count],
-                    key0,
-                    key1,
-                    block,
-                    layer,
-                    trial,
-                    PURPOSE_WEIGHTS,
-                    weight_scales[layer],
-                )
-                _rectified_units(z, peak, x, weights, biases, first_unit, last_unit, fan_in, n_alive, has_bias)
-            rows = width
-            if has_bias:
-                z[width, :n_alive] = x[fan_in, :n_alive]
-                rows = width + 1
-            n_alive = _keep_alive(x, z, peak, rows, n_alive)
-            if n_alive == 0:
+            if layer == chunk_last:
+                chunk_first, chunk_last = layer, layer + chunk_layers[layer]
+                count = chunk_last - layer
+                weight_stride = -(-width * fan_in // 4) * 4
+                bias_stride = -(-width // 4) * 4
+                if has_bias:
+                    total = _whole_groups(count * bias_stride)
+                    if bias_counters != bias_stride // 4:
+                        bias_counters = bias_stride // 4
+                        fill_chunk_counters(bias_blocks, bias_layers, bias_counters)
+                    fill_normals(
+                        bias_normals[:total], bias_words[:total], bias_blocks, bias_layers,
+                        key0, key1, 0, layer, trial, PURPOSE_BIASES, bias_scale,
+                    )  # fmt: skip
+                    for i in range(total):
+                        biases[i] = bias_normals[i]
+            here = layer - chunk_first
+            peak[: _panels(n_columns) * PANEL] = 0
+            fill_units = _fill_units(fan_in)
+            for unit in range(0, width, fill_units):
+                n_units = min(fill_units, width - unit)
+                w_at = 0
+                if chunk_last - chunk_first > 1:
+                    w_at = here * weight_stride
+                    total = _whole_groups((chunk_last - chunk_first) * weight_stride) if here == 0 else 0
+                    per_layer = weight_stride // 4
+                else:
+                    total = _whole_groups(n_units * fan_in)
+                    per_layer = blocks.size  # one layer alone: its blocks simply count up
+                if total > 0:
+                    if counters != per_layer:
+                        counters = per_layer
+                        fill_chunk_counters(blocks, layers, per_layer)
+                    fill_normals(
+                        normals[:total], words[:total], blocks, layers,
+                        key0, key1, unit * fan_in // 4, layer, trial, PURPOSE_WEIGHTS, weight_scales[layer],
+                    )  # fmt: skip
+                    for i in range(total):
+                        weights[i] = normals[i]
+                _rectified_units(
+                    z, x, weights, biases, peak, rows, _panels(n_columns), unit, n_units, fan_in, w_at,
+                    here * bias_stride + unit,
+                )  # fmt: skip
+            count, unsafe = _survey(peak[: _panels(n_columns) * PANEL])
+            if count == 0:
                 break
+            if has_bias:  # else the constant is multiplied by biases of 0, whatever stands there
+                _pass_constant(z, x, peak, rows, _panels(n_columns), fan_in, width)
+            x, z = z, x
+            if count < n_alive and _panels(count) < _panels(n_columns):
+                _move_together(x, peak, rows, width, n_columns)
+                n_columns = count
+            n_alive = count
+            if unsafe > 0:
+                _rescale(x, peak, rows, width, n_columns, has_bias)
             alive[layer] += 1
             living[layer] += n_alive
             living_squares[layer] += n_alive * n_alive
-            _rescale(x, peak, rows, n_alive, has_bias)
+            fan_in = width
 
 
 @kernel
-def _tile_units(fan_in):
-    """Units whose weights are made at a time: a multiple of 4, so that every tile starts at a whole block."""
-    return max(4, TILE // fan_in // 4 * 4)
+def _aligned(size, like):
+    """Make an array of zeros that begins on a cache line, so that no vector of points straddles two."""
+    spare = CACHE_LINE // like.itemsize
+    buffer = np.zeros(size + spare, like.dtype)
+    start = -buffer.ctypes.data % CACHE_LINE // like.itemsize
+    return buffer[start : start + size]
+
+
+@kernel
+def _place(rows, row, column):
+    """Index of an entry of an array in panels."""
+    return (column // PANEL * rows + row) * PANEL + column % PANEL
+
+
+@kernel
+def _panels(n_columns):
+    return -(-n_columns // PANEL)
 
 
 @kernel
@@ -105,76 +174,111 @@ def _whole_groups(count):
 
 
 @kernel
-def _rectified_units(z, peak, x, weights, biases, first_unit, last_unit, fan_in, n_alive, has_bias):
-    """Compute relu(W x + b) for some units, and each point's largest value so far."""
-    whole = fan_in - fan_in % 4
-    for unit in range(first_unit, last_unit):
-        start = (unit - first_unit) * fan_in
-        target = z[unit]
-        if has_bias:
-            bias = biases[unit]
-            ones = x[fan_in]
-            for p in range(n_alive):
-                target[p] = bias * ones[p]
-        else:
-            for p in range(n_alive):
-                target[p] = 0
-        for j in range(0, whole, 4):
-            w0, w1, w2, w3 = weights[start + j], weights[start + j + 1], weights[start + j + 2], weights[start + j + 3]
-            x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
-            for p in range(n_alive):
-                target[p] += w0 * x0[p] + w1 * x1[p] + w2 * x2[p] + w3 * x3[p]
-        for j in range(whole, fan_in):
-            w0 = weights[start + j]
-            x0 = x[j]
-            for p in range(n_alive):
-                target[p] += w0 * x0[p]
-        for p in range(n_alive):
-            value = target[p]
-            target[p] = max(value, ZERO)
-            peak[p] = max(value, peak[p])
+def _fill_units(fan_in):
+    """Units whose weights are made at a time: a multiple of 8, so that every fill starts at a whole block."""
+    return max(8, TILE_WEIGHTS // fan_in // 8 * 8)
 
 
 @kernel
-def _keep_alive(x, z, peak, rows, n_alive):
-    """Copy the columns of z with a positive peak to x, side by side; give their number."""
-    kept = 0
-    for p in range(n_alive):
-        if peak[p] > 0:
-            kept += 1
-    if kept == n_alive:
-        for row in range(rows):
-            for p in range(n_alive):
-                x[row, p] = z[row, p]
-        return kept
-    for row in range(rows):
-        to = 0
-        for p in range(n_alive):
-            if peak[p] > 0:
-                x[row, to] = z[row, p]
-                to += 1
+def _chunks(widths, input_dim):
+    """For every layer that may start one, the number of layers that share its random numbers' chunk."""
+    counts = np.ones(widths.size, np.int64)
+    run = 1  # layers from here on with the same shape
+    for layer in range(widths.size - 1, -1, -1):
+        width = widths[layer]
+        fan_in = input_dim if layer == 0 else widths[layer - 1]
+        same = layer + 1 < widths.size and widths[layer + 1] == width and fan_in == width
+        run = run + 1 if same else 1
+        counts[layer] = max(1, min(run, CHUNK_WORDS // (-(-width * fan_in // 4) * 4)))
+    return counts
+
+
+@kernel
+def _rectified_units(z, x, weights, biases, peak, rows, n_panels, unit, n_units, fan_in, w_at, b_at):
+    """Compute units unit .. unit + n_units - 1 at all points, panel by panel, in tiles of 8, 4, 2 and 1."""
+    for panel in range(n_panels):
+        x_at = panel * rows * PANEL
+        z_at = x_at + unit * PANEL
+        peak_at = panel * PANEL
+        i = 0
+        while i + 8 <= n_units:
+            rectified_tile_8(
+                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+            )
+            i += 8
+        if i + 4 <= n_units:
+            rectified_tile_4(
+                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+            )
+            i += 4
+        if i + 2 <= n_units:
+            rectified_tile_2(
+                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+            )
+            i += 2
+        if i < n_units:
+            rectified_tile_1(
+                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+            )
+
+
+@kernel
+def _survey(peak):
+    """Count the positive peaks, and those of them outside the safe range.
+
+    Floats of 0 and above are ordered as their bits are, and integers are compared a whole vector at a time.
+    """
+    if peak.itemsize == 4:
+        return _count_bits(peak.view(np.int32), SAFE_BITS_32[0], SAFE_BITS_32[1])
+    return _count_bits(peak.view(np.int64), SAFE_BITS_64[0], SAFE_BITS_64[1])
+
+
+@kernel
+def _count_bits(bits, low, high):
+    positive, unsafe = 0, 0
+    for p in range(bits.size):
+        positive += bits[p] > 0
+        unsafe += (bits[p] > high) | ((bits[p] > 0) & (bits[p] < low))
+    return positive, unsafe
+
+
+@kernel
+def _pass_constant(z, x, peak, rows, n_panels, fan_in, width):
+    """Hand the constant row on, 0 for dead points."""
+    for panel in range(n_panels):
+        at = panel * rows * PANEL
+        for p in range(PANEL):
+            constant = x[at + fan_in * PANEL + p]
+            z[at + width * PANEL + p] = constant if peak[panel * PANEL + p] > 0 else 0 * constant
+
+
+@kernel
+def _move_together(x, peak, rows, width, n_columns):
+    """Move the living columns to the front, in order, and clear the rest of their last panel."""
     to = 0
-    for p in range(n_alive):
-        if peak[p] > 0:
-            peak[to] = peak[p]
+    for column in range(n_columns):
+        if peak[column] > 0:
+            if to < column:
+                for row in range(width + 1):
+                    x[_place(rows, row, to)] = x[_place(rows, row, column)]
+                peak[to] = peak[column]
             to += 1
-    return kept
+    for column in range(to, min(_panels(to) * PANEL, _panels(n_columns) * PANEL)):
+        peak[column] = 0
+        for row in range(width + 1):
+            x[_place(rows, row, column)] = 0
 
 
 @kernel
-def _rescale(x, peak, rows, n_alive, has_bias):
+def _rescale(x, peak, rows, width, n_columns, has_bias):
     """Bring columns whose largest value left the safe range back to about 1, by a power of two."""
-    low, high = peak[0], peak[0]
-    for p in range(n_alive):
-        low = min(low, peak[p])
-        high = max(high, peak[p])
-    if low >= SAFE_LOW and high <= SAFE_HIGH:
-        return
-    for p in range(n_alive):
-        if SAFE_LOW <= peak[p] <= SAFE_HIGH:
+    for column in range(n_columns):
+        if peak[column] == 0 or SAFE_LOW <= peak[column] <= SAFE_HIGH:
             continue
-        power = -math.frexp(peak[p])[1]
-        if has_bias and x[rows - 1, p] > 0:  # a constant that underflowed no longer counts
-            power = min(power, 1 - math.frexp(x[rows - 1, p])[1])
-        for row in range(rows):
-            x[row, p] = math.ldexp(x[row, p], power)
+        power = -math.frexp(peak[column])[1]
+        constant = x[_place(rows, width, column)]
+        if has_bias and constant > 0:  # a constant that underflowed no longer counts
+            power = min(power, 1 - math.frexp(constant)[1])
+        for row in range(width + 1):
+            at = _place(rows, row, column)
+            x[at] = math.ldexp(x[at], power)

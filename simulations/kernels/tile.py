@@ -1,0 +1,162 @@
+"""The innermost loop of the dense engine: rectified products of a few units and a vector-wide strip of points.
+
+    z[i, p] = relu(sum_j w[i, j] x[j, p] + bias[i] one[p]),   peak[p] = max(peak[p], z[., p])
+
+Compilers keep such sums in memory; written out in the compiler's own language, UNITS x 2 vectors of sums stay in
+registers while j runs, each weight is loaded once for the whole strip, and nothing is stored but the result. That is
+what a matrix library does, without its packing: the operands already lie as the loop wants them.
+
+Points come in panels of PANEL columns: entry (row, column) of panel q of an array with R rows is at
+(q * R + row) * PANEL + column. A strip is two vectors of points, a panel one or more strips. Sums run over j in order,
+one fused operation a step, so results do not depend on the width of the vectors.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding
+import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+__all__ = ["PANEL", "UNITS", "rectified_tile_1", "rectified_tile_2", "rectified_tile_4", "rectified_tile_8"]
+
+PANEL = 32  # columns of a panel: two 512-bit vectors of single precision
+UNITS = (8, 4, 2, 1)  # units a tile may hold
+VECTORS = 2  # vectors of points in a strip
+
+
+def _vector_bits() -> int:
+    """Give the width of this processor's vector registers."""
+    features = llvmlite.binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 512
+    return 256 if features.get("avx2") else 128
+
+
+BITS = _vector_bits()
+
+
+def _make_tile(units: int) -> Any:
+    """Build the tile of a number of units as an intrinsic: arrays and offsets in, nothing out."""
+
+    @intrinsic
+    def rectified_tile(typing_context, z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in):  # type: ignore[no-untyped-def]
+        signature = types.void(z, x, weights, biases, peak, *[types.intp] * 6)
+        element = z.dtype
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            pointers = [
+                context.make_array(kind)(context, builder, value).data
+                for kind, value in zip(signature.args[:5], arguments[:5], strict=True)
+            ]
+            real = ir.FloatType() if element == types.float32 else ir.DoubleType()
+            lanes = BITS // (32 if element == types.float32 else 64)
+            strip = VECTORS * lanes
+            for start in range(0, PANEL, strip):
+                _generate_strip(builder, pointers, arguments[5:], real, lanes, units, start)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return rectified_tile
+
+
+def _generate_strip(builder, pointers, offsets, real, lanes, units, start):  # type: ignore[no-untyped-def]
+    """Emit the loop over j for one strip of points, `start` columns into the panel."""
+    z, x, weights, biases, peak = pointers
+    z_at, x_at, w_at, b_at, peak_at, fan_in = offsets
+    index = ir.IntType(64)
+    vector = ir.VectorType(real, lanes)
+    align = 4 if isinstance(real, ir.FloatType) else 8
+    suffix = f"v{lanes}{'f32' if align == 4 else 'f64'}"
+    fused = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.{suffix}"
+    )
+    larger = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(vector, [vector] * 2), f"llvm.maxnum.{suffix}"
+    )
+    zero = ir.Constant(vector, [ir.Constant(real, 0.0)] * lanes)
+    undefined = ir.Constant(vector, ir.Undefined)
+    first_lane = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+
+    def constant(value: int) -> Any:
+        return ir.Constant(index, value)
+
+    def place(base, offset):  # type: ignore[no-untyped-def]
+        return builder.bitcast(builder.gep(base, [offset]), vector.as_pointer())
+
+    def load(base, offset):  # type: ignore[no-untyped-def]
+        value = builder.load(place(base, offset))
+        value.align = align
+        return value
+
+    def store(value, base, offset):  # type: ignore[no-untyped-def]
+        builder.store(value, place(base, offset)).align = align
+
+    def spread(base, offset):  # type: ignore[no-untyped-def]
+        scalar = builder.load(builder.gep(base, [offset]))
+        scalar.align = align
+        lane = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+        return builder.shuffle_vector(lane, undefined, first_lane)
+
+    columns = [constant(start + v * lanes) for v in range(VECTORS)]
+    x_base = builder.gep(x, [x_at])
+    ones_at = builder.mul(fan_in, constant(PANEL))
+    ones = [load(x_base, builder.add(ones_at, column)) for column in columns]
+    rows = [builder.gep(weights, [builder.add(w_at, builder.mul(fan_in, constant(i)))]) for i in range(units)]
+    initial = []
+    for i in range(units):
+        bias = spread(biases, builder.add(b_at, constant(i)))
+        initial.append([builder.fmul(bias, one) for one in ones])
+
+    before = builder.basic_block
+    loop, after = builder.append_basic_block("products"), builder.append_basic_block("rectify")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    j = builder.phi(index)
+    j.add_incoming(constant(0), before)
+    sums = [[builder.phi(vector) for _ in columns] for _ in range(units)]
+    for phis, values in zip(sums, initial, strict=True):
+        for phi, value in zip(phis, values, strict=True):
+            phi.add_incoming(value, before)
+    x_row = builder.gep(x_base, [builder.mul(j, constant(PANEL))])
+    inputs = [load(x_row, column) for column in columns]
+    totals = []
+    for row, phis in zip(rows, sums, strict=True):
+        weight = spread(row, j)
+        totals.append([builder.call(fused, [weight, value, phi]) for value, phi in zip(inputs, phis, strict=True)])
+        for phi, total in zip(phis, totals[-1], strict=True):
+            phi.add_incoming(total, loop)
+    following = builder.add(j, constant(1))
+    j.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("<", following, fan_in), loop, after)
+
+    builder.position_at_end(after)
+    for v, column in enumerate(columns):
+        height = load(peak, builder.add(peak_at, column))
+        for i in range(units):
+            value = builder.call(larger, [totals[i][v], zero])
+            store(value, z, builder.add(z_at, builder.add(column, constant(i * PANEL))))
+            height = builder.call(larger, [height, value])
+        store(height, peak, builder.add(peak_at, column))
+
+
+def _make_plain_tile(units: int) -> Callable[..., None]:
+    """Give the same tile in plain Python, for runs without the compiler."""
+
+    def rectified_tile(z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in):  # type: ignore[no-untyped-def]
+        panel = x[x_at : x_at + (fan_in + 1) * PANEL].reshape(fan_in + 1, PANEL)
+        for i in range(units):
+            row = weights[w_at + i * fan_in : w_at + (i + 1) * fan_in]
+            value = (row @ panel[:fan_in] + biases[b_at + i] * panel[fan_in]).clip(0)
+            z[z_at + i * PANEL : z_at + (i + 1) * PANEL] = value
+            here = peak[peak_at : peak_at + PANEL]
+            here[:] = value.clip(here)
+
+    return rectified_tile
+
+
+_make = _make_plain_tile if numba.config.DISABLE_JIT else _make_tile  # type: ignore[attr-defined]
+rectified_tile_8, rectified_tile_4, rectified_tile_2, rectified_tile_1 = (_make(units) for units in UNITS)
