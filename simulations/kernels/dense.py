@@ -1,8 +1,9 @@
 """Sample plain networks by multiplying their weights out: any widths, biases, any number of points.
 
-Points are columns, in panels of PANEL (see `tile`); row `fan_in` of a layer's input holds the constant 1 that the biases
-multiply, 0 without biases. A point that dies at a layer is dropped: its column is 0 from then on, constant included, and
-once enough have died the living columns move together. A network whose points are all dead is finished.
+Points are columns, in panels of PANEL (see `tile`); row `fan_in` of a layer's input holds the constant 1 that the
+biases multiply; without biases it holds whatever finite numbers stand there, and the biases are 0. A point that dies at
+a layer is dropped: its column is 0 from then on, constant included, and once enough have died the living columns move
+together. A network whose points are all dead is finished.
 
 Scale: a ReLU network commutes with scaling a point's whole column, constant included, so a column that drifts out of a
 safe range is rescaled by a power of two, exactly; depth 10,000 neither over- nor underflows. With biases a column is
@@ -133,7 +134,7 @@ def sample_dense(
             count, unsafe = _survey(peak[: _panels(n_columns) * PANEL])
             if count == 0:
                 break
-            if has_bias:  # else the constant is multiplied by biases of 0, whatever stands there
+            if has_bias:
                 _pass_constant(z, x, peak, rows, _panels(n_columns), fan_in, width)
             x, z = z, x
             if count < n_alive and _panels(count) < _panels(n_columns):
@@ -279,6 +280,6 @@ def _rescale(x, peak, rows, width, n_columns, has_bias):
         constant = x[_place(rows, width, column)]
         if has_bias and constant > 0:  # a constant that underflowed no longer counts
             power = min(power, 1 - math.frexp(constant)[1])
-        for row in range(width + 1):
+        for row in range(width + 1 if has_bias else width):
             at = _place(rows, row, column)
             x[at] = math.ldexp(x[at], power)
