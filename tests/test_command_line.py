@@ -57,6 +57,17 @@ def test_bounds_options(nd):
     assert len(nd("bounds --width 2 --depth 1000 --per-layer")[1].splitlines()) < 20
 
 
+def test_one_dimensional_input(nd):
+    data = json.loads(nd("bounds --one-dimensional-input --width 3 --depth 9 --format json")[1])
+    assert 1 - data["exact"] == pytest.approx(0.579, abs=5e-4)
+    assert data["lower"] <= data["exact"] <= data["upper"]
+    assert 0 < data["error"] < 1e-6
+    mixed = json.loads(nd("bounds --one-dimensional-input --widths 3,4 --format json")[1])
+    assert mixed["lower"] is None
+    assert "one width" in mixed["withheld"]
+    assert "published bounds" in nd("bounds --one-dimensional-input --width 3 --depth 9")[1]
+
+
 def test_simulate_results_plot(nd, tmp_path):
     line = "simulate --width 2,4 --depth 6 --inputs gaussian:16 --inputs digits:20 --trials 300 --seed 5 --quiet"
     code, out, err = nd(f"{line} --format json")
@@ -110,6 +121,9 @@ BAD_LINES = [
     ("bounds --width 3 --depth 99999999", "--depth"),
     ("bounds --width 3 --depth 2 --nonnegative-inputs", "input_dim"),
     ("bounds --width 3 --depth 2 --format xml", "--format"),
+    ("bounds --width 3 --depth 2 --one-dimensional-input --input-dim 2", "--input-dim"),
+    ("bounds --width 3 --depth 2 --one-dimensional-input --nonnegative-inputs", "--nonnegative-inputs"),
+    ("bounds --width 3 --depth 2 --one-dimensional-input --format xml", "--format"),
     ("bounds --nosuch", "--nosuch"),
     ("nosuch", "nosuch"),
     ("simulate --width 0 --depth 3", "--width"),

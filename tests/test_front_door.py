@@ -14,9 +14,11 @@ SURFACE = {
     "InvalidArgumentError",
     "Network",
     "NeuronDeathError",
+    "OneDimensionalSurvival",
     "PiecewiseLinear",
     "Simulation",
     "SurvivalBounds",
+    "TwoPointSurvival",
     "__version__",
     "absolute_value",
     "clipped_shifted_relu",
@@ -25,11 +27,14 @@ SURFACE = {
     "identity",
     "input_set",
     "leaky_relu",
+    "one_dimensional_survival",
+    "pair_survival",
     "relu",
     "shifted_relu",
     "simulate",
     "soft_threshold",
     "survival_bounds",
+    "two_point_survival",
 }
 
 

@@ -1,7 +1,9 @@
 """`neurondeath bounds`: bounds on the survival of plain ReLU networks."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
+import numpy.typing as npt
 import typer
 
 from neurondeath_theory._console import (
@@ -13,7 +15,11 @@ from neurondeath_theory._console import (
     read_layers,
     shown_layers,
 )
+from neurondeath_theory._validation import invalid
 from neurondeath_theory.survival import SurvivalBounds, survival_bounds
+
+if TYPE_CHECKING:
+    from neurondeath_theory.born_dead import OneDimensionalSurvival
 
 __all__ = ["bounds"]
 
@@ -27,14 +33,32 @@ def bounds(
     nonnegative_inputs: Annotated[
         bool, typer.Option("--nonnegative-inputs", help="All inputs lie in the non-negative orthant.")
     ] = False,
+    one_dimensional_input: Annotated[
+        bool,
+        typer.Option("--one-dimensional-input", help="Exact P(alive) for input dimension 1 without biases."),
+    ] = False,
     per_layer: Annotated[bool, typer.Option("--per-layer", help="Give every layer, not only the last.")] = False,
     output: FormatOption = Format.table,
 ) -> None:
     """Bound the probability that a plain ReLU network is born alive, and give its exact mean living ratio."""
-    results = [
-        survival_bounds(layers, input_dim=input_dim, bias=bias, nonnegative_inputs=nonnegative_inputs)
-        for layers in read_layers(width, depth, widths)
-    ]
+    networks = read_layers(width, depth, widths)
+    results: list[SurvivalBounds] | list[OneDimensionalSurvival]
+    if one_dimensional_input:
+        if input_dim not in (None, 1):
+            raise invalid("--input-dim", "be 1 with --one-dimensional-input", input_dim)
+        if nonnegative_inputs:
+            raise invalid("--nonnegative-inputs", "be left out with --one-dimensional-input", True)
+        from neurondeath_theory.born_dead import one_dimensional_survival
+
+        results = [one_dimensional_survival(layers) for layers in networks]
+        title = "exact P(alive) of plain ReLU networks without biases on inputs of dimension 1"
+    else:
+        results = [
+            survival_bounds(layers, input_dim=input_dim, bias=bias, nonnegative_inputs=nonnegative_inputs)
+            for layers in networks
+        ]
+        inputs = "non-negative inputs" if nonnegative_inputs else "inputs of both signs"
+        title = f"P(alive) of plain ReLU networks {'with' if bias else 'without'} biases, {inputs}"
     if output is Format.json:
         records = [_record(result, per_layer) for result in results]
         print_json(records[0] if len(records) == 1 else {"bounds": records})
@@ -44,35 +68,37 @@ def bounds(
         shown = [result.depth - 1]
         if per_layer:
             shown = shown_layers(result.depth) if output is Format.table else list(range(result.depth))
-        for name, values in {"widths": [_short(result)] * result.depth, **result.columns()}.items():
+        for name, values in {"widths": [_short(result.widths)] * result.depth, **result.columns()}.items():
             columns.setdefault(name, []).extend(values[layer] for layer in shown)
     if output is Format.csv:
         print_csv(columns)
         return
-    inputs = "non-negative inputs" if nonnegative_inputs else "inputs of both signs"
-    print_table(
-        columns,
-        title=f"P(alive) of plain ReLU networks {'with' if bias else 'without'} biases, {inputs}",
-        notes=[str(results[0])] if len(results) == 1 else [],
-    )
+    print_table(columns, title=title, notes=[str(results[0])] if len(results) == 1 else [])
 
 
-def _record(result: SurvivalBounds, per_layer: bool) -> dict[str, Any]:
+def _record(result: "SurvivalBounds | OneDimensionalSurvival", per_layer: bool) -> dict[str, Any]:
     """Plain data of one network: its last layer, and every layer if wanted."""
     columns = result.columns()
     same = bool((result.widths == result.widths[0]).all())
     layers = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] if per_layer else []
+    assumptions: dict[str, Any] = {"input_dim": 1, "bias": False}
+    if isinstance(result, SurvivalBounds):
+        assumptions = {
+            "input_dim": result.input_dim,
+            "bias": result.bias,
+            "nonnegative_inputs": result.nonnegative_inputs,
+        }
+    elif result.withheld is not None:
+        assumptions |= {"lower": None, "upper": None, "withheld": result.withheld}
     return {
         **({"width": result.widths[0]} if same else {"widths": result.widths}),
         **{name: values[-1] for name, values in columns.items() if name != "width"},
-        "input_dim": result.input_dim,
-        "bias": result.bias,
-        "nonnegative_inputs": result.nonnegative_inputs,
+        **assumptions,
         **({"layers": layers} if per_layer else {}),
     }
 
 
-def _short(result: SurvivalBounds) -> str:
-    if (result.widths == result.widths[0]).all():
-        return f"{result.widths[0]} x {result.depth}"
-    return ",".join(str(width) for width in result.widths[:8]) + (",..." if result.depth > 8 else "")
+def _short(widths: npt.NDArray[np.int64]) -> str:
+    if (widths == widths[0]).all():
+        return f"{widths[0]} x {len(widths)}"
+    return ",".join(str(width) for width in widths[:8]) + (",..." if len(widths) > 8 else "")

@@ -158,5 +158,5 @@ def _make_plain_tile(units: int) -> Callable[..., None]:
     return rectified_tile
 
 
-_make = _make_plain_tile if numba.config.DISABLE_JIT else _make_tile  # type: ignore[attr-defined]
+_make = _make_plain_tile if numba.config.DISABLE_JIT else _make_tile
 rectified_tile_8, rectified_tile_4, rectified_tile_2, rectified_tile_1 = (_make(units) for units in UNITS)
