@@ -11,12 +11,13 @@ __all__ = ["main"]
 
 NAME = "neurondeath"
 HELP = "Decide, before anyone trains, whether a rectifier network will live."
+POINT_READER = "simulations.inputs:read_points"
 COMMANDS = {**THEORY_COMMANDS, **SIMULATION_COMMANDS, **FIGURE_COMMANDS}
 
 
 def main() -> int:
     """Run the command line of this process and give its exit code."""
-    return run(command_line(NAME, COMMANDS, help=HELP), NAME)
+    return run(command_line(NAME, COMMANDS, help=HELP, point_reader=POINT_READER), NAME)
 
 
 if __name__ == "__main__":

@@ -7,25 +7,50 @@ from neurondeath_theory._lazy import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "Advice": "neurondeath_theory.advice",
         "AssumptionError": "neurondeath_theory.errors",
+        "BatchNormStatement": "neurondeath_theory.remedies",
+        "BranchSurvival": "neurondeath_theory.remedies",
+        "DataAwareBounds": "neurondeath_theory.data_aware",
+        "FirstLayerDeath": "neurondeath_theory.first_layer",
+        "GrowingWidthSchedule": "neurondeath_theory.schedules",
         "InvalidArgumentError": "neurondeath_theory.errors",
+        "LogWidthSchedule": "neurondeath_theory.schedules",
         "MissingExtraError": "neurondeath_theory.errors",
         "NeuronDeathError": "neurondeath_theory.errors",
         "OneDimensionalSurvival": "neurondeath_theory.born_dead",
         "PiecewiseLinear": "neurondeath_theory.activations",
+        "Remedy": "neurondeath_theory.advice",
+        "SafeRegion": "neurondeath_theory.design",
+        "SignFlipGuarantee": "neurondeath_theory.sign_flip",
         "SurvivalBounds": "neurondeath_theory.survival",
         "TwoPointSurvival": "neurondeath_theory.two_point",
         "absolute_value": "neurondeath_theory.activations",
+        "advise": "neurondeath_theory.advice",
+        "batch_norm_statement": "neurondeath_theory.remedies",
         "clipped_shifted_relu": "neurondeath_theory.activations",
         "clipped_soft_threshold": "neurondeath_theory.activations",
+        "data_aware_bounds": "neurondeath_theory.data_aware",
+        "dense_survival": "neurondeath_theory.remedies",
+        "first_layer_death": "neurondeath_theory.first_layer",
+        "growing_width_schedule": "neurondeath_theory.schedules",
         "hard_tanh": "neurondeath_theory.activations",
         "identity": "neurondeath_theory.activations",
         "leaky_relu": "neurondeath_theory.activations",
+        "log_width_schedule": "neurondeath_theory.schedules",
+        "max_depth": "neurondeath_theory.design",
+        "min_width": "neurondeath_theory.design",
         "one_dimensional_survival": "neurondeath_theory.born_dead",
         "pair_survival": "neurondeath_theory.two_point",
+        "rai_constant": "neurondeath_theory.rai",
         "relu": "neurondeath_theory.activations",
+        "residual_survival": "neurondeath_theory.remedies",
+        "safe_region": "neurondeath_theory.design",
         "shifted_relu": "neurondeath_theory.activations",
+        "sign_flip_guarantee": "neurondeath_theory.sign_flip",
+        "skip_survival": "neurondeath_theory.remedies",
         "soft_threshold": "neurondeath_theory.activations",
+        "stably_unactivated_probability": "neurondeath_theory.stably_unactivated",
         "survival_bounds": "neurondeath_theory.survival",
         "two_point_survival": "neurondeath_theory.two_point",
     },
@@ -42,12 +67,37 @@ if TYPE_CHECKING:
     from neurondeath_theory.activations import relu as relu
     from neurondeath_theory.activations import shifted_relu as shifted_relu
     from neurondeath_theory.activations import soft_threshold as soft_threshold
+    from neurondeath_theory.advice import Advice as Advice
+    from neurondeath_theory.advice import Remedy as Remedy
+    from neurondeath_theory.advice import advise as advise
     from neurondeath_theory.born_dead import OneDimensionalSurvival as OneDimensionalSurvival
     from neurondeath_theory.born_dead import one_dimensional_survival as one_dimensional_survival
+    from neurondeath_theory.data_aware import DataAwareBounds as DataAwareBounds
+    from neurondeath_theory.data_aware import data_aware_bounds as data_aware_bounds
+    from neurondeath_theory.design import SafeRegion as SafeRegion
+    from neurondeath_theory.design import max_depth as max_depth
+    from neurondeath_theory.design import min_width as min_width
+    from neurondeath_theory.design import safe_region as safe_region
     from neurondeath_theory.errors import AssumptionError as AssumptionError
     from neurondeath_theory.errors import InvalidArgumentError as InvalidArgumentError
     from neurondeath_theory.errors import MissingExtraError as MissingExtraError
     from neurondeath_theory.errors import NeuronDeathError as NeuronDeathError
+    from neurondeath_theory.first_layer import FirstLayerDeath as FirstLayerDeath
+    from neurondeath_theory.first_layer import first_layer_death as first_layer_death
+    from neurondeath_theory.rai import rai_constant as rai_constant
+    from neurondeath_theory.remedies import BatchNormStatement as BatchNormStatement
+    from neurondeath_theory.remedies import BranchSurvival as BranchSurvival
+    from neurondeath_theory.remedies import batch_norm_statement as batch_norm_statement
+    from neurondeath_theory.remedies import dense_survival as dense_survival
+    from neurondeath_theory.remedies import residual_survival as residual_survival
+    from neurondeath_theory.remedies import skip_survival as skip_survival
+    from neurondeath_theory.schedules import GrowingWidthSchedule as GrowingWidthSchedule
+    from neurondeath_theory.schedules import LogWidthSchedule as LogWidthSchedule
+    from neurondeath_theory.schedules import growing_width_schedule as growing_width_schedule
+    from neurondeath_theory.schedules import log_width_schedule as log_width_schedule
+    from neurondeath_theory.sign_flip import SignFlipGuarantee as SignFlipGuarantee
+    from neurondeath_theory.sign_flip import sign_flip_guarantee as sign_flip_guarantee
+    from neurondeath_theory.stably_unactivated import stably_unactivated_probability as stably_unactivated_probability
     from neurondeath_theory.survival import SurvivalBounds as SurvivalBounds
     from neurondeath_theory.survival import survival_bounds as survival_bounds
     from neurondeath_theory.two_point import TwoPointSurvival as TwoPointSurvival

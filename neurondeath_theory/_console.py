@@ -17,6 +17,7 @@ from itertools import product
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import typer
 from typer.core import TyperGroup
 
@@ -34,6 +35,7 @@ __all__ = [
     "print_json",
     "print_table",
     "read_layers",
+    "read_points",
     "run",
     "shown_layers",
 ]
@@ -64,8 +66,18 @@ class Format(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write the data on stdout.")]
 
 
-def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> typer.Typer:
-    """Build a command line whose subcommands are imported when they are called."""
+def command_line(
+    name: str,
+    commands: Mapping[str, Command],
+    *,
+    help: str,
+    point_reader: str = "neurondeath_theory._point_files:read_points",
+) -> typer.Typer:
+    """Build a command line whose subcommands are imported when they are called.
+
+    `point_reader` is the "module:function" that gives the points of an `--inputs` argument: files alone, unless a
+    package further up knows more.
+    """
 
     class LazyGroup(TyperGroup):
         def list_commands(self, ctx: Any) -> list[str]:
@@ -87,6 +99,7 @@ def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> ty
         context: typer.Context,
         show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     ) -> None:
+        context.obj = point_reader
         if show_version:
             from neurondeath_theory._version import __version__
 
@@ -100,10 +113,20 @@ def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> ty
 
 
 def _load(name: str, command: Command) -> Any:
-    module, attribute = command.target.split(":")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name)(getattr(import_module(module), attribute))
+    app.command(name)(_resolve(command.target))
     return typer.main.get_command(app)
+
+
+def _resolve(target: str) -> Any:
+    module, attribute = target.split(":")
+    return getattr(import_module(module), attribute)
+
+
+def read_points(context: typer.Context, name: str, spec: str, dimension: int) -> npt.NDArray[np.float64]:
+    """Give the points an argument names, of shape (n_points, d); random ones are drawn in `dimension`."""
+    points: npt.NDArray[np.float64] = _resolve(context.obj)(name, spec, dimension)
+    return points
 
 
 def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:

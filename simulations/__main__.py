@@ -7,4 +7,4 @@ from simulations.commands import COMMANDS
 
 if __name__ == "__main__":
     NAME = "simulations"
-    sys.exit(run(command_line(NAME, COMMANDS, help=__doc__ or ""), NAME))
+    sys.exit(run(command_line(NAME, COMMANDS, help=__doc__ or "", point_reader="simulations.inputs:read_points"), NAME))

@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from neurondeath_theory._point_files import SUFFIXES, read_point_file
 from neurondeath_theory._validation import check_count, check_points, invalid
-from neurondeath_theory.errors import InvalidArgumentError
 from simulations.counter_random import PURPOSE_INPUTS, stream_key, stream_normals
 
-__all__ = ["InputSet", "input_set"]
+__all__ = ["InputSet", "input_set", "own_dimension", "read_points"]
 
 Points = npt.NDArray[np.float64]
 MOST_ENTRIES = 2**28  # 2 GiB of float64
@@ -136,10 +135,20 @@ def input_set(inputs: Any, *, dimension: int | None = None, seed: int = 0, name:
     return made
 
 
+def own_dimension(spec: str, width: int) -> int | None:
+    """Give the dimension a random set is drawn in, by default the first width; data know their own: None."""
+    return width if spec.partition(":")[0] in RANDOM_SETS else None
+
+
+def read_points(name: str, spec: str, dimension: int) -> Points:
+    """Give the points that a command's argument names, random ones in `dimension` from input seed 0."""
+    return input_set(spec, dimension=own_dimension(spec, dimension), name=name).points
+
+
 def _from_spec(spec: str, dimension: int | None, seed: int, name: str) -> InputSet:
     kind, _, size = spec.partition(":")
-    if Path(spec).suffix in (".npy", ".npz"):
-        return InputSet(spec, _read_points(Path(spec), name))
+    if Path(spec).suffix in SUFFIXES:
+        return InputSet(spec, read_point_file(name, Path(spec)))
     if kind in RANDOM_SETS and size:
         n_points = _read_size(name, spec, size)
         if dimension is None:
@@ -206,24 +215,3 @@ def _digits(spec: str, size: int | None, seed: int, name: str) -> InputSet:
         raise invalid(name, f"ask for at most {len(standardised)} digits", spec)
     order = np.argsort(stream_normals(stream_key(seed, "inputs digits"), len(standardised), purpose=PURPOSE_INPUTS))
     return InputSet(spec, standardised[np.sort(order[:size])], seed)
-
-
-def _read_points(path: Path, name: str) -> Points:
-    try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.lib.npyio.NpzFile):
-                names = loaded.files
-                if len(names) != 1:
-                    raise invalid(name, "be an .npz file with one array", f"{path} with {names}")
-                loaded = loaded[names[0]]
-    except FileNotFoundError:
-        raise invalid(name, "name a file that exists", str(path)) from None
-    except OSError as error:
-        raise invalid(name, "name a readable file", f"{path} ({error.strerror or error})") from None
-    except InvalidArgumentError:
-        raise
-    except (ValueError, EOFError, BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else "empty or cut short"
-        raise invalid(name, "be a whole .npy or .npz file of numbers", f"{path} ({reason})") from None
-    return check_points(name, loaded)

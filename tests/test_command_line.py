@@ -20,7 +20,7 @@ from neurondeath_theory.survival import survival_bounds
 def nd(capsys, tmp_path, monkeypatch):
     """Run a command line in an empty folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-    app = command_line(root.NAME, root.COMMANDS, help=root.HELP)
+    app = command_line(root.NAME, root.COMMANDS, help=root.HELP, point_reader=root.POINT_READER)
 
     def call(line):
         code = run(app, root.NAME, line.split())
@@ -66,6 +66,28 @@ def test_one_dimensional_input(nd):
     assert mixed["lower"] is None
     assert "one width" in mixed["withheld"]
     assert "published bounds" in nd("bounds --one-dimensional-input --width 3 --depth 9")[1]
+
+
+def test_bounds_on_data(nd):
+    data = json.loads(nd("bounds --width 4 --depth 20 --no-bias --inputs digits:100 --format json")[1])
+    assert data["input_dim"] == 64
+    assert data["lower"] < data["de_caen"] <= data["gallot"] < data["upper"]
+    assert (data["n_points"], data["n_rays"]) == (100, 100)
+    two = json.loads(nd("bounds --width 3 --depth 9 --no-bias --inputs rays --format json")[1])
+    rays = json.loads(nd("bounds --width 3 --depth 9 --one-dimensional-input --format json")[1])
+    assert two["exact"] == pytest.approx(rays["exact"], abs=1e-8)
+    withheld = json.loads(nd("bounds --width 4 --depth 20 --inputs gaussian:9 --format json")[1])
+    assert withheld["gallot"] is None
+    assert "--no-bias" in withheld["withheld"]
+    assert "--no-bias" in nd("bounds --width 4 --depth 20 --inputs gaussian:9")[1]
+    assert len(nd("bounds --width 3,4 --depth 20 --no-bias --inputs gaussian:9 --format csv")[1].splitlines()) == 3
+
+
+def test_design_and_advise(nd):
+    assert json.loads(nd("design --depth 100 --survival 0.99 --format json")[1])["min_width"] == 14
+    assert json.loads(nd("design --width 10 --survival 0.99 --format json")[1])["max_depth"] == 10
+    remedies = json.loads(nd("advise --width 4 --depth 50 --inputs digits:60 --format json")[1])["remedies"]
+    assert {remedy["name"] for remedy in remedies} >= {"plain", "wider", "neuron sign flip", "RAI"}
 
 
 def test_simulate_results_plot(nd, tmp_path):
@@ -124,7 +146,14 @@ BAD_LINES = [
     ("bounds --width 3 --depth 2 --one-dimensional-input --input-dim 2", "--input-dim"),
     ("bounds --width 3 --depth 2 --one-dimensional-input --nonnegative-inputs", "--nonnegative-inputs"),
     ("bounds --width 3 --depth 2 --one-dimensional-input --format xml", "--format"),
+    ("bounds --width 3 --depth 2 --one-dimensional-input --inputs rays", "--inputs"),
+    ("bounds --width 3 --depth 2 --no-bias --inputs rays --per-layer", "--per-layer"),
+    ("bounds --width 3 --depth 2 --inputs nosuch:3", "nosuch:3"),
     ("bounds --nosuch", "--nosuch"),
+    ("design --survival 0.9", "--depth"),
+    ("design --survival 1.5 --depth 3", "survival"),
+    ("advise --width 3", "--depth"),
+    ("advise --width 3 --depth 5 --inputs nan.npy", "finite"),
     ("nosuch", "nosuch"),
     ("simulate --width 0 --depth 3", "--width"),
     ("simulate --width 3 --depth -2", "--depth"),

@@ -9,4 +9,11 @@ COMMANDS = {
         "neurondeath_theory.commands.bounds:bounds",
         "Bound the probability that a ReLU network is born alive.",
     ),
+    "design": Command(
+        "neurondeath_theory.commands.design:design",
+        "Give the least width for a depth, or the greatest depth for a width.",
+    ),
+    "advise": Command(
+        "neurondeath_theory.commands.advise:advise", "Rank the remedies against neuron death for one network."
+    ),
 }

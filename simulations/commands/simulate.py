@@ -1,6 +1,5 @@
 """`neurondeath simulate`: Monte Carlo over a grid of networks and input sets, into a store."""
 
-from collections.abc import Sequence
 from itertools import product
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from neurondeath_theory.network import Network
 from simulations.commands._show import show_layers
 from simulations.driver import check_workers, run_tasks
 from simulations.estimates import read_simulation
-from simulations.inputs import InputSet, input_set
+from simulations.inputs import InputSet, input_set, own_dimension
 from simulations.store import Store
 from simulations.task import Task
 
@@ -57,7 +56,7 @@ def simulate(
     sets: dict[tuple[str, int | None], InputSet] = {}
     tasks: dict[str, Task] = {}
     for layers, spec in product(read_layers(width, depth, widths), inputs or ["gaussian:64"]):
-        key = (spec, input_dim or _own_dimension(spec, layers))
+        key = (spec, input_dim or own_dimension(spec, layers[0]))
         if key not in sets:
             sets[key] = input_set(spec, dimension=key[1], seed=input_seed, name="--inputs")
         points = sets[key]
@@ -80,9 +79,3 @@ def simulate(
             f"stored in {store}; read it with `neurondeath results {store}`, draw it with `neurondeath plot {store}`",
         ),
     )
-
-
-def _own_dimension(spec: str, layers: Sequence[int]) -> int | None:
-    """Give the dimension of a random set, by default the first width; data know their own."""
-    random = spec.partition(":")[0] in ("gaussian", "sphere", "cube", "orthant")
-    return layers[0] if random else None
