@@ -10,6 +10,7 @@ from neurondeath_theory._validation import check_choice
 from neurondeath_theory.network import Network
 from simulations.counter_random import STREAM_VERSION
 from simulations.inputs import InputSet
+from simulations.samplers import ENGINES, ESTIMATORS
 
 __all__ = ["Task"]
 
@@ -20,7 +21,7 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Task:
-    """What is sampled; how often and with which seed is not part of it.
+    """What is sampled and how; how often and with which seed is not part of it.
 
     Parameters
     ----------
@@ -28,18 +29,23 @@ class Task:
         The law of the networks.
     inputs : InputSet
         The points.
+    estimator : str
+        How survival is estimated; the estimators stand in `simulations.samplers`.
+    engine : str
+        How networks are sampled for that estimator.
     dtype : {"float32", "float64"}
         Arithmetic of the forward pass; "float64" checks "float32" on the same random numbers.
     """
 
     network: Network
     inputs: InputSet
+    estimator: str = "crude"
+    engine: str = "dense"
     dtype: str = "float32"
 
-    estimator = "crude"
-    engine = "dense"
-
     def __post_init__(self) -> None:
+        check_choice("estimator", self.estimator, ESTIMATORS)
+        check_choice("engine", self.engine, ENGINES[self.estimator])
         check_choice("dtype", self.dtype, DTYPES)
 
     @cached_property
@@ -50,8 +56,9 @@ class Task:
             "inputs": {"content": self.inputs.content_hash},
             "stream": STREAM_VERSION,
         }
-        if self.dtype != "float32":
-            identity["dtype"] = self.dtype
+        for option, default in (("estimator", "crude"), ("engine", "dense"), ("dtype", "float32")):
+            if getattr(self, option) != default:
+                identity[option] = getattr(self, option)
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

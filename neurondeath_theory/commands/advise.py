@@ -17,7 +17,7 @@ def advise(
     width: Annotated[int, typer.Option(help="Width of every hidden layer.")],
     depth: Annotated[int, typer.Option(help="Number of hidden layers.")],
     inputs: Annotated[
-        str | None, typer.Option(help="Input points, as gaussian:64, digits:256 or a .npy or .npz file.")
+        str | None, typer.Option(help="Input points: gaussian:64, digits:256, a .npy or .npz file.")
     ] = None,
     survival: Annotated[float, typer.Option(help="Goal for the probability of being alive, in (0, 1).")] = 0.99,
     output: FormatOption = Format.table,

@@ -51,7 +51,7 @@ def bounds(
 ) -> None:
     """Bound the probability that a plain ReLU network is born alive, and give its exact mean living ratio."""
     networks = read_layers(width, depth, widths)
-    results: list[SurvivalBounds] | list[OneDimensionalSurvival]
+    results: Sequence[SurvivalBounds | OneDimensionalSurvival]
     aware: list[dict[str, Any]] = [{} for _ in networks]  # what the points at hand add, network by network
     if one_dimensional_input:
         for name, given in (("--input-dim", input_dim not in (None, 1)), ("--nonnegative-inputs", nonnegative_inputs)):

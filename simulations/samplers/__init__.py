@@ -1,0 +1,14 @@
+"""Samplers: each prepares the points of a task, calls its kernel and gives additive statistics.
+
+One module a pair of estimator and engine, with a function `sample(task, seed, start, stop)` that samples the trials
+start .. stop - 1 and returns named arrays, one entry a layer, that add over shards. It is thread-safe; the interpreter is
+free while the kernel runs.
+"""
+
+__all__ = ["ENGINES", "ESTIMATORS", "SAMPLERS"]
+
+SAMPLERS = {
+    ("crude", "dense"): "simulations.samplers.crude_dense",
+}
+ESTIMATORS = tuple(dict.fromkeys(estimator for estimator, _ in SAMPLERS))
+ENGINES = {name: tuple(engine for estimator, engine in SAMPLERS if estimator == name) for name in ESTIMATORS}
