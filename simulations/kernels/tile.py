@@ -42,11 +42,11 @@ def _make_tile(units: int) -> Any:
     """Build the tile of a number of units as an intrinsic: arrays and offsets in, nothing out."""
 
     @intrinsic
-    def rectified_tile(typing_context, z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in):  # type: ignore[no-untyped-def]
+    def rectified_tile(typing_context, z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in):
         signature = types.void(z, x, weights, biases, peak, *[types.intp] * 6)
         element = z.dtype
 
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):
             pointers = [
                 context.make_array(kind)(context, builder, value).data
                 for kind, value in zip(signature.args[:5], arguments[:5], strict=True)
@@ -63,7 +63,7 @@ def _make_tile(units: int) -> Any:
     return rectified_tile
 
 
-def _generate_strip(builder, pointers, offsets, real, lanes, units, start):  # type: ignore[no-untyped-def]
+def _generate_strip(builder, pointers, offsets, real, lanes, units, start):
     """Emit the loop over j for one strip of points, `start` columns into the panel."""
     z, x, weights, biases, peak = pointers
     z_at, x_at, w_at, b_at, peak_at, fan_in = offsets
@@ -84,18 +84,18 @@ def _generate_strip(builder, pointers, offsets, real, lanes, units, start):  # t
     def constant(value: int) -> Any:
         return ir.Constant(index, value)
 
-    def place(base, offset):  # type: ignore[no-untyped-def]
+    def place(base, offset):
         return builder.bitcast(builder.gep(base, [offset]), vector.as_pointer())
 
-    def load(base, offset):  # type: ignore[no-untyped-def]
+    def load(base, offset):
         value = builder.load(place(base, offset))
         value.align = align
         return value
 
-    def store(value, base, offset):  # type: ignore[no-untyped-def]
+    def store(value, base, offset):
         builder.store(value, place(base, offset)).align = align
 
-    def spread(base, offset):  # type: ignore[no-untyped-def]
+    def spread(base, offset):
         scalar = builder.load(builder.gep(base, [offset]))
         scalar.align = align
         lane = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
@@ -146,7 +146,7 @@ def _generate_strip(builder, pointers, offsets, real, lanes, units, start):  # t
 def _make_plain_tile(units: int) -> Callable[..., None]:
     """Give the same tile in plain Python, for runs without the compiler."""
 
-    def rectified_tile(z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in):  # type: ignore[no-untyped-def]
+    def rectified_tile(z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in):
         panel = x[x_at : x_at + (fan_in + 1) * PANEL].reshape(fan_in + 1, PANEL)
         for i in range(units):
             row = weights[w_at + i * fan_in : w_at + (i + 1) * fan_in]
@@ -158,5 +158,6 @@ def _make_plain_tile(units: int) -> Callable[..., None]:
     return rectified_tile
 
 
-_make = _make_plain_tile if numba.config.DISABLE_JIT else _make_tile
+SETTINGS: Any = numba.config
+_make = _make_plain_tile if SETTINGS.DISABLE_JIT else _make_tile
 rectified_tile_8, rectified_tile_4, rectified_tile_2, rectified_tile_1 = (_make(units) for units in UNITS)

@@ -1,8 +1,8 @@
 """Samplers: each prepares the points of a task, calls its kernel and gives additive statistics.
 
 One module a pair of estimator and engine, with a function `sample(task, seed, start, stop)` that samples the trials
-start .. stop - 1 and returns named arrays, one entry a layer, that add over shards. It is thread-safe; the interpreter is
-free while the kernel runs.
+start .. stop - 1 and returns named arrays, one entry a layer, that add over shards. It is thread-safe; the interpreter
+is free while the kernel runs.
 """
 
 __all__ = ["ENGINES", "ESTIMATORS", "SAMPLERS"]
