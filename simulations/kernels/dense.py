@@ -15,25 +15,25 @@ import math
 import numpy as np
 
 from simulations.kernels.jit import kernel
-from simulations.kernels.normals import BLOCK_MULTIPLE, fill_normals
-from simulations.kernels.philox import fill_chunk_counters
-from simulations.kernels.tile import (
-    PANEL,
-    rectified_tile_1,
-    rectified_tile_2,
-    rectified_tile_4,
-    rectified_tile_8,
+from simulations.kernels.normals import fill_normals, whole_groups
+from simulations.kernels.panels import (
+    SAFE_HIGH,
+    SAFE_LOW,
+    aligned,
+    move_together,
+    n_panels_of,
+    pass_constant,
+    place,
+    rectified_units,
+    survey,
 )
+from simulations.kernels.philox import fill_chunk_counters
+from simulations.kernels.tile import PANEL
 
 __all__ = ["sample_dense"]
 
-GROUP = 4 * BLOCK_MULTIPLE  # normals come in groups of this many
 TILE_WEIGHTS = 16384  # weights made at a time: they stay in the second-level cache
 CHUNK_WORDS = 256  # layers that need fewer words than this share a chunk
-CACHE_LINE = 64  # bytes
-SAFE_LOW, SAFE_HIGH = 2.0**-30, 2.0**30
-SAFE_BITS_32 = tuple(np.array([SAFE_LOW, SAFE_HIGH], np.float32).view(np.int32))
-SAFE_BITS_64 = tuple(np.array([SAFE_LOW, SAFE_HIGH], np.float64).view(np.int64))
 PURPOSE_WEIGHTS, PURPOSE_BIASES = np.uint64(0), np.uint64(1)
 
 
@@ -53,25 +53,25 @@ def sample_dense(
     input_dim, n_points = points.shape[0] - 1, points.shape[1]
     rows = max(input_dim, widths.max()) + 1
     n_panels = -(-n_points // PANEL)
-    first = _aligned(n_panels * rows * PANEL, points)
+    first = aligned(n_panels * rows * PANEL, points)
     for column in range(n_points):
         for row in range(input_dim + 1):
-            first[_place(rows, row, column)] = points[row, column]
-    x = _aligned(first.size, points)
-    z = _aligned(first.size, points)
-    peak = _aligned(n_panels * PANEL, points)
+            first[place(rows, row, column)] = points[row, column]
+    x = aligned(first.size, points)
+    z = aligned(first.size, points)
+    peak = aligned(n_panels * PANEL, points)
 
     # a layer's weights come in one or more fills; the weights of several narrow layers in one
-    capacity = GROUP + CHUNK_WORDS
+    capacity = whole_groups(CHUNK_WORDS + 1)
     fan_in = input_dim
     for width in widths:
-        capacity = max(capacity, _whole_groups(min(width, _fill_units(fan_in)) * fan_in))
+        capacity = max(capacity, whole_groups(min(width, _fill_units(fan_in)) * fan_in))
         fan_in = width
     words = np.empty(capacity, np.uint32)
     normals = np.empty(capacity, np.float32)
     weights = np.empty(capacity, points.dtype)
     blocks, layers = np.empty(capacity // 4, np.uint32), np.empty(capacity // 4, np.uint32)
-    bias_capacity = _whole_groups(max(CHUNK_WORDS, widths.max() + 3))
+    bias_capacity = whole_groups(max(CHUNK_WORDS, widths.max() + 3))
     bias_normals = np.empty(bias_capacity, np.float32)
     biases = np.zeros(bias_capacity, points.dtype)
     bias_blocks, bias_layers = np.empty(bias_capacity // 4, np.uint32), np.empty(bias_capacity // 4, np.uint32)
@@ -94,7 +94,7 @@ def sample_dense(
                 weight_stride = -(-width * fan_in // 4) * 4
                 bias_stride = -(-width // 4) * 4
                 if has_bias:
-                    total = _whole_groups(count * bias_stride)
+                    total = whole_groups(count * bias_stride)
                     if bias_counters != bias_stride // 4:
                         bias_counters = bias_stride // 4
                         fill_chunk_counters(bias_blocks, bias_layers, bias_counters)
@@ -105,17 +105,17 @@ def sample_dense(
                     for i in range(total):
                         biases[i] = bias_normals[i]
             here = layer - chunk_first
-            peak[: _panels(n_columns) * PANEL] = 0
+            peak[: n_panels_of(n_columns) * PANEL] = 0
             fill_units = _fill_units(fan_in)
             for unit in range(0, width, fill_units):
                 n_units = min(fill_units, width - unit)
                 w_at = 0
                 if chunk_last - chunk_first > 1:
                     w_at = here * weight_stride
-                    total = _whole_groups((chunk_last - chunk_first) * weight_stride) if here == 0 else 0
+                    total = whole_groups((chunk_last - chunk_first) * weight_stride) if here == 0 else 0
                     per_layer = weight_stride // 4
                 else:
-                    total = _whole_groups(n_units * fan_in)
+                    total = whole_groups(n_units * fan_in)
                     per_layer = blocks.size  # one layer alone: its blocks simply count up
                 if total > 0:
                     if counters != per_layer:
@@ -127,18 +127,18 @@ def sample_dense(
                     )  # fmt: skip
                     for i in range(total):
                         weights[i] = normals[i]
-                _rectified_units(
-                    z, x, weights, biases, peak, rows, _panels(n_columns), unit, n_units, fan_in, w_at,
+                rectified_units(
+                    z, x, weights, biases, peak, rows, n_panels_of(n_columns), unit, n_units, fan_in, w_at,
                     here * bias_stride + unit,
                 )  # fmt: skip
-            count, unsafe = _survey(peak[: _panels(n_columns) * PANEL])
+            count, unsafe = survey(peak[: n_panels_of(n_columns) * PANEL])
             if count == 0:
                 break
             if has_bias:
-                _pass_constant(z, x, peak, rows, _panels(n_columns), fan_in, width)
+                pass_constant(z, x, peak, rows, n_panels_of(n_columns), fan_in, width)
             x, z = z, x
-            if count < n_alive and _panels(count) < _panels(n_columns):
-                _move_together(x, peak, rows, width, n_columns)
+            if count < n_alive and n_panels_of(count) < n_panels_of(n_columns):
+                move_together(x, peak, rows, width, n_columns)
                 n_columns = count
             n_alive = count
             if unsafe > 0:
@@ -147,31 +147,6 @@ def sample_dense(
             living[layer] += n_alive
             living_squares[layer] += n_alive * n_alive
             fan_in = width
-
-
-@kernel
-def _aligned(size, like):
-    """Make an array of zeros that begins on a cache line, so that no vector of points straddles two."""
-    spare = CACHE_LINE // like.itemsize
-    buffer = np.zeros(size + spare, like.dtype)
-    start = -buffer.ctypes.data % CACHE_LINE // like.itemsize
-    return buffer[start : start + size]
-
-
-@kernel
-def _place(rows, row, column):
-    """Index of an entry of an array in panels."""
-    return (column // PANEL * rows + row) * PANEL + column % PANEL
-
-
-@kernel
-def _panels(n_columns):
-    return -(-n_columns // PANEL)
-
-
-@kernel
-def _whole_groups(count):
-    return -(-count // GROUP) * GROUP
 
 
 @kernel
@@ -195,91 +170,15 @@ def _chunks(widths, input_dim):
 
 
 @kernel
-def _rectified_units(z, x, weights, biases, peak, rows, n_panels, unit, n_units, fan_in, w_at, b_at):
-    """Compute units unit .. unit + n_units - 1 at all points, panel by panel, in tiles of 8, 4, 2 and 1."""
-    for panel in range(n_panels):
-        x_at = panel * rows * PANEL
-        z_at = x_at + unit * PANEL
-        peak_at = panel * PANEL
-        i = 0
-        while i + 8 <= n_units:
-            rectified_tile_8(
-                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
-            )
-            i += 8
-        if i + 4 <= n_units:
-            rectified_tile_4(
-                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
-            )
-            i += 4
-        if i + 2 <= n_units:
-            rectified_tile_2(
-                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
-            )
-            i += 2
-        if i < n_units:
-            rectified_tile_1(
-                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
-            )
-
-
-@kernel
-def _survey(peak):
-    """Count the positive peaks, and those of them outside the safe range.
-
-    Floats of 0 and above are ordered as their bits are, and integers are compared a whole vector at a time.
-    """
-    if peak.itemsize == 4:
-        return _count_bits(peak.view(np.int32), SAFE_BITS_32[0], SAFE_BITS_32[1])
-    return _count_bits(peak.view(np.int64), SAFE_BITS_64[0], SAFE_BITS_64[1])
-
-
-@kernel
-def _count_bits(bits, low, high):
-    positive, unsafe = 0, 0
-    for p in range(bits.size):
-        positive += bits[p] > 0
-        unsafe += (bits[p] > high) | ((bits[p] > 0) & (bits[p] < low))
-    return positive, unsafe
-
-
-@kernel
-def _pass_constant(z, x, peak, rows, n_panels, fan_in, width):
-    """Hand the constant row on, 0 for dead points."""
-    for panel in range(n_panels):
-        at = panel * rows * PANEL
-        for p in range(PANEL):
-            constant = x[at + fan_in * PANEL + p]
-            z[at + width * PANEL + p] = constant if peak[panel * PANEL + p] > 0 else 0 * constant
-
-
-@kernel
-def _move_together(x, peak, rows, width, n_columns):
-    """Move the living columns to the front, in order, and clear the rest of their last panel."""
-    to = 0
-    for column in range(n_columns):
-        if peak[column] > 0:
-            if to < column:
-                for row in range(width + 1):
-                    x[_place(rows, row, to)] = x[_place(rows, row, column)]
-                peak[to] = peak[column]
-            to += 1
-    for column in range(to, min(_panels(to) * PANEL, _panels(n_columns) * PANEL)):
-        peak[column] = 0
-        for row in range(width + 1):
-            x[_place(rows, row, column)] = 0
-
-
-@kernel
 def _rescale(x, peak, rows, width, n_columns, has_bias):
     """Bring columns whose largest value left the safe range back to about 1, by a power of two."""
     for column in range(n_columns):
         if peak[column] == 0 or SAFE_LOW <= peak[column] <= SAFE_HIGH:
             continue
         power = -math.frexp(peak[column])[1]
-        constant = x[_place(rows, width, column)]
+        constant = x[place(rows, width, column)]
         if has_bias and constant > 0:  # a constant that underflowed no longer counts
             power = min(power, 1 - math.frexp(constant)[1])
         for row in range(width + 1 if has_bias else width):
-            at = _place(rows, row, column)
+            at = place(rows, row, column)
             x[at] = math.ldexp(x[at], power)

@@ -13,9 +13,9 @@ import numpy as np
 from simulations.kernels.jit import kernel
 from simulations.kernels.philox import philox_words
 
-__all__ = ["BLOCK_MULTIPLE", "fill_normals", "normals_from_words"]
+__all__ = ["fill_normals", "normals_from_words", "whole_groups"]
 
-BLOCK_MULTIPLE = 16  # normals come in whole vectors of blocks: 4 * BLOCK_MULTIPLE at a time
+GROUP = 64  # normals come in groups of this many: a vector of 16 blocks
 
 F = np.float32
 SMALLEST, LARGEST = F(0.5), F(2.0**32 - 2.0**8)
@@ -71,3 +71,9 @@ def fill_normals(out, words, blocks, layers, key0, key1, first_block, first_laye
     """
     philox_words(words, blocks, layers, key0, key1, first_block, first_layer, trial, purpose)
     normals_from_words(out, words, scale)
+
+
+@kernel
+def whole_groups(count):
+    """Give how many normals to make, in whole groups, for `count` to be used."""
+    return -(-count // GROUP) * GROUP

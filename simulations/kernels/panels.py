@@ -1,0 +1,129 @@
+"""Points in panels of PANEL columns: entry (row, column) of an array with R rows stands at `place(R, row, column)`.
+
+The row after the last unit holds the constant that the biases multiply.
+"""
+
+import numpy as np
+
+from simulations.kernels.jit import kernel
+from simulations.kernels.tile import (
+    PANEL,
+    rectified_tile_1,
+    rectified_tile_2,
+    rectified_tile_4,
+    rectified_tile_8,
+)
+
+__all__ = [
+    "SAFE_HIGH",
+    "SAFE_LOW",
+    "aligned",
+    "move_together",
+    "n_panels_of",
+    "pass_constant",
+    "place",
+    "rectified_units",
+    "survey",
+]
+
+CACHE_LINE = 64  # bytes
+SAFE_LOW, SAFE_HIGH = 2.0**-30, 2.0**30  # peaks that need no rescaling
+SAFE_BITS_32 = tuple(np.array([SAFE_LOW, SAFE_HIGH], np.float32).view(np.int32))
+SAFE_BITS_64 = tuple(np.array([SAFE_LOW, SAFE_HIGH], np.float64).view(np.int64))
+
+
+@kernel
+def aligned(size, like):
+    """Make an array of zeros that begins on a cache line, so that no vector of points straddles two."""
+    spare = CACHE_LINE // like.itemsize
+    buffer = np.zeros(size + spare, like.dtype)
+    start = -buffer.ctypes.data % CACHE_LINE // like.itemsize
+    return buffer[start : start + size]
+
+
+@kernel
+def place(rows, row, column):
+    """Index of an entry of an array in panels."""
+    return (column // PANEL * rows + row) * PANEL + column % PANEL
+
+
+@kernel
+def n_panels_of(n_columns):
+    """Panels that hold a number of columns."""
+    return -(-n_columns // PANEL)
+
+
+@kernel
+def rectified_units(z, x, weights, biases, peak, rows, n_panels, unit, n_units, fan_in, w_at, b_at):
+    """Compute units unit .. unit + n_units - 1 at all points, panel by panel, in tiles of 8, 4, 2 and 1."""
+    for panel in range(n_panels):
+        x_at = panel * rows * PANEL
+        z_at = x_at + unit * PANEL
+        peak_at = panel * PANEL
+        i = 0
+        while i + 8 <= n_units:
+            rectified_tile_8(
+                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+            )
+            i += 8
+        if i + 4 <= n_units:
+            rectified_tile_4(
+                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+            )
+            i += 4
+        if i + 2 <= n_units:
+            rectified_tile_2(
+                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+            )
+            i += 2
+        if i < n_units:
+            rectified_tile_1(
+                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+            )
+
+
+@kernel
+def survey(peak):
+    """Count the positive peaks, and those of them outside the safe range.
+
+    Floats of 0 and above are ordered as their bits are, and integers are compared a whole vector at a time.
+    """
+    if peak.itemsize == 4:
+        return _count_bits(peak.view(np.int32), SAFE_BITS_32[0], SAFE_BITS_32[1])
+    return _count_bits(peak.view(np.int64), SAFE_BITS_64[0], SAFE_BITS_64[1])
+
+
+@kernel
+def _count_bits(bits, low, high):
+    positive, unsafe = 0, 0
+    for p in range(bits.size):
+        positive += bits[p] > 0
+        unsafe += (bits[p] > high) | ((bits[p] > 0) & (bits[p] < low))
+    return positive, unsafe
+
+
+@kernel
+def pass_constant(z, x, peak, rows, n_panels, fan_in, width):
+    """Hand the constant row on, 0 for dead points."""
+    for panel in range(n_panels):
+        at = panel * rows * PANEL
+        for p in range(PANEL):
+            constant = x[at + fan_in * PANEL + p]
+            z[at + width * PANEL + p] = constant if peak[panel * PANEL + p] > 0 else 0 * constant
+
+
+@kernel
+def move_together(x, peak, rows, width, n_columns):
+    """Move the living columns to the front, in order, and clear the rest of their last panel."""
+    to = 0
+    for column in range(n_columns):
+        if peak[column] > 0:
+            if to < column:
+                for row in range(width + 1):
+                    x[place(rows, row, to)] = x[place(rows, row, column)]
+                peak[to] = peak[column]
+            to += 1
+    for column in range(to, min(n_panels_of(to) * PANEL, n_panels_of(n_columns) * PANEL)):
+        peak[column] = 0
+        for row in range(width + 1):
+            x[place(rows, row, column)] = 0
