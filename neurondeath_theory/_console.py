@@ -37,6 +37,7 @@ __all__ = [
     "read_layers",
     "read_points",
     "run",
+    "short_widths",
     "shown_layers",
 ]
 
@@ -198,6 +199,19 @@ def read_layers(width: str | None, depth: str | None, widths: str | None) -> lis
     if sum(layers for _, layers in grid) > MOST_LAYERS:
         raise invalid("--depth", f"ask for at most {MOST_LAYERS} layers in all", depth)
     return [[units] * layers for units, layers in grid]
+
+
+def short_widths(widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> str:
+    """Write widths in few characters.
+
+    Examples
+    --------
+    >>> short_widths([8] * 50), short_widths([3, 5])
+    ('8 x 50', '3,5')
+    """
+    if min(widths) == max(widths):
+        return f"{widths[0]} x {len(widths)}"
+    return ",".join(str(width) for width in widths[:8]) + (",..." if len(widths) > 8 else "")
 
 
 def shown_layers(depth: int) -> list[int]:

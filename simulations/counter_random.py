@@ -20,7 +20,9 @@ import numpy.typing as npt
 
 __all__ = [
     "PURPOSE_BIASES",
+    "PURPOSE_FACTORS",
     "PURPOSE_INPUTS",
+    "PURPOSE_SIGNS",
     "PURPOSE_WEIGHTS",
     "STREAM_VERSION",
     "normal_pairs",
@@ -35,6 +37,8 @@ STREAM_VERSION = 1  # part of every task id; raise it when the same seed would g
 PURPOSE_WEIGHTS = 0
 PURPOSE_BIASES = 1
 PURPOSE_INPUTS = 2
+PURPOSE_SIGNS = 3
+PURPOSE_FACTORS = 4
 
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from neurondeath_theory._validation import check_count, check_flag, invalid
 from neurondeath_theory.network import Network
 from simulations.driver import check_workers, run_tasks
+from simulations.engine_choice import choose_engine
 from simulations.estimates import Simulation, read_simulation
 from simulations.inputs import InputSet, input_set
 from simulations.store import Store
@@ -23,6 +24,7 @@ def simulate(
     trials: int = 1000,
     seed: int = 0,
     input_seed: int = 0,
+    engine: str = "auto",
     workers: int | str | None = None,
     store: str | Path | None = None,
     dtype: str = "float32",
@@ -42,6 +44,8 @@ def simulate(
         Seed of the networks, at least 0; the same seed gives the same result with any number of workers.
     input_seed : int
         Seed of a random input set.
+    engine : {"auto", "dense", "gram", "single"}
+        How networks are sampled; "auto" picks the one that is likely the fastest (see `simulations.engine_choice`).
     workers : int, optional
         Threads; all cores by default.
     store : path, optional
@@ -77,7 +81,9 @@ def simulate(
     n_workers = check_workers("workers", workers)
     quiet = check_flag("quiet", quiet)
     points = input_set(inputs, dimension=network.input_dim, seed=input_seed)
-    task = Task(network, points, dtype=dtype)
+    if engine == "auto":
+        engine, _ = choose_engine(network, points)
+    task = Task(network, points, engine=engine, dtype=dtype)
     with Store(":memory:" if store is None else store) as results:
         run_tasks([task], results, trials=trials, seed=seed, workers=n_workers, quiet=quiet)
         return read_simulation(results, task.task_id, seed, task.description())

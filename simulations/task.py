@@ -9,6 +9,7 @@ from typing import Any
 from neurondeath_theory._validation import check_choice
 from neurondeath_theory.network import Network
 from simulations.counter_random import STREAM_VERSION
+from simulations.engine_choice import check_engine
 from simulations.inputs import InputSet
 from simulations.samplers import ENGINES, ESTIMATORS
 
@@ -46,6 +47,7 @@ class Task:
     def __post_init__(self) -> None:
         check_choice("estimator", self.estimator, ESTIMATORS)
         check_choice("engine", self.engine, ENGINES[self.estimator])
+        check_engine(self.engine, self.network, self.inputs)
         check_choice("dtype", self.dtype, DTYPES)
 
     @cached_property

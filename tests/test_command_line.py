@@ -164,6 +164,8 @@ BAD_LINES = [
     ("simulate --width 3 --depth 2 --trials many", "--trials"),
     ("simulate --width 3 --depth 2 --seed -1", "--seed"),
     ("simulate --width 3 --depth 2 --workers 0", "--workers"),
+    ("simulate --width 3 --depth 2 --engine steam", "engine"),
+    ("simulate --width 3 --depth 2 --engine single", "one point"),
     ("simulate --width 3 --depth 2 --bias-variance nan", "bias_variance"),
     ("simulate --width 3 --depth 2 --init rai", "init"),
     ("simulate --width 3 --depth 2 --dtype float8", "dtype"),

@@ -15,6 +15,7 @@ from neurondeath_theory._console import (
     print_table,
     read_layers,
     read_points,
+    short_widths,
     shown_layers,
 )
 from neurondeath_theory._validation import invalid
@@ -89,7 +90,7 @@ def bounds(
         shown = [result.depth - 1]
         if per_layer:
             shown = shown_layers(result.depth) if output is Format.table else list(range(result.depth))
-        for name, values in {"widths": [_short(result.widths)] * result.depth, **result.columns()}.items():
+        for name, values in {"widths": [short_widths(result.widths)] * result.depth, **result.columns()}.items():
             columns.setdefault(name, []).extend(values[layer] for layer in shown)
         for name, value in more.items():
             columns.setdefault(name, []).append(value)
@@ -132,9 +133,3 @@ def _record(result: "SurvivalBounds | OneDimensionalSurvival", per_layer: bool) 
         **assumptions,
         **({"layers": layers} if per_layer else {}),
     }
-
-
-def _short(widths: npt.NDArray[np.int64]) -> str:
-    if (widths == widths[0]).all():
-        return f"{widths[0]} x {len(widths)}"
-    return ",".join(str(width) for width in widths[:8]) + (",..." if len(widths) > 8 else "")

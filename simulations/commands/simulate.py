@@ -1,15 +1,17 @@
 """`neurondeath simulate`: Monte Carlo over a grid of networks and input sets, into a store."""
 
+import sys
 from itertools import product
 from typing import Annotated
 
 import typer
 
-from neurondeath_theory._console import Format, FormatOption, read_layers
+from neurondeath_theory._console import Format, FormatOption, read_layers, short_widths
 from neurondeath_theory._validation import check_count
 from neurondeath_theory.network import Network
 from simulations.commands._show import show_layers
 from simulations.driver import check_workers, run_tasks
+from simulations.engine_choice import choose_engine
 from simulations.estimates import read_simulation
 from simulations.inputs import InputSet, input_set, own_dimension
 from simulations.store import Store
@@ -38,6 +40,7 @@ def simulate(
     bias_variance: Annotated[float, typer.Option(help="sigma_b^2 of Gaussian biases; 0 for none.")] = 0.0,
     trials: Annotated[int, typer.Option(help="Networks to sample for every task.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the networks.")] = 0,
+    engine: Annotated[str, typer.Option(help="auto, dense, gram or single.")] = "auto",
     workers: Annotated[str, typer.Option(help="Threads, or all.")] = "all",
     store: Annotated[
         str, typer.Option(help="Results store; made if missing, topped up if not.")
@@ -55,6 +58,7 @@ def simulate(
     n_workers = check_workers("--workers", workers)
     sets: dict[tuple[str, int | None], InputSet] = {}
     tasks: dict[str, Task] = {}
+    choices: list[str] = []
     for layers, spec in product(read_layers(width, depth, widths), inputs or ["gaussian:64"]):
         key = (spec, input_dim or own_dimension(spec, layers[0]))
         if key not in sets:
@@ -67,9 +71,15 @@ def simulate(
             weight_variance=weight_variance,
             bias_variance=bias_variance,
         )
-        task = Task(network, points, dtype=dtype)
+        picked = engine
+        if engine == "auto":
+            picked, reason = choose_engine(network, points)
+            choices.append(f"engine {picked} for widths {short_widths(layers)} on {spec}: {reason}")
+        task = Task(network, points, engine=picked, dtype=dtype)
         tasks[task.task_id] = task
     with Store(store) as results:
+        if not quiet:
+            print(*choices, sep="\n", file=sys.stderr)
         run_tasks(list(tasks.values()), results, trials=trials, seed=seed, workers=n_workers, quiet=quiet)
         simulations = [read_simulation(results, task_id, seed, task.description()) for task_id, task in tasks.items()]
     show_layers(

@@ -9,6 +9,8 @@ __all__ = ["ENGINES", "ESTIMATORS", "SAMPLERS"]
 
 SAMPLERS = {
     ("crude", "dense"): "simulations.samplers.crude_dense",
+    ("crude", "gram"): "simulations.samplers.crude_gram",
+    ("crude", "single"): "simulations.samplers.crude_single",
 }
 ESTIMATORS = tuple(dict.fromkeys(estimator for estimator, _ in SAMPLERS))
 ENGINES = {name: tuple(engine for estimator, engine in SAMPLERS if estimator == name) for name in ESTIMATORS}

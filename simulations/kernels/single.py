@@ -1,0 +1,53 @@
+"""Follow one point: whether it lives depends on the signs of its pre-activations alone, fair coins at any width.
+
+Word i of a layer's stream holds the signs of units 32 i .. 32 i + 31, a set bit for an active unit. Words are read
+until one is active: nearly always the first, so a layer costs the same at width 10 and at width 10^6.
+"""
+
+import numpy as np
+
+from simulations.kernels.jit import kernel
+from simulations.kernels.philox import fill_chunk_counters, philox_words
+
+__all__ = ["sample_single"]
+
+CHUNK = 64  # layers whose first words are made at a time
+PURPOSE_SIGNS = np.uint64(3)
+
+
+@kernel
+def sample_single(alive, widths, key0, key1, first_trial, n_trials):
+    """Add to `alive` (int64, one entry a layer) the number of networks whose point is alive after each layer."""
+    depth = widths.size
+    words = np.empty(4 * CHUNK, np.uint32)
+    blocks, layers = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.uint32)
+    fill_chunk_counters(blocks, layers, 1)
+    more = np.empty(4, np.uint32)
+    for trial in range(first_trial, first_trial + n_trials):
+        for layer in range(depth):
+            at = layer % CHUNK
+            if at == 0:
+                philox_words(words, blocks, layers, key0, key1, 0, layer, trial, PURPOSE_SIGNS)
+            if not _any_active(words[4 * at : 4 * at + 4], widths[layer]):
+                active = False
+                block = 1
+                while not active and 128 * block < widths[layer]:
+                    philox_words(more, blocks, layers, key0, key1, block, layer, trial, PURPOSE_SIGNS)
+                    active = _any_active(more, widths[layer] - 128 * block)
+                    block += 1
+                if not active:
+                    break
+            alive[layer] += 1
+
+
+@kernel
+def _any_active(words, n_units):
+    """Whether one of the first n_units bits is set."""
+    for i in range(4):
+        left = n_units - 32 * i
+        if left <= 0:
+            return False
+        mask = np.uint32(0xFFFFFFFF) if left >= 32 else np.uint32((1 << left) - 1)
+        if words[i] & mask != 0:
+            return True
+    return False
