@@ -13,6 +13,9 @@ COMMANDS = {
         "neurondeath_theory.commands.design:design",
         "Give the least width for a depth, or the greatest depth for a width.",
     ),
+    "eoc": Command(
+        "neurondeath_theory.commands.eoc:eoc", "Design a sparse activation at the edge of chaos and judge it."
+    ),
     "advise": Command(
         "neurondeath_theory.commands.advise:advise", "Rank the remedies against neuron death for one network."
     ),
