@@ -7,9 +7,11 @@ theory needs (values, derivatives, Gaussian moments) follows from these numbers,
 Sources: shifted ReLU, soft threshold and their clipped forms after `price2024` (arXiv 2402.16184), section 2.
 """
 
-import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,8 @@ __all__ = [
     "shifted_relu",
     "soft_threshold",
 ]
+
+ROUNDING = 8 * np.finfo(np.float64).eps  # relative size of a sum that is 0 but for rounding
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class PiecewiseLinear:
     ) -> None:
         knots = tuple(check_real(f"kinks[{i}]", kink) for i, kink in enumerate(kinks))
         steps = tuple(check_real(f"slopes[{i}]", slope) for i, slope in enumerate(slopes))
-        if any(right <= left for left, right in itertools.pairwise(knots)):
+        if any(right <= left for left, right in pairwise(knots)):
             raise invalid("kinks", "increase strictly", knots)
         if len(steps) != len(knots) + 1:
             raise invalid("slopes", f"number one more than the kinks, {len(knots) + 1}", steps)
@@ -95,20 +99,37 @@ class PiecewiseLinear:
         """Changes of slope at the kinks."""
         return tuple(right - left for left, right in zip(self.slopes, self.slopes[1:], strict=False))
 
-    @property
+    @cached_property
     def kink_values(self) -> tuple[float, ...]:
-        """Values of the function at its kinks."""
-        return tuple(float(value) for value in self(np.asarray(self.kinks)))
+        """Values of the function at its kinks, summed outwards from 0; what cancels but for rounding is exactly 0."""
+        values = dict.fromkeys(self.kinks, 0.0)
+        for side in (1.0, -1.0):
+            at, value = 0.0, self.value_at_zero
+            for kink in sorted((kink for kink in self.kinks if side * kink >= 0.0), key=abs):
+                slope = float(self.derivative(0.5 * (at + kink))) if kink != at else 0.0
+                total = value + slope * (kink - at)
+                nothing = abs(total) <= ROUNDING * (abs(value) + abs(slope * kink))
+                at, value = kink, 0.0 if nothing else total
+                values[kink] = value
+        return tuple(values[kink] for kink in self.kinks)
 
     def __call__(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Evaluate the function at every entry of `x`, any shape."""
         x = np.asarray(x, dtype=np.float64)
-        edges = np.concatenate([[-np.inf], self.kinks, [np.inf]])
-        value = np.full(x.shape, self.value_at_zero)
-        for left, right, slope in zip(edges, edges[1:], self.slopes, strict=False):
-            if slope != 0.0:  # the stretch of [0, x] that lies in this piece, signed
-                value += slope * (np.clip(x, left, right) - np.clip(0.0, left, right))
-        return value
+        at, value = self._anchors
+        piece = np.searchsorted(np.asarray(self.kinks), x, side="left")
+        slope = np.asarray(self.slopes)[piece]
+        return np.asarray(
+            value[piece] + np.where(slope == 0.0, 0.0, slope) * np.where(slope == 0.0, 0.0, x - at[piece])
+        )
+
+    @cached_property
+    def _anchors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """A point of every piece and the value there: 0 for the piece around it, else the kink next to 0."""
+        edges = [-math.inf, *self.kinks, math.inf]
+        values = dict(zip(self.kinks, self.kink_values, strict=True))
+        at = [min(max(0.0, left), right) for left, right in pairwise(edges)]
+        return np.array(at), np.array([values.get(point, self.value_at_zero) for point in at])
 
     def derivative(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Evaluate the slope at every entry of `x`; at a kink the slope on its left, so relu'(0) = 0."""

@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from neurondeath_theory.activations import PiecewiseLinear
+from neurondeath_theory.activations import ROUNDING, PiecewiseLinear
 
 __all__ = [
     "density",
@@ -81,6 +81,8 @@ def pieces(activation: PiecewiseLinear) -> tuple[Piece, ...]:
             middle = inner + 1.0 if math.isinf(outer) else 0.5 * (inner + outer)
             slope = direction * float(activation.derivative(direction * middle))
             end = value + slope * (outer - inner) if slope != 0.0 else value
+            if slope != 0.0 and not math.isinf(outer) and abs(end) <= ROUNDING * (abs(value) + abs(slope * outer)):
+                end = 0.0  # as `PiecewiseLinear.kink_values` has it
             if value * end < 0.0:
                 zero = min(max(inner - value / slope, inner), outer)
                 found.append(_anchored(inner, zero, value, 0.0, slope, direction))

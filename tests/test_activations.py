@@ -30,6 +30,15 @@ def test_values_and_slopes(phi, expected):
     np.testing.assert_allclose(phi.derivative(x)[away], numeric[away], atol=1e-8)
 
 
+def test_what_is_zero_is_exactly_zero():
+    """Rounding must not make inactive units active."""
+    for tau, m in [(-0.5244, 0.001), (-2.0, 0.3), (-1e-9, 1e-12), (-7.1, 0.1)]:
+        phi = a.clipped_shifted_relu(tau, m)
+        assert (phi(np.linspace(tau - 3, tau, 50)) == 0).all()
+        assert phi.kink_values[0] == 0
+    assert a.shifted_relu(-0.1)(-0.3) == 0
+
+
 def test_identity_is_what_it_computes_not_its_name():
     assert a.shifted_relu(0.0) == a.relu()
     assert hash(a.shifted_relu(0.0)) == hash(a.relu())
