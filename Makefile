@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
+TORCH := torch==2.13.0  # exact here; the extra of the package gives a range
 .PHONY: help demo test verify lint bench clean
 
 help: ## list the targets
@@ -44,6 +45,13 @@ lint: $(VENV)/.linters ## style, types and the arrows between packages
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+$(VENV)/.torch: $(STAMP)
+	@$(PIP) install '$(strip $(TORCH))'
+	@touch $@
+
+bench: $(VENV)/.torch ## speed against NumPy, PyTorch and sgemm, each in its own process; JSON in benchmarks/results/
+	$(BIN)/python benchmarks/speed.py
 
 clean: ## remove the environment and everything that was made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,9 +1,9 @@
 r"""Sample plain Gaussian networks through the Gram matrix of their points: exact in law, at a cost free of the fan-in.
 
-Given a layer's inputs X (fan_in x M) the units' pre-activations are independent $N(0, G)$,
-$G = \frac{\sigma_w^2}{fan\_in} X^T X + \sigma_b^2 c c^T$, c the constant of the biases. So instead of n x fan_in weights
-a layer takes n x r normals, r <= M the rank of G: $Z = \Xi F$ with $F^T F = G$ from a Cholesky factor with pivots, which
-drops the directions that collapsing points no longer differ in (below 1e-14 of their variance).
+Given a layer's inputs X (fan_in x M) the units' pre-activations are independent $N(0, G)$ with
+$G = \sigma_w^2 X^T X / fan\_in + \sigma_b^2 c c^T$, c the constant of the biases. So instead of n x fan_in weights
+a layer takes n x r normals, r <= M the rank of G: $Z = \Xi F$ with $F^T F = G$ from a Cholesky factor with pivots,
+which drops the directions that collapsing points no longer differ in (below 1e-14 of their variance).
 
 Scaling a point scales its column of Z and of c, so G is brought to a unit diagonal: nothing over- or underflows at any
 depth, with no further care. All in double precision.
