@@ -33,7 +33,9 @@ from simulations.kernels.tile import PANEL
 __all__ = ["sample_dense"]
 
 TILE_WEIGHTS = 16384  # weights made at a time: they stay in the second-level cache
-CHUNK_WORDS = 256  # layers that need fewer words than this share a chunk
+CHUNK_WORDS = 1024  # layers that need fewer words than this share a chunk,
+NARROW_WORDS = 256  # fewer where networks are narrow and die soon
+NARROW = 4
 PURPOSE_WEIGHTS, PURPOSE_BIASES = np.uint64(0), np.uint64(1)
 
 
@@ -68,11 +70,9 @@ def sample_dense(
         capacity = max(capacity, whole_groups(min(width, _fill_units(fan_in)) * fan_in))
         fan_in = width
     words = np.empty(capacity, np.uint32)
-    normals = np.empty(capacity, np.float32)
     weights = np.empty(capacity, points.dtype)
     blocks, layers = np.empty(capacity // 4, np.uint32), np.empty(capacity // 4, np.uint32)
     bias_capacity = whole_groups(max(CHUNK_WORDS, widths.max() + 3))
-    bias_normals = np.empty(bias_capacity, np.float32)
     biases = np.zeros(bias_capacity, points.dtype)
     bias_blocks, bias_layers = np.empty(bias_capacity // 4, np.uint32), np.empty(bias_capacity // 4, np.uint32)
     bias_words = np.empty(bias_capacity, np.uint32)
@@ -99,11 +99,9 @@ def sample_dense(
                         bias_counters = bias_stride // 4
                         fill_chunk_counters(bias_blocks, bias_layers, bias_counters)
                     fill_normals(
-                        bias_normals[:total], bias_words[:total], bias_blocks, bias_layers,
+                        biases[:total], bias_words[:total], bias_blocks, bias_layers,
                         key0, key1, 0, layer, trial, PURPOSE_BIASES, bias_scale,
                     )  # fmt: skip
-                    for i in range(total):
-                        biases[i] = bias_normals[i]
             here = layer - chunk_first
             peak[: n_panels_of(n_columns) * PANEL] = 0
             fill_units = _fill_units(fan_in)
@@ -122,14 +120,12 @@ def sample_dense(
                         counters = per_layer
                         fill_chunk_counters(blocks, layers, per_layer)
                     fill_normals(
-                        normals[:total], words[:total], blocks, layers,
+                        weights[:total], words[:total], blocks, layers,
                         key0, key1, unit * fan_in // 4, layer, trial, PURPOSE_WEIGHTS, weight_scales[layer],
                     )  # fmt: skip
-                    for i in range(total):
-                        weights[i] = normals[i]
                 rectified_units(
                     z, x, weights, biases, peak, rows, n_panels_of(n_columns), unit, n_units, fan_in, w_at,
-                    here * bias_stride + unit,
+                    here * bias_stride + unit, has_bias,
                 )  # fmt: skip
             count, unsafe = survey(peak[: n_panels_of(n_columns) * PANEL])
             if count == 0:
@@ -165,7 +161,8 @@ def _chunks(widths, input_dim):
         fan_in = input_dim if layer == 0 else widths[layer - 1]
         same = layer + 1 < widths.size and widths[layer + 1] == width and fan_in == width
         run = run + 1 if same else 1
-        counts[layer] = max(1, min(run, CHUNK_WORDS // (-(-width * fan_in // 4) * 4)))
+        words = NARROW_WORDS if width <= NARROW else CHUNK_WORDS
+        counts[layer] = max(1, min(run, words // (-(-width * fan_in // 4) * 4)))
     return counts
 
 

@@ -50,8 +50,7 @@ def sample_gram(
     no_biases = np.zeros(max(widths.max(), n_points) + 8)
     scaled_constant = np.zeros(n_points + 8)
     capacity = whole_groups(max(FILL, 8 * (n_points + 3)))
-    words, normals = np.empty(capacity, np.uint32), np.empty(capacity, np.float32)
-    weights = np.empty(capacity)
+    words, weights = np.empty(capacity, np.uint32), np.empty(capacity)
     blocks, layers = np.empty(capacity // 4, np.uint32), np.empty(capacity // 4, np.uint32)
     fill_chunk_counters(blocks, layers, blocks.size)
 
@@ -80,13 +79,11 @@ def sample_gram(
                 n_units = min(fill_units, width - unit)
                 total = whole_groups(n_units * stride)
                 fill_normals(
-                    normals[:total], words[:total], blocks, layers,
+                    weights[:total], words[:total], blocks, layers,
                     key0, key1, unit * stride // 4, layer, trial, PURPOSE_FACTORS, np.float32(1.0),
                 )  # fmt: skip
-                for i in range(total):
-                    weights[i] = normals[i]
                 rectified_units(
-                    x, factor, weights, no_biases, peak, rows, n_panels_of(n_alive), unit, n_units, stride, 0, 0
+                    x, factor, weights, no_biases, peak, rows, n_panels_of(n_alive), unit, n_units, stride, 0, 0, False
                 )
             count, _ = survey(peak[: n_panels_of(n_alive) * PANEL])
             if count == 0:
@@ -117,7 +114,9 @@ def _correlate(
             transposed[p * fan_in + j] = weight_scale * x[place(rows, j, p)]
         scaled_constant[p] = bias_variance * constant[p]
         x[place(rows, fan_in, p)] = constant[p]
-    rectified_units(gram, x, transposed, scaled_constant, peak, rows, n_panels_of(n_alive), 0, n_alive, fan_in, 0, 0)
+    rectified_units(
+        gram, x, transposed, scaled_constant, peak, rows, n_panels_of(n_alive), 0, n_alive, fan_in, 0, 0, True
+    )
     for p in range(n_alive):
         constant[p] /= math.sqrt(gram[place(rows, p, p)])
         scaled_constant[p] = 1.0 / math.sqrt(gram[place(rows, p, p)])

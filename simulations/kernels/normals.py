@@ -40,7 +40,7 @@ TO_ANGLE = F(math.pi / 2**31)
 
 @kernel
 def normals_from_words(out, words, scale):
-    """Fill `out` (float32) with `scale` times the normals that the uint32 `words` make, two from two."""
+    """Fill `out` (float32, or float64 with the same values) with `scale` times the normals of the uint32 `words`."""
     bits = words.view(np.int32)
     for pair in range(out.size // 2):
         a = np.float32(words[2 * pair])
@@ -65,7 +65,7 @@ def normals_from_words(out, words, scale):
 
 @kernel
 def fill_normals(out, words, blocks, layers, key0, key1, first_block, first_layer, trial, purpose, scale):
-    """Fill `out` (float32, 4 normals a block) with `scale` times the normals of a chunk of blocks.
+    """Fill `out` (floats, 4 a block) with `scale` times the normals of a chunk of blocks.
 
     `words` is scratch of the same length; `blocks` and `layers` are the chunk's counters (see `philox`).
     """

@@ -54,7 +54,7 @@ def n_panels_of(n_columns):
 
 
 @kernel
-def rectified_units(z, x, weights, biases, peak, rows, n_panels, unit, n_units, fan_in, w_at, b_at):
+def rectified_units(z, x, weights, biases, peak, rows, n_panels, unit, n_units, fan_in, w_at, b_at, has_bias):
     """Compute units unit .. unit + n_units - 1 at all points, panel by panel, in tiles of 8, 4, 2 and 1."""
     for panel in range(n_panels):
         x_at = panel * rows * PANEL
@@ -63,22 +63,66 @@ def rectified_units(z, x, weights, biases, peak, rows, n_panels, unit, n_units, 
         i = 0
         while i + 8 <= n_units:
             rectified_tile_8(
-                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+                z,
+                x,
+                weights,
+                biases,
+                peak,
+                z_at + i * PANEL,
+                x_at,
+                w_at + i * fan_in,
+                b_at + i,
+                peak_at,
+                fan_in,
+                has_bias,
             )
             i += 8
         if i + 4 <= n_units:
             rectified_tile_4(
-                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+                z,
+                x,
+                weights,
+                biases,
+                peak,
+                z_at + i * PANEL,
+                x_at,
+                w_at + i * fan_in,
+                b_at + i,
+                peak_at,
+                fan_in,
+                has_bias,
             )
             i += 4
         if i + 2 <= n_units:
             rectified_tile_2(
-                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+                z,
+                x,
+                weights,
+                biases,
+                peak,
+                z_at + i * PANEL,
+                x_at,
+                w_at + i * fan_in,
+                b_at + i,
+                peak_at,
+                fan_in,
+                has_bias,
             )
             i += 2
         if i < n_units:
             rectified_tile_1(
-                z, x, weights, biases, peak, z_at + i * PANEL, x_at, w_at + i * fan_in, b_at + i, peak_at, fan_in
+                z,
+                x,
+                weights,
+                biases,
+                peak,
+                z_at + i * PANEL,
+                x_at,
+                w_at + i * fan_in,
+                b_at + i,
+                peak_at,
+                fan_in,
+                has_bias,
             )
 
 
@@ -95,10 +139,11 @@ def survey(peak):
 
 @kernel
 def _count_bits(bits, low, high):
-    positive, unsafe = 0, 0
+    # counted in 32 bits, so that as many are compared at a time as a vector holds
+    positive, unsafe = np.int32(0), np.int32(0)
     for p in range(bits.size):
-        positive += bits[p] > 0
-        unsafe += (bits[p] > high) | ((bits[p] > 0) & (bits[p] < low))
+        positive = np.int32(positive + (bits[p] > 0))
+        unsafe = np.int32(unsafe + ((bits[p] > high) | ((bits[p] > 0) & (bits[p] < low))))
     return positive, unsafe
 
 

@@ -1,6 +1,6 @@
 """The innermost loop of the dense engine: rectified products of a few units and a vector-wide strip of points.
 
-    z[i, p] = relu(sum_j w[i, j] x[j, p] + bias[i] one[p]),   peak[p] = max(peak[p], z[., p])
+    z[i, p] = relu(sum_j w[i, j] x[j, p] [+ bias[i] one[p]]),   peak[p] = max(peak[p], z[., p])
 
 Compilers keep such sums in memory; written out in the compiler's own language, UNITS x 2 vectors of sums stay in
 registers while j runs, each weight is loaded once for the whole strip, and nothing is stored but the result. That is
@@ -42,8 +42,8 @@ def _make_tile(units: int) -> Any:
     """Build the tile of a number of units as an intrinsic: arrays and offsets in, nothing out."""
 
     @intrinsic
-    def rectified_tile(typing_context, z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in):
-        signature = types.void(z, x, weights, biases, peak, *[types.intp] * 6)
+    def rectified_tile(typing_context, z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in, has_bias):
+        signature = types.void(z, x, weights, biases, peak, *[types.intp] * 6, types.boolean)
         element = z.dtype
 
         def generate(context, builder, signature, arguments):
@@ -66,7 +66,7 @@ def _make_tile(units: int) -> Any:
 def _generate_strip(builder, pointers, offsets, real, lanes, units, start):
     """Emit the loop over j for one strip of points, `start` columns into the panel."""
     z, x, weights, biases, peak = pointers
-    z_at, x_at, w_at, b_at, peak_at, fan_in = offsets
+    z_at, x_at, w_at, b_at, peak_at, fan_in, has_bias = offsets
     index = ir.IntType(64)
     vector = ir.VectorType(real, lanes)
     align = 4 if isinstance(real, ir.FloatType) else 8
@@ -103,24 +103,28 @@ def _generate_strip(builder, pointers, offsets, real, lanes, units, start):
 
     columns = [constant(start + v * lanes) for v in range(VECTORS)]
     x_base = builder.gep(x, [x_at])
+    rows = [builder.gep(weights, [builder.add(w_at, builder.mul(fan_in, constant(i)))]) for i in range(units)]
+    without = builder.basic_block
+    with_biases = builder.append_basic_block("biases")
+    loop, after = builder.append_basic_block("products"), builder.append_basic_block("rectify")
+    builder.cbranch(builder.trunc(has_bias, ir.IntType(1)), with_biases, loop)
+    builder.position_at_end(with_biases)
     ones_at = builder.mul(fan_in, constant(PANEL))
     ones = [load(x_base, builder.add(ones_at, column)) for column in columns]
-    rows = [builder.gep(weights, [builder.add(w_at, builder.mul(fan_in, constant(i)))]) for i in range(units)]
     initial = []
     for i in range(units):
         bias = spread(biases, builder.add(b_at, constant(i)))
         initial.append([builder.fmul(bias, one) for one in ones])
-
-    before = builder.basic_block
-    loop, after = builder.append_basic_block("products"), builder.append_basic_block("rectify")
     builder.branch(loop)
     builder.position_at_end(loop)
     j = builder.phi(index)
-    j.add_incoming(constant(0), before)
+    for before in (without, with_biases):
+        j.add_incoming(constant(0), before)
     sums = [[builder.phi(vector) for _ in columns] for _ in range(units)]
     for phis, values in zip(sums, initial, strict=True):
         for phi, value in zip(phis, values, strict=True):
-            phi.add_incoming(value, before)
+            phi.add_incoming(zero, without)
+            phi.add_incoming(value, with_biases)
     x_row = builder.gep(x_base, [builder.mul(j, constant(PANEL))])
     inputs = [load(x_row, column) for column in columns]
     totals = []
@@ -135,22 +139,26 @@ def _generate_strip(builder, pointers, offsets, real, lanes, units, start):
 
     builder.position_at_end(after)
     for v, column in enumerate(columns):
-        height = load(peak, builder.add(peak_at, column))
+        heights = [load(peak, builder.add(peak_at, column))]
         for i in range(units):
             value = builder.call(larger, [totals[i][v], zero])
             store(value, z, builder.add(z_at, builder.add(column, constant(i * PANEL))))
-            height = builder.call(larger, [height, value])
-        store(height, peak, builder.add(peak_at, column))
+            heights.append(value)
+        while len(heights) > 1:  # in pairs, not one after another: the processor does several at a time
+            last = heights[-1:] if len(heights) % 2 else []
+            heights = [builder.call(larger, pair) for pair in zip(heights[::2], heights[1::2], strict=False)] + last
+        store(heights[0], peak, builder.add(peak_at, column))
 
 
 def _make_plain_tile(units: int) -> Callable[..., None]:
     """Give the same tile in plain Python, for runs without the compiler."""
 
-    def rectified_tile(z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in):
+    def rectified_tile(z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in, has_bias):
         panel = x[x_at : x_at + (fan_in + 1) * PANEL].reshape(fan_in + 1, PANEL)
+        ones = panel[fan_in] * has_bias
         for i in range(units):
             row = weights[w_at + i * fan_in : w_at + (i + 1) * fan_in]
-            value = (row @ panel[:fan_in] + biases[b_at + i] * panel[fan_in]).clip(0)
+            value = (row @ panel[:fan_in] + biases[b_at + i] * ones).clip(0)
             z[z_at + i * PANEL : z_at + (i + 1) * PANEL] = value
             here = peak[peak_at : peak_at + PANEL]
             here[:] = value.clip(here)
