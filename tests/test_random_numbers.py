@@ -105,3 +105,19 @@ def test_distribution(seed):
         assert_agrees(np.mean(z[lag:] ** 2 * z[:-lag] ** 2), 3 / np.sqrt(n), 1)
     assert stats.kstest(z, "norm").pvalue > 1e-6
     assert stats.kstest(1.01 * z, "norm").pvalue < 1e-6
+
+
+@pytest.mark.statistical
+@seeds
+def test_tails_beyond_five_sigma(seed):
+    """The rare large normals are there in their due number: a quarter of a million beyond 3, some 38 beyond 5."""
+    thresholds = np.array([3.0, 4.0, 4.5, 5.0])
+    counts, n = np.zeros(len(thresholds)), 0
+    for layer in range(64):
+        z, _ = kernel_normals(stream_key(seed, "tails"), 1 << 20, layer=layer)
+        size = np.abs(z)
+        counts += [(size > threshold).sum() for threshold in thresholds]
+        n += z.size
+    expected = 2 * stats.norm.sf(thresholds) * n
+    assert_agrees(counts, np.sqrt(expected), expected)
+    assert_refutes(counts, np.sqrt(expected), 2 * stats.norm.sf(thresholds - 0.2) * n)
