@@ -38,7 +38,7 @@ test: $(STAMP) ## the tests and the examples in the documentation
 	$(BIN)/python -m pytest
 
 verify: $(STAMP) ## the long suites: statistical tests over many seeds
-	NEURONDEATH_SEEDS=20 $(BIN)/python -m pytest -m "slow or statistical"
+	NEURONDEATH_SEEDS=20 $(BIN)/python -m pytest -m statistical
 
 lint: $(VENV)/.linters ## style, types and the arrows between packages
 	$(BIN)/ruff format --check .

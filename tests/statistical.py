@@ -7,6 +7,7 @@ the fixed seeds that the tests use by default. NEURONDEATH_SEEDS=n repeats stati
 """
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,11 @@ import pytest
 
 SIGMAS = 5.0
 
-seeds = pytest.mark.parametrize("seed", range(int(os.environ.get("NEURONDEATH_SEEDS", "1"))))
+
+def seeds(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a statistical test and repeat it over the seeds."""
+    each = pytest.mark.parametrize("seed", range(int(os.environ.get("NEURONDEATH_SEEDS", "1"))))
+    return each(pytest.mark.statistical(test))
 
 
 def deviations(estimate: npt.ArrayLike, stderr: npt.ArrayLike, truth: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -24,7 +24,6 @@ def living_ratios(x: np.ndarray, widths: list[int], trials: int, rng: np.random.
     return h.any(axis=2).mean(axis=1)
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize("angle", [0.4, 2.0, math.pi])
 def test_two_points_exactly(seed: int, angle: float) -> None:
@@ -40,7 +39,6 @@ def test_two_points_exactly(seed: int, angle: float) -> None:
     assert bounds.exact == pytest.approx(2 * bounds.lower - pair_survival([angle], widths)[0], abs=1e-12)
 
 
-@pytest.mark.statistical
 @seeds
 def test_bounds_hold_and_matter_on_digits(seed: int) -> None:
     """Width 4, depth 20: the bounds lie above that of one point and below the truth, as simulated."""

@@ -28,7 +28,6 @@ CASES = [
 ]
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize(("network", "spec"), CASES, ids=lambda value: str(value)[:50])
 def test_gram_agrees_with_dense(network, spec, seed):
@@ -46,7 +45,6 @@ def pair_at(angle):
     return InputSet("pair", np.array([[1.0, 0.0], [math.cos(angle), math.sin(angle)]]))
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize("engine", ["dense", "gram"])
 @pytest.mark.parametrize("angle", [0.3, math.pi / 2, math.pi])

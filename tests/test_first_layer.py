@@ -27,7 +27,6 @@ def test_sign_patterns_partition_space(m: int, d: int) -> None:
     assert all((result.value == 0) == (result.method == "impossible") for result in results)
 
 
-@pytest.mark.statistical
 @seeds
 def test_sign_patterns_partition_four_dimensions(seed: int) -> None:
     x = np.random.default_rng(3).standard_normal((6, 4))
@@ -64,7 +63,6 @@ def test_solid_angle_by_quadrature(m: int) -> None:
     assert first_layer_death(x, 1).value == pytest.approx(exact, abs=1e-8)
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize(
     ("d", "method"), [(4, "directional"), (8, "directional"), (16, "splitting"), (40, "splitting")]
@@ -77,7 +75,6 @@ def test_orthogonal_points(seed: int, d: int, method: str) -> None:
     assert_refutes(result.log_unit, result.log_unit_error, -(d + 4) * math.log(2.0))
 
 
-@pytest.mark.statistical
 @seeds
 def test_correlated_points_in_closed_form(seed: int) -> None:
     """Points at 60 degrees to each other: q = 1/(d + 1), as the first of d + 1 exchangeable normals is the greatest."""
@@ -88,7 +85,6 @@ def test_correlated_points_in_closed_form(seed: int) -> None:
     assert_refutes(result.value, result.error, 1 / 14)
 
 
-@pytest.mark.statistical
 @seeds
 def test_rare_death_of_blunt_corners(seed: int) -> None:
     """Twelve planes with two points at 120 degrees in each: q = 6^-12."""
@@ -99,7 +95,6 @@ def test_rare_death_of_blunt_corners(seed: int) -> None:
     assert_refutes(result.log_unit, result.log_unit_error, -14 * math.log(6.0))
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize(("m", "d", "sb2"), [(3, 1, 0.5), (5, 2, 1.0), (4, 2, 0.0), (8, 5, 0.3), (6, 4, 0.0)])
 def test_simulated_layers(seed: int, m: int, d: int, sb2: float) -> None:

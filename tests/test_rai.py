@@ -40,7 +40,6 @@ def rai_outputs(x: np.ndarray, sigma: float, trials: int, rng: np.random.Generat
     return (np.maximum(rows @ np.append(x, 1.0), 0.0) ** 2).sum(axis=1)
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize("n", [2, 10, 64])
 def test_second_moment_stays_below_its_bound(seed: int, n: int) -> None:
@@ -52,7 +51,6 @@ def test_second_moment_stays_below_its_bound(seed: int, n: int) -> None:
         assert factor > 0.25  # the bound is of the right order
 
 
-@pytest.mark.statistical
 @seeds
 def test_one_unit_exactly(seed: int) -> None:
     """With sigma = 0 the output is the Beta entry times its input: E = mu2 (|x|^2 + 1) n/(n + 1)."""

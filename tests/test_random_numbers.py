@@ -86,7 +86,6 @@ def test_streams_differ_in_every_coordinate():
     assert stream_words(key, 5).tolist() == base[:5]
 
 
-@pytest.mark.statistical
 @seeds
 def test_distribution(seed):
     n = 1 << 20
@@ -107,7 +106,6 @@ def test_distribution(seed):
     assert stats.kstest(1.01 * z, "norm").pvalue < 1e-6
 
 
-@pytest.mark.statistical
 @seeds
 def test_tails_beyond_five_sigma(seed):
     """The rare large normals are there in their due number: a quarter of a million beyond 3, some 38 beyond 5."""

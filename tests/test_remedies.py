@@ -23,7 +23,6 @@ def layer(x: np.ndarray, n: int, bias: float, rng: np.random.Generator) -> np.nd
     return np.maximum(np.einsum("tij,tj->ti", w, x) + bias * rng.standard_normal((len(x), n)), 0.0)
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize("bias", [0.0, 1.0])
 def test_residual_branches(seed: int, bias: float) -> None:
@@ -40,7 +39,6 @@ def test_residual_branches(seed: int, bias: float) -> None:
     assert_refutes(*share(alive), residual_survival(2, 1).some_alive[-1])
 
 
-@pytest.mark.statistical
 @seeds
 def test_residual_jacobian_is_nonsingular(seed: int) -> None:
     rng = np.random.default_rng([seed, 2])
@@ -60,7 +58,6 @@ def test_post_activation_does_die() -> None:
     assert 0.05 < (~x.any(axis=1)).mean() < 0.9
 
 
-@pytest.mark.statistical
 @seeds
 def test_dense_layers(seed: int) -> None:
     rng = np.random.default_rng([seed, 4])
@@ -74,7 +71,6 @@ def test_dense_layers(seed: int) -> None:
     assert_refutes(*share(alive), dense_survival([1, 2]).some_alive[-1])
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize("bias", [0.0, 0.5])
 def test_skip_blocks(seed: int, bias: float) -> None:
@@ -123,7 +119,6 @@ def test_batch_norm_keeps_every_unit_of_every_layer(widths: list[int]) -> None:
                 assert not active.all(axis=0).any()
 
 
-@pytest.mark.statistical
 @seeds
 def test_batch_norm_does_not_keep_points(seed: int) -> None:
     rng = np.random.default_rng([seed, 7])

@@ -36,7 +36,6 @@ def off_everywhere(w: np.ndarray, b: np.ndarray, v: np.ndarray, c: np.ndarray) -
     return off
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize("law", ["gaussian", "uniform", "uneven"])
 @pytest.mark.parametrize(("d", "n"), [(1, 1), (1, 2), (2, 2), (2, 3), (3, 4)])

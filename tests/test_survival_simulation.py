@@ -26,7 +26,6 @@ CASES = [
 ]
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize(("network", "spec"), CASES, ids=lambda value: str(value)[:50])
 def test_theory_holds(network, spec, seed):

@@ -104,7 +104,6 @@ def sampled_angles(angle, width, count, rng):
     return np.arctan2(np.sqrt(np.maximum(xx * yy - xy * xy, 0)), xy), alive
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize(("angle", "width"), [(0.02, 2), (0.3, 3), (1.0, 10), (2.0, 2), (2.9, 4), (0.8, 40)])
 def test_one_step_agrees_with_drawn_units(angle, width, seed):
@@ -118,7 +117,6 @@ def test_one_step_agrees_with_drawn_units(angle, width, seed):
         assert_refutes(values.mean(), stderr, truth * 1.02)
 
 
-@pytest.mark.statistical
 @seeds
 def test_whole_networks_agree(seed):
     """Brute force: draw all weights of networks on three inputs that span angles of 0.7 and 2.2."""
@@ -164,7 +162,6 @@ def particle_chain(widths, count, rng):
     return none
 
 
-@pytest.mark.statistical
 @seeds
 @pytest.mark.parametrize("widths", [[2] * 9, [3] * 9, [6, 3, 4, 8, 2, 5]])
 def test_particle_chain_agrees(widths, seed):
