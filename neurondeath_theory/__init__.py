@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "FixedPoints": "neurondeath_theory.variance_fixed_points",
         "GrowingVariance": "neurondeath_theory.fixed_scale",
         "GrowingWidthSchedule": "neurondeath_theory.schedules",
+        "HoldingBounds": "neurondeath_theory.network_bounds",
         "InvalidArgumentError": "neurondeath_theory.errors",
         "LogWidthSchedule": "neurondeath_theory.schedules",
         "MissingExtraError": "neurondeath_theory.errors",
@@ -39,6 +40,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "activation_sparsity": "neurondeath_theory.variance",
         "advise": "neurondeath_theory.advice",
         "batch_norm_statement": "neurondeath_theory.remedies",
+        "bounds_that_hold": "neurondeath_theory.network_bounds",
         "chi1": "neurondeath_theory.variance",
         "chi1_slope": "neurondeath_theory.variance",
         "clipped_shifted_relu": "neurondeath_theory.activations",
@@ -137,6 +139,8 @@ if TYPE_CHECKING:
     from neurondeath_theory.first_layer import first_layer_death as first_layer_death
     from neurondeath_theory.fixed_scale import GrowingVariance as GrowingVariance
     from neurondeath_theory.fixed_scale import growing_variance as growing_variance
+    from neurondeath_theory.network_bounds import HoldingBounds as HoldingBounds
+    from neurondeath_theory.network_bounds import bounds_that_hold as bounds_that_hold
     from neurondeath_theory.phases import PhaseDiagram as PhaseDiagram
     from neurondeath_theory.phases import phase_diagram as phase_diagram
     from neurondeath_theory.rai import rai_constant as rai_constant

@@ -31,7 +31,7 @@ import numpy.typing as npt
 from neurondeath_theory._result import Result, format_number
 from neurondeath_theory._validation import check_count, check_points, check_real
 
-__all__ = ["FirstLayerDeath", "first_layer_death"]
+__all__ = ["FirstLayerDeath", "first_layer_death", "nearest_of_hull"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -206,7 +206,7 @@ def _span(directions: Matrix) -> Matrix:
 
 def _log_polar_measure(y: Matrix, seed: int) -> tuple[float, float, str]:
     """Give log q, its standard error and the method, for unit vectors y of full rank."""
-    normal, distance = _nearest_of_hull(y)
+    normal, distance = nearest_of_hull(y)
     cosines = y @ normal
     if distance <= NO_INTERIOR or cosines.min() <= 0:
         return -math.inf, 0.0, "impossible"
@@ -226,7 +226,7 @@ def _log_polar_measure(y: Matrix, seed: int) -> tuple[float, float, str]:
     return log_q, error, "splitting"
 
 
-def _nearest_of_hull(y: Matrix) -> tuple[Matrix, float]:
+def nearest_of_hull(y: Matrix) -> tuple[Matrix, float]:
     """Give the direction and the norm of the point of the convex hull of y nearest to the origin.
 
     With non-negative weights m of sum s the least of |y^T m|^2 + (s - 1)^2 is v / (1 + v), v the squared norm of

@@ -19,9 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "PURPOSE_ASYMMETRY",
     "PURPOSE_BIASES",
+    "PURPOSE_COPIES",
     "PURPOSE_FACTORS",
     "PURPOSE_INPUTS",
+    "PURPOSE_PROBES",
+    "PURPOSE_RESAMPLED_INPUTS",
     "PURPOSE_SIGNS",
     "PURPOSE_WEIGHTS",
     "STREAM_VERSION",
@@ -39,6 +43,10 @@ PURPOSE_BIASES = 1
 PURPOSE_INPUTS = 2
 PURPOSE_SIGNS = 3
 PURPOSE_FACTORS = 4
+PURPOSE_PROBES = 5
+PURPOSE_COPIES = 6
+PURPOSE_ASYMMETRY = 16  # which entry of a row RAI redraws, and its new value
+PURPOSE_RESAMPLED_INPUTS = 17  # points drawn afresh for every trial
 
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

@@ -5,12 +5,14 @@
 - `dense`: every network.
 """
 
+from collections.abc import Sequence
+
 from neurondeath_theory._validation import invalid
 from neurondeath_theory.activations import relu
 from neurondeath_theory.network import Network
 from simulations.inputs import InputSet
 
-__all__ = ["check_engine", "choose_engine"]
+__all__ = ["check_sampler", "choose_engine", "is_plain_gaussian"]
 
 MOST_GRAM_POINTS = 2048  # its matrices of pairs then take 100 MB a thread
 
@@ -21,7 +23,13 @@ FACTOR = 1e-4  # a step of the Cholesky factor
 PANEL = 32  # points that are computed together whether they are there or not
 
 
-def choose_engine(network: Network, inputs: InputSet) -> tuple[str, str]:
+def is_plain_gaussian(network: Network, inputs: InputSet, outputs: Sequence[str] = ()) -> bool:
+    """Whether a task is one for the fast kernels: plain ReLU, Gaussian weights, finite inputs, life and death only."""
+    plain = (network.architecture, network.activation, network.sign_flip) == ("plain", relu(), "none")
+    return plain and network.init in ("he", "gaussian") and not inputs.infinite and not outputs
+
+
+def choose_engine(network: Network, inputs: InputSet, outputs: Sequence[str] = ()) -> tuple[str, str]:
     """Pick the engine for the crude estimator, and say why.
 
     Returns
@@ -29,9 +37,9 @@ def choose_engine(network: Network, inputs: InputSet) -> tuple[str, str]:
     engine, reason : str
         The engine's name and one line.
     """
-    if _refusal("single", network, inputs) is None:
+    if _refusal("single", network, inputs, outputs) is None:
         return "single", "one point: its life hangs on fair coins, whatever the width"
-    if _refusal("gram", network, inputs) is None:
+    if _refusal("gram", network, inputs, outputs) is None:
         dense, gram = _dense_cost(network, inputs.n_points), _gram_cost(network, inputs.n_points)
         if gram < dense:
             return "gram", f"{inputs.n_points} points are few for these widths: about {dense / gram:.1f} times as fast"
@@ -39,26 +47,33 @@ def choose_engine(network: Network, inputs: InputSet) -> tuple[str, str]:
     return "dense", "the engine for every network"
 
 
-def check_engine(engine: str, network: Network, inputs: InputSet) -> None:
-    """Refuse an engine that cannot sample a network.
+def check_sampler(estimator: str, engine: str, network: Network, inputs: InputSet, outputs: Sequence[str] = ()) -> None:
+    """Refuse an estimator or an engine that cannot sample a task.
 
     Raises
     ------
     InvalidArgumentError
         With the reason.
     """
-    reason = _refusal(engine, network, inputs)
+    if estimator != "crude" and not is_plain_gaussian(network, inputs, outputs):
+        rule = (
+            f"fit the task: {estimator} samples plain ReLU networks with Gaussian weights and no sign flip, on points, "
+            "without further outputs"
+        )
+        raise invalid("estimator", rule, estimator, "use crude")
+    reason = _refusal(engine, network, inputs, outputs)
     if reason is not None:
         raise invalid("engine", f"fit the task: {engine} {reason}", engine, "use dense or auto")
 
 
-def _refusal(engine: str, network: Network, inputs: InputSet) -> str | None:
-    """Say why an engine cannot sample a network; None if it can."""
+def _refusal(engine: str, network: Network, inputs: InputSet, outputs: Sequence[str]) -> str | None:
+    """Say why an engine cannot sample a task; None if it can."""
     if engine == "dense":
         return None
-    plain = (network.architecture, network.activation, network.sign_flip) == ("plain", relu(), "none")
-    if not plain or network.init not in ("he", "gaussian"):
-        return "samples plain ReLU networks with Gaussian weights and no sign flip"
+    if not is_plain_gaussian(network, inputs, outputs):
+        return "samples plain ReLU networks with Gaussian weights and no sign flip, on points, without further outputs"
+    if inputs.resample:
+        return "keeps its points for all trials, and these are drawn afresh"
     if engine == "single" and inputs.n_points > 1:
         return f"follows one point, not {inputs.n_points}"
     if engine == "gram" and inputs.n_points > MOST_GRAM_POINTS:

@@ -1,7 +1,10 @@
 r"""From the statistics of a task to estimates with errors, beside the theory.
 
-P(alive) is a share of independent trials: its interval is the exact 95 % one of Clopper and Pearson (1934). The mean
-living ratio is an average over trials: its standard error is the sample standard deviation over $\sqrt{trials}$.
+Crude: P(alive) is a share of independent trials, and its interval is the exact 95 % one of Clopper and Pearson (1934).
+Conditional and splitting: P(alive) is an average over independent trials, and its 95 % interval is the normal one;
+the conditional estimator averages P(dead) on its own, so that a rare death keeps its digits. The mean living ratio is
+an average over trials. The standard error of an average is the sample standard deviation over $\sqrt{trials}$; where
+it is not far below the average itself, few trials carry the sum, and it takes more before either can be trusted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +16,18 @@ import numpy.typing as npt
 
 from neurondeath_theory._result import Result, format_number
 from neurondeath_theory.network import Network
-from neurondeath_theory.survival import survival_bounds
+from simulations.expectations import expected
+from simulations.outputs import estimate_outputs
 from simulations.shards import sum_statistics
 from simulations.store import Store, StoreError
 
 __all__ = ["Simulation", "exact_interval", "read_simulation", "read_store"]
 
 Floats = npt.NDArray[np.float64]
+Totals = Mapping[str, npt.NDArray[Any]]
 CONFIDENCE = 0.95
+NORMAL_QUANTILE = 1.959963984540054  # of CONFIDENCE, two-sided
+RARE = 1e-3  # a probability of death that is shown on its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +45,25 @@ class Simulation(Result):
     estimator, engine, dtype : str
         How it was sampled.
     alive, low, high : float array
-        Estimated P(alive through layer l) and its exact 95 % interval.
+        Estimated P(alive through layer l) and its 95 % interval: exact for the crude estimator, normal for the others.
+    alive_stderr : float array
+        Standard error of P(alive), and of P(dead) (NaN for a single trial).
+    death : float array
+        Estimated P(dead by layer l), with full relative precision however rare it is.
+    log10_alive, log10_death : float array
+        Decimal logarithms of the two, finite even where the conditional and the splitting estimator underflow.
     living_ratio, living_ratio_stderr : float array
         Mean share of points alive through layer l and its standard error (NaN for a single trial; 0 where all trials
         gave the same, so that only the interval of P(alive) says how rare the other outcome may be).
-    lower_bound, upper_bound, expected_living_ratio : float array
-        Theory: bounds on P(alive), exact mean living ratio.
+    lower_bound, upper_bound : float array
+        Theory: bounds on P(alive); NaN where none holds for the network.
+    expected_living_ratio, living_ratio_at_least : float array
+        Theory: exact mean living ratio and a bound below it, for sign flips below the ratio of every single trial; NaN
+        where none holds.
+    withheld : mapping of str to str
+        Why a statement of the theory (`lower`, `upper`, `living_ratio`) is not given.
+    outputs : mapping of str to (float array, float array)
+        What else was measured, with standard errors: see `simulations.outputs`.
     cpu_seconds : float
         Processor time spent.
     """
@@ -59,39 +79,55 @@ class Simulation(Result):
     alive: Floats
     low: Floats
     high: Floats
+    alive_stderr: Floats
+    death: Floats
+    log10_alive: Floats
+    log10_death: Floats
     living_ratio: Floats
     living_ratio_stderr: Floats
     lower_bound: Floats
     upper_bound: Floats
     expected_living_ratio: Floats
+    living_ratio_at_least: Floats
+    withheld: Mapping[str, str]
+    outputs: Mapping[str, tuple[Floats, Floats]]
     cpu_seconds: float
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Name the columns, one row a layer."""
+        measured: dict[str, Floats] = {}
+        for name, (mean, stderr) in self.outputs.items():
+            measured |= {name: mean, f"{name}_stderr": stderr}
+        if np.isfinite(self.living_ratio_at_least).all() and not np.isfinite(self.expected_living_ratio).all():
+            measured["living_ratio_at_least"] = self.living_ratio_at_least
         return {
             "depth": np.arange(1, self.network.depth + 1),
             "alive": self.alive,
             "low": self.low,
             "high": self.high,
+            "alive_stderr": self.alive_stderr,
+            "death": self.death,
+            "log10_alive": self.log10_alive,
+            "log10_death": self.log10_death,
             "living_ratio": self.living_ratio,
             "living_ratio_stderr": self.living_ratio_stderr,
             "expected_living_ratio": self.expected_living_ratio,
             "lower_bound": self.lower_bound,
             "upper_bound": self.upper_bound,
+            **measured,
             "trials": np.full(self.network.depth, self.trials),
             "estimator": [self.estimator] * self.network.depth,
         }
 
     def summary(self) -> dict[str, Any]:
         """Give everything but the layers, as plain data."""
-        description = self.network.description()
         return {
             "task_id": self.task_id,
             "widths": list(self.network.widths),
             "input_dim": self.network.input_dim,
             "architecture": self.network.architecture,
             "activation": str(self.network.activation),
-            "init": description.get("init", "he"),
+            "init": self.network.init,
             "weight_variance": self.network.weight_variance,
             "bias_variance": self.network.bias_variance,
             "sign_flip": self.network.sign_flip,
@@ -103,15 +139,18 @@ class Simulation(Result):
             "estimator": self.estimator,
             "engine": self.engine,
             "dtype": self.dtype,
+            "withheld": dict(self.withheld),
             "cpu_seconds": self.cpu_seconds,
         }
 
     def __str__(self) -> str:
         alive, low, high = (format_number(values[-1]) for values in (self.alive, self.low, self.high))
-        return (
-            f"P(alive through {self.network.depth} layers) = {alive}, 95 % interval [{low}, {high}], "
-            f"{self.trials} trials of a {self.network} on {self.inputs['spec']}"
-        )
+        trials = f"{self.trials} trials" if self.estimator == "crude" else f"{self.trials} {self.estimator} trials"
+        estimate = f"P(alive through {self.network.depth} layers) = {alive}, 95 % interval [{low}, {high}]"
+        if self.death[-1] < RARE:
+            death, error = format_number(self.death[-1]), format_number(self.alive_stderr[-1], 2)
+            estimate += f", P(dead) = {death} ± {error}"
+        return f"{estimate}, {trials} of a {self.network} on {self.inputs['spec']}"
 
 
 def exact_interval(
@@ -143,16 +182,12 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
     trials, totals = sum_statistics(shards)
     network = Network.from_description(description["network"])
     inputs = description["inputs"]
-    low, high = exact_interval(totals["alive"], trials)
-    mean, stderr = _living_ratio(totals["living"], totals["living_squares"], trials, inputs["n_points"])
-    bounds = survival_bounds(
-        network.widths,
-        input_dim=network.input_dim,
-        bias=network.has_bias,
-        nonnegative_inputs=inputs["nonnegative"],
-    )
-    # points at zero are dead from layer 1 unless there are biases
-    living_share = 1.0 if network.has_bias else inputs["n_nonzero"] / inputs["n_points"]
+    count = _from_counts if description["estimator"] == "crude" else _from_averages
+    theory = expected(network, inputs)
+    estimates = count(totals, trials, network, inputs["n_points"])
+    unknown = np.full(network.depth, np.nan)
+    if inputs.get("infinite"):  # no share of an infinite set is counted
+        estimates |= {"living_ratio": unknown, "living_ratio_stderr": unknown}
     return Simulation(
         task_id=task_id,
         seed=seed,
@@ -162,16 +197,36 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
         estimator=description["estimator"],
         engine=description["engine"],
         dtype=description["dtype"],
-        alive=totals["alive"] / trials,
-        low=low,
-        high=high,
-        living_ratio=mean,
-        living_ratio_stderr=stderr,
-        lower_bound=bounds.lower if living_share > 0 else np.zeros(network.depth),
-        upper_bound=bounds.upper if living_share > 0 else np.zeros(network.depth),
-        expected_living_ratio=bounds.mean_living_ratio * living_share,
+        **estimates,
+        lower_bound=unknown if theory.lower is None else theory.lower,
+        upper_bound=unknown if theory.upper is None else theory.upper,
+        expected_living_ratio=unknown if theory.living_ratio is None else theory.living_ratio,
+        living_ratio_at_least=unknown if theory.living_ratio_at_least is None else theory.living_ratio_at_least,
+        withheld=theory.reasons,
+        outputs=estimate_outputs(totals, trials, network.widths, inputs["n_points"]),
         cpu_seconds=sum(shard.cpu_seconds for shard in shards),
     )
+
+
+def _from_counts(totals: Totals, trials: int, network: Network, n_points: int) -> dict[str, Floats]:
+    """Estimate from counts of networks with a living point and of living points."""
+    alive, death = totals["alive"] / trials, (trials - totals["alive"]) / trials
+    low, high = exact_interval(totals["alive"], trials)
+    ratio, ratio_stderr = _living_ratio(totals["living"], totals["living_squares"], trials, n_points)
+    spread = np.sqrt(alive * death / (trials - 1)) if trials > 1 else np.full(network.depth, np.nan)
+    with np.errstate(divide="ignore"):
+        log10_alive, log10_death = np.log10(alive), np.log10(death)
+    return {
+        "alive": alive,
+        "low": low,
+        "high": high,
+        "alive_stderr": spread,
+        "death": death,
+        "log10_alive": log10_alive,
+        "log10_death": log10_death,
+        "living_ratio": ratio,
+        "living_ratio_stderr": ratio_stderr,
+    }
 
 
 def _living_ratio(
@@ -184,6 +239,55 @@ def _living_ratio(
     spread = [trials * int(square) - int(count) ** 2 for count, square in zip(living, squares, strict=True)]
     variance = np.array([value / (trials * (trials - 1)) for value in spread])
     return living / (trials * n_points), np.sqrt(variance / trials) / n_points
+
+
+def _from_averages(totals: Totals, trials: int, network: Network, n_points: int) -> dict[str, Floats]:
+    """Estimate from sums over trials, `alive` and `living` in units of a single point's survival, `dead` of 2^-n."""
+    widths = np.array(network.widths, dtype=np.float64)
+    log10_unit = np.cumsum(np.log1p(-np.exp2(-widths))) / np.log(10.0)
+    unit = 10.0**log10_unit
+    relative, relative_stderr = _average(totals["alive"], totals["alive_squares"], trials)
+    living, living_stderr = _average(totals["living"], totals["living_squares"], trials)
+    alive, stderr = np.minimum(relative * unit, 1.0), relative_stderr * unit  # above 1 by rounding only
+    with np.errstate(divide="ignore"):
+        log10_alive = np.minimum(np.log10(relative) + log10_unit, 0.0)
+        if "dead" in totals:
+            death, death_stderr = _average(totals["dead"], totals["dead_squares"], trials)
+            log10_death = np.log10(death) - widths.min() * np.log10(2.0)
+            rare = np.exp2(-widths.min())
+            certain = relative == 0.0  # no point to keep alive
+            log10_death = np.where(certain, 0.0, log10_death)
+            death, death_stderr = np.where(certain, 1.0, death * rare), death_stderr * rare
+            # the same error in theory; the sum of what is rarer loses no digits
+            stderr = np.where(death < 0.5, death_stderr, stderr)
+        else:
+            death = 1.0 - alive
+            log10_death = np.log10(death)
+    low, high = alive - NORMAL_QUANTILE * stderr, alive + NORMAL_QUANTILE * stderr
+    # where every population died out: the share of those that live, each at most 1, is at most this
+    none = -np.expm1(np.log((1.0 - CONFIDENCE) / 2.0) / trials)
+    high = np.where(np.isneginf(log10_alive), none, high)
+    unknown = np.isnan(stderr)
+    return {
+        "alive": alive,
+        "low": np.where(unknown, 0.0, np.clip(low, 0.0, 1.0)),
+        "high": np.where(unknown, 1.0, np.clip(high, 0.0, 1.0)),
+        "alive_stderr": stderr,
+        "death": death,
+        "log10_alive": log10_alive,
+        "log10_death": log10_death,
+        "living_ratio": living * unit / n_points,
+        "living_ratio_stderr": living_stderr * unit / n_points,
+    }
+
+
+def _average(total: Floats, squares: Floats, trials: int) -> tuple[Floats, Floats]:
+    """Average over trials and its standard error, from sums."""
+    mean = total / trials
+    if trials < 2:
+        return mean, np.full(len(mean), np.nan)
+    variance = np.maximum(squares / trials - mean**2, 0.0) * trials / (trials - 1)
+    return mean, np.sqrt(variance / trials)
 
 
 def read_store(store: Store, task: str | None = None) -> list[Simulation]:

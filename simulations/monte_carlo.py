@@ -1,5 +1,6 @@
 """`simulate`: estimate the survival of one random network by Monte Carlo."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from simulations.driver import check_workers, run_tasks
 from simulations.engine_choice import choose_engine
 from simulations.estimates import Simulation, read_simulation
 from simulations.inputs import InputSet, input_set
+from simulations.outputs import check_outputs
 from simulations.store import Store
 from simulations.task import Task
 
@@ -24,7 +26,11 @@ def simulate(
     trials: int = 1000,
     seed: int = 0,
     input_seed: int = 0,
+    resample_inputs: bool = False,
+    data_dir: str | Path | None = None,
+    estimator: str = "crude",
     engine: str = "auto",
+    outputs: Sequence[str] = (),
     workers: int | str | None = None,
     store: str | Path | None = None,
     dtype: str = "float32",
@@ -44,8 +50,18 @@ def simulate(
         Seed of the networks, at least 0; the same seed gives the same result with any number of workers.
     input_seed : int
         Seed of a random input set.
+    resample_inputs : bool
+        Draw a fresh random input set for every network.
+    data_dir : path, optional
+        Folder of the MNIST and CIFAR-10 files; by default the environment variable NEURONDEATH_DATA.
+    estimator : {"crude", "conditional", "splitting"}
+        How survival is estimated. "crude" counts; "conditional" gives rare death and rare survival of plain Gaussian
+        ReLU networks with full relative precision; "splitting" is an independent check of it, whose trials are
+        populations of 1024 networks.
     engine : {"auto", "dense", "gram", "single"}
         How networks are sampled; "auto" picks the one that is likely the fastest (see `simulations.engine_choice`).
+    outputs : sequence of str
+        What to measure beside life and death: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation".
     workers : int, optional
         Threads; all cores by default.
     store : path, optional
@@ -73,6 +89,9 @@ def simulate(
     >>> result = simulate(Network([3] * 10), "gaussian:32", trials=200, seed=1)
     >>> bool(result.lower_bound[-1] <= result.high[-1] and result.low[-1] <= result.upper_bound[-1])
     True
+    >>> rare = simulate(Network([30] * 50), "gaussian:32", trials=200, estimator="conditional")
+    >>> -9 < float(rare.log10_death[-1]) < -8
+    True
     """
     if not isinstance(network, Network):
         raise invalid("network", "be a Network", network)
@@ -80,10 +99,13 @@ def simulate(
     seed = check_count("seed", seed, least=0)
     n_workers = check_workers("workers", workers)
     quiet = check_flag("quiet", quiet)
-    points = input_set(inputs, dimension=network.input_dim, seed=input_seed)
+    points = input_set(
+        inputs, dimension=network.input_dim, seed=input_seed, resample=resample_inputs, data_dir=data_dir
+    )
+    wanted = check_outputs("outputs", outputs)
     if engine == "auto":
-        engine, _ = choose_engine(network, points)
-    task = Task(network, points, engine=engine, dtype=dtype)
+        engine = choose_engine(network, points, wanted)[0] if estimator == "crude" else "dense"
+    task = Task(network, points, estimator=estimator, engine=engine, dtype=dtype, outputs=wanted)
     with Store(":memory:" if store is None else store) as results:
         run_tasks([task], results, trials=trials, seed=seed, workers=n_workers, quiet=quiet)
         return read_simulation(results, task.task_id, seed, task.description())

@@ -9,13 +9,15 @@ from typing import Any
 from neurondeath_theory._validation import check_choice
 from neurondeath_theory.network import Network
 from simulations.counter_random import STREAM_VERSION
-from simulations.engine_choice import check_engine
-from simulations.inputs import InputSet
-from simulations.samplers import ENGINES, ESTIMATORS
+from simulations.engine_choice import check_sampler
+from simulations.inputs import InputSet, check_fit
+from simulations.outputs import check_outputs
+from simulations.samplers import ENGINES, ESTIMATORS, TRIAL_COST
 
 __all__ = ["Task"]
 
-SHARD_WORK = 2**25  # multiply-adds of a shard: some ten milliseconds
+SHARD_WORK = 2**29  # multiply-adds of a shard: some ten milliseconds
+SINGLE_LAYER_WORK = 100  # multiply-adds that take as long as a layer of the single engine
 MOST_SHARD_TRIALS = 1024
 DTYPES = ("float32", "float64")
 
@@ -36,6 +38,8 @@ class Task:
         How networks are sampled for that estimator.
     dtype : {"float32", "float64"}
         Arithmetic of the forward pass; "float64" checks "float32" on the same random numbers.
+    outputs : tuple of str
+        What is measured beside life and death, see `simulations.outputs`.
     """
 
     network: Network
@@ -43,12 +47,15 @@ class Task:
     estimator: str = "crude"
     engine: str = "dense"
     dtype: str = "float32"
+    outputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("estimator", self.estimator, ESTIMATORS)
         check_choice("engine", self.engine, ENGINES[self.estimator])
-        check_engine(self.engine, self.network, self.inputs)
         check_choice("dtype", self.dtype, DTYPES)
+        object.__setattr__(self, "outputs", check_outputs("outputs", self.outputs))
+        check_fit(self.network, self.inputs)
+        check_sampler(self.estimator, self.engine, self.network, self.inputs, self.outputs)
 
     @cached_property
     def task_id(self) -> str:
@@ -61,6 +68,8 @@ class Task:
         for option, default in (("estimator", "crude"), ("engine", "dense"), ("dtype", "float32")):
             if getattr(self, option) != default:
                 identity[option] = getattr(self, option)
+        if self.outputs:
+            identity["outputs"] = list(self.outputs)
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -72,14 +81,21 @@ class Task:
             "estimator": self.estimator,
             "engine": self.engine,
             "dtype": self.dtype,
+            "outputs": list(self.outputs),
             "stream": STREAM_VERSION,
         }
 
     @property
     def shard_trials(self) -> int:
         """Trials of a shard of the fixed grid: a power of two that takes about SHARD_WORK multiply-adds."""
-        pairs = zip(self.network.widths, self.network.fan_ins, strict=True)
-        work = self.inputs.n_points * sum(width * fan_in for width, fan_in in pairs)
+        n_points = self.inputs.n_points
+        if self.engine == "single":
+            work: float = self.network.depth * SINGLE_LAYER_WORK
+        elif self.engine == "gram":
+            work = n_points * n_points * (2 * sum(self.network.widths) + self.network.depth * n_points)
+        else:
+            pairs = zip(self.network.widths, self.network.fan_ins, strict=True)
+            work = n_points * sum(width * fan_in for width, fan_in in pairs) * TRIAL_COST[self.estimator]
         trials = 1
         while trials < MOST_SHARD_TRIALS and 2 * trials * work <= SHARD_WORK:
             trials *= 2

@@ -125,6 +125,43 @@ def test_simulate_results_plot(nd, tmp_path):
         assert (tmp_path / f"picture.{kind}").read_bytes() == first
 
 
+def test_every_architecture_and_estimator_from_the_command_line(nd):
+    def tasks(options):
+        code, out, err = nd(f"simulate --width 4 --depth 4 --trials 300 --quiet --format json {options}")
+        assert (code, err) == (0, ""), err
+        (task,) = json.loads(out)["tasks"]
+        return task
+
+    for options in ("--architecture residual", "--architecture dense", "--architecture skip --block-depth 2"):
+        last = tasks(options)["layers"][-1]
+        assert last["lower_bound"] <= last["high"]
+    flipped = tasks("--sign-flip neuron --inputs gaussian:12")["layers"][-1]
+    assert flipped["alive"] == flipped["lower_bound"] == 1.0
+    assert flipped["expected_living_ratio"] is None
+    assert flipped["living_ratio_at_least"] == 1.0  # fewer than 2^4 points: all are kept
+    assert tasks("--init rai")["layers"][-1]["lower_bound"] is None
+    assert "no sign symmetry" in tasks("--init rai")["withheld"]["lower"]
+    normed = tasks("--architecture batch_norm")["layers"][-1]
+    assert normed["layerwise_alive"] == 1.0
+    sparse = tasks("--activation clipped-shifted-relu --tau 1 --m 1 --outputs sparsity,variance")["layers"]
+    assert 0.5 < sparse[0]["sparsity"] <= 1.0
+    assert sparse[0]["variance_stderr"] > 0
+    rare = tasks("--estimator conditional")["layers"][-1]
+    many = tasks("--estimator splitting --trials 20")["layers"][-1]
+    assert abs(rare["alive"] - many["alive"]) < 5 * (rare["alive_stderr"] + many["alive_stderr"])
+    fresh = tasks("--resample-inputs --inputs sphere:6")["layers"][-1]
+    assert abs(fresh["living_ratio"] - fresh["expected_living_ratio"]) < 5 * fresh["living_ratio_stderr"]
+
+
+def test_the_hint_names_the_better_estimator(nd):
+    err = nd("simulate --width 12 --depth 5 --trials 200")[2]
+    assert "--estimator conditional" in err
+    assert "hint" not in nd("simulate --width 12 --depth 5 --trials 200 --quiet")[2]
+    out = nd("simulate --width 12 --depth 5 --trials 200 --quiet --estimator conditional")[1]
+    assert "death" in out.splitlines()[1]
+    assert "normal for the others" in out
+
+
 def test_simulate_table_says_where_the_results_are(nd):
     code, out, err = nd("simulate --width 3 --depth 4 --trials 50 --store here.sqlite")
     assert code == 0
@@ -167,7 +204,21 @@ BAD_LINES = [
     ("simulate --width 3 --depth 2 --engine steam", "engine"),
     ("simulate --width 3 --depth 2 --engine single", "one point"),
     ("simulate --width 3 --depth 2 --bias-variance nan", "bias_variance"),
-    ("simulate --width 3 --depth 2 --init rai", "init"),
+    ("simulate --width 3 --depth 2 --init xavier", "init"),
+    ("simulate --width 3 --depth 2 --init rai --bias-variance 1", "bias_variance"),
+    ("simulate --width 3 --depth 2 --architecture tower", "architecture"),
+    ("simulate --width 3 --depth 2 --architecture residual --input-dim 5", "input dimension"),
+    ("simulate --width 3 --depth 2 --architecture batch_norm --sign-flip layer", "sign_flip"),
+    ("simulate --width 3 --depth 2 --activation tanh", "--activation"),
+    ("simulate --width 3 --depth 2 --activation shifted-relu", "--tau"),
+    ("simulate --width 3 --depth 2 --tau 1", "--tau"),
+    ("simulate --width 3 --depth 2 --outputs speed", "--outputs"),
+    ("simulate --width 3 --depth 2 --estimator magic", "estimator"),
+    ("simulate --width 3 --depth 2 --estimator conditional --init uniform", "conditional"),
+    ("simulate --width 3 --depth 2 --estimator splitting --engine gram", "engine"),
+    ("simulate --width 3 --depth 2 --inputs orthant", "orthant"),
+    ("simulate --width 3 --depth 2 --inputs rays --resample-inputs", "random set"),
+    ("simulate --width 3 --depth 2 --inputs mnist:5 --data-dir no/such/folder", "no/such/folder"),
     ("simulate --width 3 --depth 2 --dtype float8", "dtype"),
     ("simulate --width 3 --depth 2 --input-dim 3 --inputs digits:5", "dimension"),
     ("simulate --width 3 --depth 2 --store no/such/folder/s.sqlite", "no/such/folder"),

@@ -22,6 +22,6 @@ def results(
     with Store(store, readonly=True) as opened:
         simulations = read_store(opened, task)
     if output is Format.table and not per_layer:
-        show_summary(simulations, notes=("low and high: exact 95 % interval of P(alive)",))
+        show_summary(simulations)
     else:
         show_layers(simulations, output)

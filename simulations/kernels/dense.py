@@ -10,21 +10,18 @@ safe range is rescaled by a power of two, exactly; depth 10,000 neither over- no
 never scaled up beyond a constant of 1: what underflows there is negligible beside the bias.
 """
 
-import math
-
 import numpy as np
 
 from simulations.kernels.jit import kernel
 from simulations.kernels.normals import fill_normals, whole_groups
 from simulations.kernels.panels import (
-    SAFE_HIGH,
-    SAFE_LOW,
     aligned,
     move_together,
     n_panels_of,
     pass_constant,
     place,
     rectified_units,
+    rescale,
     survey,
 )
 from simulations.kernels.philox import fill_chunk_counters
@@ -138,7 +135,7 @@ def sample_dense(
                 n_columns = count
             n_alive = count
             if unsafe > 0:
-                _rescale(x, peak, rows, width, n_columns, has_bias)
+                rescale(x, peak, rows, width, n_columns, has_bias)
             alive[layer] += 1
             living[layer] += n_alive
             living_squares[layer] += n_alive * n_alive
@@ -164,18 +161,3 @@ def _chunks(widths, input_dim):
         words = NARROW_WORDS if width <= NARROW else CHUNK_WORDS
         counts[layer] = max(1, min(run, words // (-(-width * fan_in // 4) * 4)))
     return counts
-
-
-@kernel
-def _rescale(x, peak, rows, width, n_columns, has_bias):
-    """Bring columns whose largest value left the safe range back to about 1, by a power of two."""
-    for column in range(n_columns):
-        if peak[column] == 0 or SAFE_LOW <= peak[column] <= SAFE_HIGH:
-            continue
-        power = -math.frexp(peak[column])[1]
-        constant = x[place(rows, width, column)]
-        if has_bias and constant > 0:  # a constant that underflowed no longer counts
-            power = min(power, 1 - math.frexp(constant)[1])
-        for row in range(width + 1 if has_bias else width):
-            at = place(rows, row, column)
-            x[at] = math.ldexp(x[at], power)

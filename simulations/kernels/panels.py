@@ -3,6 +3,8 @@
 The row after the last unit holds the constant that the biases multiply.
 """
 
+import math
+
 import numpy as np
 
 from simulations.kernels.jit import kernel
@@ -15,14 +17,13 @@ from simulations.kernels.tile import (
 )
 
 __all__ = [
-    "SAFE_HIGH",
-    "SAFE_LOW",
     "aligned",
     "move_together",
     "n_panels_of",
     "pass_constant",
     "place",
     "rectified_units",
+    "rescale",
     "survey",
 ]
 
@@ -172,3 +173,18 @@ def move_together(x, peak, rows, width, n_columns):
         peak[column] = 0
         for row in range(width + 1):
             x[place(rows, row, column)] = 0
+
+
+@kernel
+def rescale(x, peak, rows, width, n_columns, has_bias):
+    """Bring columns whose largest value left the safe range back to about 1, by a power of two."""
+    for column in range(n_columns):
+        if peak[column] == 0 or SAFE_LOW <= peak[column] <= SAFE_HIGH:
+            continue
+        power = -math.frexp(peak[column])[1]
+        constant = x[place(rows, width, column)]
+        if has_bias and constant > 0:  # a constant that underflowed no longer counts
+            power = min(power, 1 - math.frexp(constant)[1])
+        for row in range(width + 1 if has_bias else width):
+            at = place(rows, row, column)
+            x[at] = math.ldexp(x[at], power)

@@ -1,0 +1,439 @@
+"""The conditional and the splitting estimator: against plain twins, exact cases and the crude estimator."""
+
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+from neurondeath_theory.errors import InvalidArgumentError
+from neurondeath_theory.first_layer import first_layer_death
+from neurondeath_theory.network import Network
+from neurondeath_theory.two_point import two_point_survival
+from simulations.counter_random import (
+    PURPOSE_BIASES,
+    PURPOSE_COPIES,
+    PURPOSE_PROBES,
+    PURPOSE_WEIGHTS,
+    stream_key,
+    stream_normals,
+    stream_words,
+)
+from simulations.estimates import read_simulation
+from simulations.inputs import input_set
+from simulations.samplers import splitting_dense
+from simulations.samplers.half_space import half_space
+from simulations.sampling import run_shard
+from simulations.store import Store
+from simulations.task import Task
+from tests.statistical import assert_agrees, assert_refutes, seeds
+
+RAYS = np.array([[1.0, 0.0], [math.cos(2.0), math.sin(2.0)]])
+
+
+def estimate(network, inputs, estimator, trials, seed=0, dtype="float32"):
+    points = input_set(inputs, dimension=network.input_dim, seed=3)
+    task = Task(network, points, estimator=estimator, dtype=dtype)
+    with Store(":memory:") as store:
+        store.add_task(task)
+        store.add(run_shard(task, seed, 0, trials))
+        return read_simulation(store, task.task_id, seed, task.description())
+
+
+# --- plain twins -----------------------------------------------------------------------------------------------------
+
+
+def scaled(network, points):
+    """Points as columns over the constant of the biases, scaled by powers of two as the samplers do it."""
+    exponents = np.frexp(np.abs(points).max(axis=1))[1]
+    if network.has_bias:
+        exponents = np.maximum(exponents, 0)
+    return np.vstack([points.T, np.ones(len(points))]) * 0.5**exponents
+
+
+def layer(network, key, number, trial, x, *, variant=0, skip=0):
+    """One layer of one network: outputs at the living points, over the constant; `skip` networks come before it."""
+    width, fan_in = network.widths[number], network.fan_ins[number]
+    count, first = width * fan_in, skip * width * fan_in
+    address = {"layer": number, "trial": trial, "variant": variant}
+    normals = stream_normals(key, first + count, purpose=PURPOSE_WEIGHTS, **address)[first:]
+    z = normals.reshape(width, fan_in) * np.sqrt(network.weight_variance / fan_in) @ x[:-1]
+    if network.has_bias:
+        drawn = stream_normals(key, (skip + 1) * width, purpose=PURPOSE_BIASES, **address)[skip * width :]
+        z += np.outer(drawn * np.sqrt(network.bias_variance), x[-1])
+    z = np.maximum(z, 0)
+    return np.vstack([z, x[-1:]])[:, z.any(axis=0)]
+
+
+def death_of_next(network, key, number, trial, x):
+    """Unbiased estimate of P(layer dead on all columns of x), from the weights' parts across the mean direction."""
+    width, fan_in = network.widths[number], network.fan_ins[number]
+    constant = np.sqrt(network.bias_variance / network.weight_variance * fan_in)
+    x = np.vstack([x[:-1], constant * x[-1:]]) if network.has_bias else x[:-1]
+    if x.shape[1] == 1:
+        return 0.5**width
+    if x.shape[1] == 2:
+        a, b = (x / np.linalg.norm(x, axis=0)).T
+        return ((math.pi - math.acos(np.clip(a @ b, -1, 1))) / (2 * math.pi)) ** width
+    if number == 0:
+        u = half_space(x.T, 0.0)[:-1]
+        if not u.any():
+            return 0.0
+    else:
+        u = x.sum(axis=1)
+        u /= np.linalg.norm(u)
+    normals = stream_normals(key, width * len(x), layer=number, trial=trial, purpose=PURPOSE_PROBES)
+    w = normals.reshape(width, len(x))
+    across = w - np.outer(w @ u, u)
+    low = (-(across @ x) / (u @ x)).min(axis=1)
+    mirrored = ((across @ x) / (u @ x)).min(axis=1)
+    return float(np.prod((ndtr(low) + ndtr(mirrored)) / 2))
+
+
+def conditional_twin(network, points, key, trial):
+    """P(dead) and the weighted number of living points, layer by layer, of one chain conditioned on survival."""
+    x = scaled(network, points)
+    death, dead, living = 0.0, [], []
+    for number in range(network.depth):
+        u = death_of_next(network, key, number, trial, x)
+        death += (1 - death) * u
+        variant = 0
+        while not (out := layer(network, key, number, trial, x, variant=variant)).size:
+            variant += 1
+        x = out
+        dead.append(death)
+        living.append((1 - death) * x.shape[1])
+        if not network.has_bias:
+            x[:-1] /= x[:-1].max()
+    return dead, living
+
+
+def splitting_twin(network, points, key, trial, population):
+    """P(alive) and the weighted number of living points, layer by layer, of one population."""
+    members = [scaled(network, points)] * population
+    product, alive, living = 1.0, [], []
+    for number in range(network.depth):
+        out = [layer(network, key, number, trial, x, skip=index) for index, x in enumerate(members)]
+        survivors = [index for index, x in enumerate(out) if x.shape[1]]
+        living.append(product * sum(x.shape[1] for x in out) / population)
+        product *= len(survivors) / population
+        alive.append(product)
+        if not survivors:
+            pad = [0.0] * (network.depth - number - 1)
+            return alive + pad, living + pad
+        dead = [index for index, x in enumerate(out) if not x.shape[1]]
+        words = stream_words(key, len(dead), layer=number, trial=trial, purpose=PURPOSE_COPIES)
+        order = list(survivors)
+        for place in range(min(len(dead), len(order))):
+            pick = place + (int(words[place]) * (len(order) - place) >> 32)
+            order[place], order[pick] = order[pick], order[place]
+        members = [x if x.shape[1] else None for x in out]
+        for turn, index in enumerate(dead):
+            members[index] = out[order[turn % len(order)]]
+    return alive, living
+
+
+TWINS = [
+    (Network([3] * 8), "gaussian:9"),
+    (Network([5, 2, 9, 3, 17], input_dim=4), "orthant:40"),
+    (Network([4] * 6, bias_variance=0.5), "gaussian:6"),
+    (Network([3, 6, 2, 5], input_dim=2, init="gaussian", weight_variance=0.7, bias_variance=1.3), "orthant:10"),
+    (Network([12] * 5, input_dim=700), "gaussian:70"),
+    (Network([2] * 6, input_dim=1), "rays"),
+    (Network([1] * 4, input_dim=3), "cube:2"),
+    (Network([3] * 4, input_dim=2, bias_variance=1e4), "gaussian:5"),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("network", "spec"), TWINS, ids=lambda value: str(value)[:60])
+def test_conditional_twin(network, spec, dtype):
+    points = input_set(spec, dimension=network.input_dim, seed=3)
+    task = Task(network, points, estimator="conditional", dtype=dtype)
+    key = stream_key(7, task.task_id)
+    lone = np.cumprod(1 - 0.5 ** np.array(network.widths))
+    some = False
+    for trial in range(4, 16):
+        found = run_shard(task, 7, trial, trial + 1).statistics
+        dead, living = conditional_twin(network, points.points, key, trial)
+        np.testing.assert_allclose(found["dead"] * 0.5 ** min(network.widths), dead, rtol=2e-3, atol=1e-30)
+        np.testing.assert_allclose(found["alive"] * lone, 1 - np.array(dead), rtol=2e-3)
+        np.testing.assert_allclose(found["living"] * lone, living, rtol=2e-3)
+        for name in ("alive", "dead", "living"):
+            np.testing.assert_allclose(found[f"{name}_squares"], found[name] ** 2, rtol=1e-12)
+        some = some or found["dead"][0] > 0
+    assert some or spec in ("rays", "cube:2", "gaussian:9", "gaussian:70")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("network", "spec"), [TWINS[i] for i in (0, 1, 2, 3, 5, 6)], ids=lambda value: str(value)[:60])
+def test_splitting_twin(network, spec, dtype, monkeypatch):
+    monkeypatch.setattr(splitting_dense, "POPULATION", 13)
+    points = input_set(spec, dimension=network.input_dim, seed=3)
+    task = Task(network, points, estimator="splitting", dtype=dtype)
+    key = stream_key(7, task.task_id)
+    lone = np.cumprod(1 - 0.5 ** np.array(network.widths))
+    replaced = 0
+    for trial in range(4, 16):
+        found = run_shard(task, 7, trial, trial + 1).statistics
+        alive, living = splitting_twin(network, points.points, key, trial, 13)
+        np.testing.assert_allclose(found["alive"] * lone, alive, rtol=1e-12)
+        np.testing.assert_allclose(found["living"] * lone, living, rtol=1e-12)
+        np.testing.assert_allclose(found["alive_squares"], found["alive"] ** 2, rtol=1e-12)
+        replaced += 0 < alive[-1] < 1
+    assert replaced
+
+
+# --- exact cases -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bias_variance", [0.0, 2.0])
+@pytest.mark.parametrize(("width", "depth"), [(1, 20), (3, 40), (45, 30), (600, 4)])
+def test_one_point_is_exact(width, depth, bias_variance):
+    network = Network([width] * depth, input_dim=3, bias_variance=bias_variance)
+    result = estimate(network, np.array([[1.0, -2.0, 0.5]]), "conditional", 3)
+    log_alive = np.arange(1, depth + 1) * math.log1p(-(0.5**width))
+    np.testing.assert_allclose(result.log10_alive, log_alive / math.log(10), rtol=1e-12)
+    np.testing.assert_allclose(result.death, -np.expm1(log_alive), rtol=1e-9)
+    assert (result.alive_stderr <= 1e-7 * np.minimum(result.death, result.alive)).all()
+
+
+@pytest.mark.statistical
+@seeds
+@pytest.mark.parametrize(("width", "depth", "settled"), [(3, 10, 1), (8, 30, 8), (20, 60, 40), (45, 150, 149)])
+def test_two_points(width, depth, settled, seed):
+    """As two points, by their angle, and as five on the same rays, by the weights' parts across the mean direction."""
+    truth = two_point_survival([width] * depth, 2.0)
+    network = Network([width] * depth, input_dim=2)
+    for points in (RAYS, np.vstack([RAYS, 2 * RAYS, 3 * RAYS[:1]])):
+        result = estimate(network, points, "conditional", 4000, seed)
+        shown = slice(settled, None)  # before, few chains have most of the weight and the error is no error
+        assert_agrees(result.death[shown], result.alive_stderr[shown], truth.none[shown])
+        if len(points) == 2:  # exact in the first layer, but for the rounding of the points
+            np.testing.assert_allclose(result.death[0], truth.none[0], rtol=1e-5 * width)
+        independent = -np.expm1(depth * np.log1p(-(0.5**width)))
+        assert_refutes(result.death[-1], result.alive_stderr[-1], independent)
+        assert result.alive_stderr[-1] < 0.2 * result.death[-1]
+        assert result.log10_death == pytest.approx(np.log10(result.death), rel=1e-12)
+
+
+def test_rare_death_keeps_its_digits():
+    """P(dead) near 1e-12 within 10 %, where 1 - P(alive) has four digits and crude sampling sees nothing."""
+    truth = two_point_survival([45] * 200, 0.5).none[-1]
+    result = estimate(Network([45] * 200, input_dim=2), np.array([[1, 0], [math.cos(0.5), math.sin(0.5)]]),
+                      "conditional", 1000)  # fmt: skip
+    assert 1e-13 < truth < 1e-11
+    assert_agrees(result.death[-1], result.alive_stderr[-1], truth)
+    assert result.alive_stderr[-1] < 0.1 * truth
+    assert "P(dead)" in str(result)
+
+
+@pytest.mark.statistical
+@seeds
+def test_splitting_of_two_points(seed):
+    truth = two_point_survival([2] * 60, 2.0)
+    result = estimate(Network([2] * 60, input_dim=2), RAYS, "splitting", 40, seed)
+    assert_agrees(result.alive, result.alive_stderr, truth.alive)
+    assert_refutes(result.alive, result.alive_stderr, 1.2 * truth.alive)
+    assert_agrees(result.living_ratio, result.living_ratio_stderr, result.expected_living_ratio)
+    assert_refutes(result.living_ratio, result.living_ratio_stderr, 1.2 * result.expected_living_ratio)
+
+
+@pytest.mark.statistical
+@seeds
+@pytest.mark.parametrize("bias_variance", [0.0, 1.5])
+def test_first_layer(bias_variance, seed):
+    """Points of both signs within a half-space that their mean direction does not show."""
+    points = np.array([[1.0, 0.1], [1.0, 0.12], [1.0, 0.15], [-0.95, 0.1], [0.3, 0.2]])
+    network = Network([1], input_dim=2, bias_variance=bias_variance)
+    truth = first_layer_death(points, 1, bias_variance=bias_variance).value
+    result = estimate(network, points, "conditional", 20_000, seed)
+    assert_agrees(result.death, result.alive_stderr, truth)
+    assert_refutes(result.death, result.alive_stderr, 1.3 * truth)
+
+
+def test_points_all_round_cannot_die_in_the_first_layer():
+    result = estimate(Network([2] * 3), np.array([[1.0, 0.0], [-1.0, 1.0], [-1.0, -1.0]]), "conditional", 100)
+    assert result.death[0] == 0
+    assert result.death[1] > 0
+
+
+def test_half_space():
+    rng = np.random.default_rng(2)
+    for dimension, n_points in [(2, 3), (5, 12), (30, 4000)]:
+        points = rng.standard_normal((n_points, dimension))
+        points[:, 0] = np.abs(points[:, 0]) + 1e-3
+        rotation = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
+        points = points @ rotation * np.exp(5 * rng.standard_normal((n_points, 1)))
+        u = half_space(points, 0.0)
+        assert np.linalg.norm(u) == pytest.approx(1)
+        assert (points @ u[:-1] > 0).all()
+        assert not half_space(np.vstack([points, -points[:1]]), 0.0).any()
+        assert half_space(np.vstack([points, -points[:1]]), 1.0).any()
+
+
+@pytest.mark.parametrize("estimator", ["conditional", "splitting"])
+def test_points_at_zero(estimator):
+    nothing = estimate(Network([3] * 2), np.zeros((4, 3)), estimator, 5)
+    assert not nothing.alive.any()
+    assert (nothing.death == 1).all()
+    some = estimate(Network([5] * 2), np.vstack([np.zeros((1, 5)), np.eye(5)[:3]]), estimator, 400)
+    assert_agrees(some.living_ratio, some.living_ratio_stderr, some.expected_living_ratio)
+    assert_refutes(some.living_ratio, some.living_ratio_stderr, some.expected_living_ratio / 0.75)
+
+
+# --- agreement -------------------------------------------------------------------------------------------------------
+
+AGREEMENT = [
+    (Network([3] * 10), "gaussian:3", 40_000),
+    (Network([3] * 10), "gaussian:64", 40_000),
+    (Network([6] * 40), "gaussian:64", 20_000),
+    (Network([6, 2, 9, 3, 4], input_dim=5), "sphere:32", 40_000),
+    (Network([3, 30, 2, 30], input_dim=2), "orthant:32", 40_000),
+    (Network([3] * 12, bias_variance=1.0), "gaussian:32", 40_000),
+    (Network([4] * 10, input_dim=2, bias_variance=0.1), "cube:6", 40_000),
+    (Network([7, 2, 4, 5, 2], input_dim=3, bias_variance=0.3), "orthant:16", 40_000),
+    (Network([3] * 8, init="gaussian", weight_variance=0.5, bias_variance=2.0), "cube:16", 40_000),
+    (Network([4] * 15, input_dim=64), "digits:64", 20_000),
+    (Network([2] * 5, input_dim=1), "rays", 40_000),
+]
+
+
+@pytest.mark.statistical
+@seeds
+@pytest.mark.parametrize(("network", "spec", "trials"), AGREEMENT, ids=lambda value: str(value)[:50])
+def test_estimators_agree(network, spec, trials, seed):
+    crude = estimate(network, spec, "crude", trials, seed)
+    # the standard error at the crude estimator's own extremes is that of one more trial the other way
+    floor = 1.0 / trials
+    for estimator, n in (("conditional", 4000), ("splitting", 16)):
+        other = estimate(network, spec, estimator, n, seed)
+        stderr = np.hypot(np.maximum(crude.alive_stderr, floor), other.alive_stderr)
+        assert_agrees(crude.alive, stderr, other.alive)
+        assert_agrees(1 - other.death, other.alive_stderr + 1e-12, other.alive)
+        assert_refutes(crude.alive, stderr, other.alive * 0.9)
+        assert_agrees(other.living_ratio, other.living_ratio_stderr + 1e-12, other.expected_living_ratio)
+        assert_refutes(other.living_ratio, other.living_ratio_stderr, other.expected_living_ratio * 0.8)
+        assert (other.low <= other.alive).all()
+        assert (other.alive <= other.high).all()
+
+
+@pytest.mark.statistical
+@seeds
+def test_wrong_estimators_are_refuted(seed):
+    """(S/K)^n, 1 - prod(1 - u) and dead points that count must fail the comparison that the estimator passes."""
+    network = Network([4] * 3, input_dim=2, bias_variance=2.0)
+    points = np.array([[3.0, 0.0], [-3.0, 1.0], [0.0, 3.0]])
+    rng = np.random.default_rng(seed)
+    trials = 6000
+    names = ("right", "plug-in", "product", "dead points")
+    dead = {name: np.zeros(trials) for name in names}
+    for trial in range(trials):
+        states = dict.fromkeys(names[:1], points.T), dict.fromkeys(names[3:], points.T)
+        for counted, state in zip((False, True), states, strict=True):
+            (x,) = state.values()
+            total = dict.fromkeys(names, 0.0)
+            for width, fan_in in zip(network.widths, network.fan_ins, strict=True):
+                extended = np.vstack([x, np.full(x.shape[1], np.sqrt(2.0 / 2.0 * fan_in))])
+                off = (rng.standard_normal((2 * width, fan_in + 1)) @ extended <= 0).all(axis=1)
+                share = math.comb(int(off.sum()), width) / math.comb(2 * width, width)
+                updates = {"dead points": share} if counted else {
+                    "right": share, "plug-in": off.mean() ** width, "product": 1 - (1 - off.mean()) ** width
+                }  # fmt: skip
+                for name, u in updates.items():
+                    total[name] += (1 - total[name]) * u
+                z = np.full((width, x.shape[1]), -1.0)
+                while not (z > 0).any():
+                    z = rng.standard_normal((width, fan_in + 1)) @ extended * np.sqrt(2.0 / fan_in)
+                x = np.maximum(z, 0)
+                if not counted:
+                    x = x[:, x.any(axis=0)]
+            for name in updates:
+                dead[name][trial] = total[name]
+    result = estimate(network, points, "conditional", 20_000, seed)
+    for name in names:
+        stderr = np.hypot(dead[name].std() / math.sqrt(trials), result.alive_stderr[-1])
+        (assert_agrees if name == "right" else assert_refutes)(dead[name].mean(), stderr, result.death[-1])
+
+
+# --- promises --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bias_variance", [0.0, 0.4])
+@pytest.mark.parametrize("estimator", ["conditional", "splitting"])
+def test_trials_do_not_depend_on_how_they_are_cut(estimator, bias_variance):
+    network = Network([3] * 6, input_dim=5, bias_variance=bias_variance)
+    task = Task(network, input_set("gaussian:40", dimension=5), estimator=estimator)
+    whole = run_shard(task, 0, 0, 9).statistics
+    each = [run_shard(task, 0, trial, trial + 1).statistics for trial in range(9)]
+    for name, values in whole.items():
+        total = np.zeros(6)
+        for one in each:
+            total += one[name]
+        # the last digit is that of one rounding more or less a trial; nothing else hangs on earlier trials
+        np.testing.assert_allclose(values, total, rtol=1e-14)
+    other = run_shard(task, 1, 0, 9).statistics
+    assert not np.array_equal(whole["alive"], other["alive"])
+
+
+@pytest.mark.parametrize("bias_variance", [0.0, 1.0])
+@pytest.mark.parametrize("variance", [0.05, 40.0])
+def test_two_thousand_layers_neither_over_nor_underflow(variance, bias_variance):
+    network = Network([12] * 2000, input_dim=3, init="gaussian", weight_variance=variance, bias_variance=bias_variance)
+    result = estimate(network, "gaussian:8", "conditional", 20)
+    assert np.isfinite(result.alive).all()
+    assert result.living_ratio[-1] == pytest.approx(result.expected_living_ratio[-1], rel=0.1)
+    lone = 1 - (1 - 2.0**-12) ** 2000
+    assert 0.5 * lone < result.death[-1] < lone
+    narrow = Network([2] * 2000, init="gaussian", weight_variance=variance, bias_variance=bias_variance)
+    result = estimate(narrow, "gaussian:8", "splitting", 3)
+    assert result.log10_alive[-1] == pytest.approx(2000 * math.log10(0.75), abs=1.5)
+
+
+def test_when_every_population_dies_the_interval_says_so(monkeypatch):
+    monkeypatch.setattr(splitting_dense, "POPULATION", 2)
+    result = estimate(Network([1] * 200), "gaussian:4", "splitting", 10)
+    assert result.alive[-1] == 0
+    assert result.high[-1] == pytest.approx(1 - 0.025 ** (1 / 10))
+
+
+def test_one_trial_has_no_error():
+    result = estimate(Network([3] * 4), "gaussian:4", "conditional", 1)
+    assert np.isnan(result.alive_stderr).all()
+    assert (result.low == 0).all()
+    assert (result.high == 1).all()
+
+
+def test_a_population_that_fills_the_memory_is_refused():
+    task = Task(Network([500] * 2), input_set(np.ones((4000, 500))), estimator="splitting")
+    with pytest.raises(InvalidArgumentError, match="GiB"):
+        run_shard(task, 0, 0, 1)
+
+
+@pytest.mark.parametrize("estimator", ["conditional", "splitting"])
+@pytest.mark.parametrize("setting", [{"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}], ids=str)
+def test_same_numbers_without_the_compiler_and_with_bounds_checked(estimator, setting, tmp_path):
+    program = (
+        "import simulations.samplers as samplers; samplers.POPULATION = 6;"
+        "from neurondeath_theory.network import Network; from simulations.task import Task;"
+        "from simulations.inputs import input_set; from simulations.sampling import run_shard;"
+        "task = Task(Network([3, 2, 5], bias_variance=0.3), input_set('gaussian:6', dimension=3), "
+        f"estimator={estimator!r});"
+        "print({k: [float(f'{x:.4g}') for x in v] for k, v in run_shard(task, 2, 0, 4).statistics.items()})"
+    )
+    plain = dict(os.environ)
+    outcomes = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for environment in (plain, plain | setting | {"NUMBA_CACHE_DIR": str(tmp_path)})
+    ]
+    assert outcomes[0] == outcomes[1]
+    assert "alive" in outcomes[0]
