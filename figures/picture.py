@@ -2,22 +2,42 @@
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib import style
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from neurondeath_theory._validation import check_choice, invalid
 
-__all__ = ["FORMATS", "LINE_COLOURS", "MARKERS", "house_style", "new_figure", "save"]
+__all__ = [
+    "COLUMN",
+    "FORMATS",
+    "LINE_COLOURS",
+    "LINE_STYLES",
+    "MARKERS",
+    "colour",
+    "draw_estimates",
+    "house_style",
+    "line_style",
+    "marker",
+    "new_figure",
+    "save",
+    "thinned",
+]
 
 FORMATS = ("png", "pdf", "svg")
 # Okabe and Ito's palette (2008), safe for colour-blind readers, in an order whose greys differ
 LINE_COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (3, 1)))
+COLUMN = 3.4  # inches: the width of a column of a two-column paper
 UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None}, "svg": {"Date": None}}
 
 
@@ -33,6 +53,36 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def colour(index: int) -> str:
+    """Give the colour of the index-th series."""
+    return LINE_COLOURS[index % len(LINE_COLOURS)]
+
+
+def marker(index: int) -> str:
+    """Give the marker of the index-th series."""
+    return MARKERS[index % len(MARKERS)]
+
+
+def line_style(index: int) -> Any:
+    """Give the line style of the index-th series, so that it is told apart without its colour."""
+    return LINE_STYLES[index % len(LINE_STYLES)]
+
+
+def draw_estimates(
+    axis: Axes,
+    estimates: Iterable[npt.NDArray[np.float64]],
+    index: int,
+    *,
+    label: str | None = None,
+) -> None:
+    """Draw what was sampled, x, y, low and high: a marker at each estimate, a bar over its interval."""
+    x, y, low, high = estimates
+    errors = np.maximum([y - low, high - y], 0.0)
+    axis.errorbar(
+        x, y, yerr=errors, color=colour(index), marker=marker(index), linestyle="none", elinewidth=0.7, label=label
+    )
 
 
 def save(figure: Figure, path: str | Path, *, name: str = "out") -> Path:

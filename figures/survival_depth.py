@@ -5,18 +5,38 @@ Supports the bounds, and that the truth leaves the upper bound for the lower one
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.picture import LINE_COLOURS, MARKERS, house_style, new_figure, thinned
+from figures.picture import colour, draw_estimates, house_style, marker, new_figure, thinned
+from figures.tables import Table, distinct, rows, tabulate
+from neurondeath_theory.network import Network
 from simulations.estimates import Simulation
+from simulations.monte_carlo import simulate
 
-__all__ = ["draw_survival_depth"]
+__all__ = ["CAPTION", "compute", "draw", "draw_survival_depth"]
 
+CAPTION = (
+    "P(alive through l layers) of plain He networks on 64 Gaussian points whose dimension is the width. "
+    "Lines: exact values of the lower bound (solid) and the upper bound (dashed). "
+    "Points: {trials} sampled networks a width, with exact 95 % intervals."
+)
 MOST_MARKERS = 26  # points of a curve before they thin out
+
+
+def compute(quick: bool, store: Path) -> Table:
+    """Simulate four widths."""
+    trials = 2_000 if quick else 20_000
+    return _table([simulate(Network([n] * 100), "gaussian:64", trials=trials, store=store) for n in (2, 4, 6, 8)])
+
+
+def draw(table: Table) -> Figure:
+    """Draw one panel an input set, one colour a network."""
+    return _draw(table, log=False)
 
 
 def draw_survival_depth(simulations: Sequence[Simulation], *, log: bool = False) -> Figure:
@@ -34,17 +54,40 @@ def draw_survival_depth(simulations: Sequence[Simulation], *, log: bool = False)
     matplotlib.figure.Figure
         The picture.
     """
-    panels: dict[str, list[Simulation]] = {}
-    for simulation in simulations:
-        panels.setdefault(simulation.inputs["spec"], []).append(simulation)
-    labels = list(dict.fromkeys(_label(simulation) for simulation in simulations))
+    return _draw(_table(simulations), log=log)
+
+
+def _table(simulations: Sequence[Simulation]) -> Table:
+    return tabulate(
+        {
+            "curve": f"curve {number}",
+            "inputs": simulation.inputs["spec"],
+            "n_points": simulation.inputs["n_points"],
+            "network": _label(simulation),
+            "depth": layer + 1,
+            "alive": simulation.alive[layer],
+            "low": simulation.low[layer],
+            "high": simulation.high[layer],
+            "lower_bound": simulation.lower_bound[layer],
+            "upper_bound": simulation.upper_bound[layer],
+            "trials": simulation.trials,
+        }
+        for number, simulation in enumerate(simulations)
+        for layer in range(simulation.network.depth)
+    )
+
+
+def _draw(table: Table, *, log: bool) -> Figure:
+    panels, labels = distinct(table["inputs"]), distinct(table["network"])
     with house_style():
         figure = new_figure(0.6 + 3.0 * len(panels), 2.7)
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for axis, (spec, group) in zip(axes, panels.items(), strict=True):
-            for simulation in group:
-                _draw_curve(axis, simulation, labels.index(_label(simulation)), log)
-            axis.set_title(f"inputs: {spec} ({group[0].inputs['n_points']} points)")
+        for axis, spec in zip(axes, panels, strict=True):
+            group = rows(table, inputs=spec)
+            for curve in distinct(group["curve"]):
+                part = rows(group, curve=curve)
+                _draw_curve(axis, part, labels.index(part["network"][0].item()), log)
+            axis.set_title(f"inputs: {spec} ({group['n_points'][0]:.0f} points)")
             axis.set_xlabel("depth (hidden layers)")
             if log:
                 axis.set_yscale("log")
@@ -52,7 +95,7 @@ def draw_survival_depth(simulations: Sequence[Simulation], *, log: bool = False)
                 axis.set_ylim(-0.02, 1.03)
         axes[0].set_ylabel("P(alive)")
         handles = [
-            Line2D([], [], color=_colour(i), marker=_marker(i), linestyle="none", label=label)
+            Line2D([], [], color=colour(i), marker=marker(i), linestyle="none", label=label)
             for i, label in enumerate(labels)
         ]
         handles += [
@@ -63,17 +106,11 @@ def draw_survival_depth(simulations: Sequence[Simulation], *, log: bool = False)
     return figure
 
 
-def _draw_curve(axis: Axes, simulation: Simulation, index: int, log: bool) -> None:
-    depth = np.arange(1, simulation.network.depth + 1)
-    colour = _colour(index)
-    axis.plot(depth, simulation.lower_bound, color=colour, linestyle="-", linewidth=0.9)
-    axis.plot(depth, simulation.upper_bound, color=colour, linestyle="--", linewidth=0.9)
-    shown = [i for i in thinned(len(depth), MOST_MARKERS) if not log or simulation.alive[i] > 0]
-    alive = simulation.alive[shown]
-    errors = np.maximum([alive - simulation.low[shown], simulation.high[shown] - alive], 0.0)
-    axis.errorbar(
-        depth[shown], alive, yerr=errors, color=colour, marker=_marker(index), linestyle="none", elinewidth=0.7
-    )
+def _draw_curve(axis: Axes, part: Table, index: int, log: bool) -> None:
+    axis.plot(part["depth"], part["lower_bound"], color=colour(index), linestyle="-", linewidth=0.9)
+    axis.plot(part["depth"], part["upper_bound"], color=colour(index), linestyle="--", linewidth=0.9)
+    shown = np.array([i for i in thinned(len(part["depth"]), MOST_MARKERS) if not log or part["alive"][i] > 0], int)
+    draw_estimates(axis, (part[name][shown] for name in ("depth", "alive", "low", "high")), index)
 
 
 def _label(simulation: Simulation) -> str:
@@ -81,11 +118,3 @@ def _label(simulation: Simulation) -> str:
     widths = simulation.network.widths
     label = f"width {widths[0]}" if len(set(widths)) == 1 else str(simulation.network)
     return label + (f", bias variance {simulation.network.bias_variance:g}" if simulation.network.has_bias else "")
-
-
-def _colour(index: int) -> str:
-    return LINE_COLOURS[index % len(LINE_COLOURS)]
-
-
-def _marker(index: int) -> str:
-    return MARKERS[index % len(MARKERS)]

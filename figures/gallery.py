@@ -1,0 +1,128 @@
+"""Make figures: compute, save the data, draw from the saved data, and keep a page that shows them all."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from figures.picture import FORMATS, save
+from figures.registry import FIGURES, load
+from figures.tables import Table, TableError, read_table, write_table, write_text
+from neurondeath_theory._validation import check_choice, invalid
+
+__all__ = ["PAGE", "STORE", "caption", "check_folder", "check_formats", "check_names", "make_figure", "write_page"]
+
+PAGE = "gallery.md"
+STORE = "simulations.sqlite"  # what has been sampled, so that no run samples it twice
+
+
+def check_names(names: Sequence[str]) -> list[str]:
+    """Accept names of figures, or "all"."""
+    for name in names:
+        check_choice("figure", name, ["all", *FIGURES])
+    return list(FIGURES) if "all" in names else list(dict.fromkeys(names))
+
+
+def check_formats(text: str) -> list[str]:
+    """Accept formats separated by commas."""
+    return list(dict.fromkeys(check_choice("--format", part.strip().lower(), FORMATS) for part in text.split(",")))
+
+
+def check_folder(folder: Path) -> Path:
+    """Make a folder if it is not there, and make sure that it can be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe.{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise invalid("--out", "name a folder that can be written to", str(folder), error.strerror or "") from None
+    return folder
+
+
+def make_figure(
+    name: str,
+    folder: Path,
+    *,
+    quick: bool = False,
+    redraw: bool = False,
+    formats: Sequence[str] = ("png",),
+    store: Path | None = None,
+) -> list[Path]:
+    """Make one figure and its table in a folder.
+
+    Parameters
+    ----------
+    name : str
+        Which figure.
+    folder : path
+        Where it goes, with its table NAME.csv; must exist.
+    quick : bool
+        Fewer trials and coarser grids.
+    redraw : bool
+        Draw from the table that is there, computing nothing.
+    formats : sequence of {"png", "pdf", "svg"}
+        What to write.
+    store : path, optional
+        Results store of the simulations; in the folder by default.
+
+    Returns
+    -------
+    list of Path
+        The pictures.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such figure.
+    TableError
+        If there is no whole table to redraw from.
+    """
+    figure = load(name)
+    path = folder / f"{name}.csv"
+    if not redraw:
+        table = figure.compute(quick, folder / STORE if store is None else store)
+        write_table(table, path, figure=name, quality="quick" if quick else "full")
+    table, _ = read_table(path, figure=name)
+    try:
+        picture = figure.draw(table)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        if not redraw:
+            raise
+        reason = f"{type(error).__name__} {error}"
+        raise TableError(
+            f"table {str(path)!r} is not this version's ({reason}); make {name} without --redraw"
+        ) from None
+    return [save(picture, folder / f"{name}.{kind}") for kind in formats]
+
+
+def caption(name: str, table: Table) -> str:
+    """Fill the numbers of trials into a figure's caption."""
+    trials = np.unique(table["trials"][table["trials"] > 0]) if "trials" in table else np.array([])
+    numbers = [f"{int(number):,}".replace(",", " ") for number in trials]
+    if len(numbers) > 1:
+        numbers = [f"{numbers[0]} to {numbers[-1]}"]
+    return load(name).CAPTION.format(trials="".join(numbers))
+
+
+def write_page(folder: Path) -> Path:
+    """Write the page of all figures a folder holds, with their captions."""
+    lines = ["# Figures", ""]
+    for name, title in FIGURES.items():
+        pictures = [folder / f"{name}.{kind}" for kind in FORMATS]
+        there = [picture.name for picture in pictures if picture.exists()]
+        try:
+            table, quality = read_table(folder / f"{name}.csv", figure=name)
+        except TableError:
+            continue
+        if not there:
+            continue
+        shown = next((picture for picture in there if not picture.endswith(".pdf")), None)
+        lines += [f"## {name}: {title}", ""]
+        lines += [f"![{name}]({shown})", ""] if shown else []
+        files = ", ".join(f"[{file}]({file})" for file in [*there, f"{name}.csv"])
+        lines += [f"{caption(name, table)} ({'Quick version. ' if quality == 'quick' else ''}Files: {files})", ""]
+    page = folder / PAGE
+    write_text("\n".join(lines), page)
+    return page

@@ -1,0 +1,150 @@
+"""The data behind a picture: a tidy table of numbers and words, and its file beside the picture.
+
+A file is CSV after one comment line that names the figure, its quality and its number of rows, so that a torn file is
+known for what it is (`pandas.read_csv(path, comment="#")` reads it). Numbers are written with all their digits: a
+picture drawn from the file is the picture drawn from memory.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurondeath_theory.errors import NeuronDeathError
+from simulations.estimates import Simulation
+
+__all__ = [
+    "Record",
+    "Table",
+    "TableError",
+    "distinct",
+    "estimate_record",
+    "read_table",
+    "rows",
+    "tabulate",
+    "write_table",
+]
+
+Record = Mapping[str, Any]
+Table = Mapping[str, npt.NDArray[Any]]
+
+
+class TableError(NeuronDeathError):
+    """A saved table is missing or not what was saved."""
+
+
+def tabulate(records: Iterable[Record]) -> Table:
+    """Turn records, which may lack fields, into columns of float64 or of words.
+
+    Examples
+    --------
+    >>> table = tabulate([{"set": "rays", "alive": 1}, {"set": "cube"}])
+    >>> table["set"].tolist(), table["alive"].tolist()
+    (['rays', 'cube'], [1.0, nan])
+    """
+    listed = list(records)
+    names = list(dict.fromkeys(name for record in listed for name in record))
+    columns: dict[str, npt.NDArray[Any]] = {}
+    for name in names:
+        values = [record.get(name) for record in listed]
+        if any(isinstance(value, str) for value in values):
+            columns[name] = np.array([value or "" for value in values], dtype=np.str_)
+        else:
+            columns[name] = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return columns
+
+
+def rows(table: Table, **equal: Any) -> Table:
+    """Pick the rows whose columns equal the values given.
+
+    Examples
+    --------
+    >>> rows({"width": np.array([2.0, 3.0]), "alive": np.array([0.5, 0.9])}, width=3)["alive"].tolist()
+    [0.9]
+    """
+    wanted = np.ones(len(next(iter(table.values()))), dtype=bool)
+    for name, value in equal.items():
+        wanted &= table[name] == value
+    return {name: values[wanted] for name, values in table.items()}
+
+
+def distinct(values: npt.NDArray[Any]) -> list[Any]:
+    """List the different values in order of appearance."""
+    return list(dict.fromkeys(values.tolist()))
+
+
+def estimate_record(simulation: Simulation, layer: int = -1) -> Record:
+    """Give the estimate of P(alive) through one layer, with its 95 % interval."""
+    return {
+        "alive": float(simulation.alive[layer]),
+        "low": float(simulation.low[layer]),
+        "high": float(simulation.high[layer]),
+        "trials": simulation.trials,
+    }
+
+
+def write_table(table: Table, path: Path, *, figure: str, quality: str) -> None:
+    """Write a table as CSV at one stroke."""
+    n_rows = len(next(iter(table.values())))
+    buffer = io.StringIO()
+    buffer.write(f"# {figure}, {quality}, {n_rows} rows\n")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(table)
+    for row in zip(*(values.tolist() for values in table.values()), strict=True):
+        writer.writerow([value if isinstance(value, str) else repr(value) for value in row])
+    write_text(buffer.getvalue(), path)
+
+
+def read_table(path: Path, *, figure: str) -> tuple[Table, str]:
+    """Read a table and its quality.
+
+    Raises
+    ------
+    TableError
+        If the file is missing, torn, or another figure's.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise TableError(f"no table {str(path)!r} to redraw {figure} from; make it without --redraw first") from None
+    except UnicodeDecodeError:
+        raise _torn(path, "it is not text") from None
+    head, _, body = text.partition("\n")
+    parts = head.removeprefix("# ").split(", ")
+    if not head.startswith("# ") or len(parts) != 3 or parts[0] != figure or not parts[2].endswith(" rows"):
+        raise _torn(path, f"its first line should name {figure}")
+    lines = list(csv.reader(io.StringIO(body)))
+    found = len(lines) - 1
+    if parts[2] != f"{found} rows" or not text.endswith("\n"):
+        raise _torn(path, f"it has {max(found, 0)} of {parts[2]}")
+    if found < 1 or any(len(line) != len(lines[0]) for line in lines):
+        raise _torn(path, "its rows differ in length")
+    return {name: _column(values) for name, values in zip(lines[0], zip(*lines[1:], strict=True), strict=True)}, parts[
+        1
+    ]
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file so that it is either whole or not there."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _column(values: Sequence[str]) -> npt.NDArray[Any]:
+    try:
+        return np.array([float(value) for value in values])
+    except ValueError:
+        return np.array(values, dtype=np.str_)
+
+
+def _torn(path: Path, reason: str) -> TableError:
+    return TableError(f"table {str(path)!r} is torn or edited: {reason}; delete it and make the figure again")
