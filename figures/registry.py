@@ -35,6 +35,7 @@ FIGURES = {
     "variance_trajectories": "variances of finite networks: stable, exploding, jumping",
     "sparsity_clip_phase": "which sparsity and clipping height are stable",
     "sparse_survival": "narrow sparse networks die",
+    "absorbing_walk": "a weight that noise may kill",
 }
 
 

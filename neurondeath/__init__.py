@@ -44,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "VarianceChain": "neurondeath_theory.finite_width",
         "__version__": "neurondeath_theory._version",
         "absolute_value": "neurondeath_theory.activations",
+        "absorbed_probability": "neurondeath_theory.absorbing_walk",
         "activation_sparsity": "neurondeath_theory.variance",
         "advise": "neurondeath_theory.advice",
         "batch_norm_statement": "neurondeath_theory.remedies",
@@ -103,6 +104,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 
 if TYPE_CHECKING:
     from neurondeath_theory._version import __version__ as __version__
+    from neurondeath_theory.absorbing_walk import absorbed_probability as absorbed_probability
     from neurondeath_theory.activations import PiecewiseLinear as PiecewiseLinear
     from neurondeath_theory.activations import absolute_value as absolute_value
     from neurondeath_theory.activations import clipped_shifted_relu as clipped_shifted_relu

@@ -137,6 +137,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
             args=list(sys.argv[1:] if arguments is None else arguments), prog_name=name, standalone_mode=False
         )
         sys.stdout.flush()
+        if code == INTERRUPTED:  # the command core makes an exit code of a Ctrl-C, without a word
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except NeuronDeathError as error:
         _complain(name, str(error))

@@ -277,6 +277,13 @@ def test_activations_are_those_of_the_theory(tables):
     assert list(zip(part["x"], part["value"], strict=True)) == [(-3, 0), (1, 0), (2, 1), (3, 1)]
 
 
+def test_walks_die_no_more_often_than_when_always_watched(tables):
+    table = tables["absorbing_walk"]
+    error = binomial_error(table, table["exact"])
+    assert_not_below(table["exact"], error, table["dead"])
+    assert (table["exact"] - table["dead"]).max() < 0.06  # what 256 looks in a unit of time may miss
+
+
 def test_tables_read_back_what_was_written(tmp_path):
     table = tabulate([{"set": "a, b", "x": 0.1 + 0.2}, {"set": "c", "x": np.inf, "y": 1e-300}])
     write_table(table, tmp_path / "t.csv", figure="rai", quality="full")

@@ -42,6 +42,7 @@ SURFACE = {
     "VarianceChain",
     "__version__",
     "absolute_value",
+    "absorbed_probability",
     "activation_sparsity",
     "advise",
     "batch_norm_statement",

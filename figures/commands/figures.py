@@ -1,5 +1,6 @@
 """`neurondeath figures`: regenerate the figures."""
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 from figures.gallery import check_folder, check_formats, check_names, make_figure, write_page
 from figures.registry import FIGURES
 from neurondeath_theory._validation import invalid
+from simulations.driver import Interrupted
 
 __all__ = ["figures"]
 
@@ -45,8 +47,8 @@ def figures(
                 print(picture)
             finished = number
     except KeyboardInterrupt:
-        print(f"interrupted with {finished} of {len(wanted)} figures finished, in {folder}", file=sys.stderr)
-        raise
+        message = f"interrupted with {finished} of {len(wanted)} figures finished, in {folder}"
+        raise Interrupted(message, signal.SIGINT) from None
     finally:
         write_page(folder)  # an interrupted run has finished figures to show
     print(f"{len(wanted)} figures in {folder}", file=sys.stderr)
