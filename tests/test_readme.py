@@ -11,7 +11,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 def test_python_examples():
     results = doctest.testfile(str(README), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert results.attempted >= 14
+    assert results.attempted >= 18
     assert results.failed == 0
 
 
