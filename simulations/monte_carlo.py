@@ -31,6 +31,7 @@ def simulate(
     estimator: str = "crude",
     engine: str = "auto",
     outputs: Sequence[str] = (),
+    stream: str = "",
     workers: int | str | None = None,
     store: str | Path | None = None,
     dtype: str = "float32",
@@ -62,6 +63,9 @@ def simulate(
         How networks are sampled; "auto" picks the one that is likely the fastest (see `simulations.engine_choice`).
     outputs : sequence of str
         What to measure beside life and death: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation".
+    stream : str
+        Name of a random stream: simulations of one name and seed draw common random numbers, weight by weight where
+        their networks have the same layers, which makes differences (a flip against none) sharp.
     workers : int, optional
         Threads; all cores by default.
     store : path, optional
@@ -105,7 +109,7 @@ def simulate(
     wanted = check_outputs("outputs", outputs)
     if engine == "auto":
         engine = choose_engine(network, points, wanted)[0] if estimator == "crude" else "dense"
-    task = Task(network, points, estimator=estimator, engine=engine, dtype=dtype, outputs=wanted)
+    task = Task(network, points, estimator=estimator, engine=engine, dtype=dtype, outputs=wanted, stream=stream)
     with Store(":memory:" if store is None else store) as results:
         run_tasks([task], results, trials=trials, seed=seed, workers=n_workers, quiet=quiet)
         return read_simulation(results, task.task_id, seed, task.description())

@@ -40,6 +40,9 @@ class Task:
         Arithmetic of the forward pass; "float64" checks "float32" on the same random numbers.
     outputs : tuple of str
         What is measured beside life and death, see `simulations.outputs`.
+    stream : str
+        Name of the random stream. Tasks of one name draw common random numbers, so that their difference is sharp;
+        without one every task has its own.
     """
 
     network: Network
@@ -48,6 +51,7 @@ class Task:
     engine: str = "dense"
     dtype: str = "float32"
     outputs: tuple[str, ...] = ()
+    stream: str = ""
 
     def __post_init__(self) -> None:
         check_choice("estimator", self.estimator, ESTIMATORS)
@@ -68,10 +72,17 @@ class Task:
         for option, default in (("estimator", "crude"), ("engine", "dense"), ("dtype", "float32")):
             if getattr(self, option) != default:
                 identity[option] = getattr(self, option)
+        if self.stream:
+            identity["common_stream"] = self.stream
         if self.outputs:
             identity["outputs"] = list(self.outputs)
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def stream_name(self) -> str:
+        """What the random numbers hang on beside the seed: the common stream, or the task itself."""
+        return f"common {self.stream}" if self.stream else self.task_id
 
     def description(self) -> dict[str, Any]:
         """Describe the task for a store: enough to show its results beside the theory without the points."""
@@ -82,6 +93,7 @@ class Task:
             "engine": self.engine,
             "dtype": self.dtype,
             "outputs": list(self.outputs),
+            "common_stream": self.stream,
             "stream": STREAM_VERSION,
         }
 

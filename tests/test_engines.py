@@ -127,3 +127,23 @@ def test_engines_keep_the_promise_of_identical_numbers(engine):
     results = [simulate(Network([3] * 10), points, trials=3000, engine=engine, workers=workers) for workers in (1, 3)]
     assert results[0].alive.tolist() == results[1].alive.tolist()
     assert results[0].living_ratio_stderr.tolist() == results[1].living_ratio_stderr.tolist()
+
+
+def test_common_random_numbers_make_differences_sharp():
+    """With one stream a layer flip changes nothing where most points live anyway; with two it cannot be so."""
+    points = input_set("gaussian:20", dimension=3)
+
+    def living(sign_flip, stream):
+        task = Task(Network([1, 2], input_dim=3, sign_flip=sign_flip), points, stream=stream)
+        return np.array([run_shard(task, 0, trial, trial + 1).statistics["living"][0] for trial in range(200)])
+
+    plain, flipped, other = living("none", "pair"), living("layer", "pair"), living("layer", "")
+    unflipped = plain >= 10
+    assert 50 < unflipped.sum() < 150
+    assert (plain[unflipped] == flipped[unflipped]).all()
+    assert (flipped[~unflipped] >= 10).all()
+    assert not (plain[unflipped] == other[unflipped]).all()
+    shared = simulate(Network([3] * 5), points, trials=50, stream="pair")
+    own = simulate(Network([3] * 5), points, trials=50)
+    assert shared.task_id != own.task_id
+    assert shared.living_ratio.tolist() != own.living_ratio.tolist()

@@ -59,6 +59,9 @@ def simulate(
     estimator: Annotated[str, typer.Option(help="crude, conditional or splitting.")] = "crude",
     engine: Annotated[str, typer.Option(help="auto, dense, gram or single.")] = "auto",
     outputs: Annotated[str | None, typer.Option(help=f"Measure also, as a,b: {', '.join(OUTPUTS)}.")] = None,
+    stream: Annotated[
+        str, typer.Option(help="Name of a random stream; tasks of one name draw common random numbers.")
+    ] = "",
     trials: Annotated[int, typer.Option(help="Networks to sample for every task.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the networks.")] = 0,
     workers: Annotated[str, typer.Option(help="Threads, or all.")] = "all",
@@ -105,7 +108,7 @@ def simulate(
             if estimator == "crude":
                 picked, reason = choose_engine(network, points, wanted)
                 choices.append(f"engine {picked} for widths {short_widths(layers)} on {spec}: {reason}")
-        task = Task(network, points, estimator=estimator, engine=picked, dtype=dtype, outputs=wanted)
+        task = Task(network, points, estimator=estimator, engine=picked, dtype=dtype, outputs=wanted, stream=stream)
         tasks[task.task_id] = task
     with Store(store) as results:
         if not quiet:

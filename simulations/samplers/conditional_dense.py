@@ -32,7 +32,7 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     sums = {name: np.zeros(network.depth) for name in names}
     widths, weight_scales, bias_scale = law_arguments(task)
     constant = float(bias_scale / weight_scales[0])
-    key0, key1 = key = stream_key(seed, task.task_id)
+    key0, key1 = key = stream_key(seed, task.stream_name)
     for points, first, last in stretches(task, key, start, stop):
         if not network.has_bias:
             points = points[points.any(axis=1)]  # points at zero are dead from layer 1

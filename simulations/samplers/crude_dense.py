@@ -26,7 +26,7 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
         return crude_general.sample(task, seed, start, stop)
     network, inputs = task.network, task.inputs
     alive, living, living_squares = (np.zeros(network.depth, dtype=np.int64) for _ in range(3))
-    key0, key1 = key = stream_key(seed, task.task_id)
+    key0, key1 = key = stream_key(seed, task.stream_name)
     stretches = [(start, stop)]
     if inputs.resample:
         stretches = [(trial, trial + 1) for trial in range(start, stop)]

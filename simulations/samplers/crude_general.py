@@ -42,7 +42,7 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     """
     network, inputs = task.network, task.inputs
     outputs = task.outputs
-    key = stream_key(seed, task.task_id)
+    key = stream_key(seed, task.stream_name)
     counts = np.zeros((engine.N_COUNTS, network.depth), dtype=np.int64)
     sums = np.zeros((engine.N_SUMS, network.depth))
     dtype = np.dtype(task.dtype)

@@ -28,7 +28,7 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
         gram = network.weight_variance / network.input_dim * (x.T @ x)
         gram += network.bias_variance * np.outer(constant, constant)
         scale = 1.0 / np.sqrt(np.diag(gram))
-        key0, key1 = stream_key(seed, task.task_id)
+        key0, key1 = stream_key(seed, task.stream_name)
         sample_gram(
             alive,
             living,

@@ -17,7 +17,7 @@ __all__ = ["sample"]
 def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
     """Count, layer by layer, networks whose point is alive; with one point, living points are the same."""
     alive = np.zeros(task.network.depth, dtype=np.int64)
-    key0, key1 = stream_key(seed, task.task_id)
+    key0, key1 = stream_key(seed, task.stream_name)
     if task.network.has_bias or task.inputs.n_nonzero:
         widths = np.array(task.network.widths, dtype=np.int64)
         sample_single(alive, widths, np.uint64(key0), np.uint64(key1), start, stop - start)

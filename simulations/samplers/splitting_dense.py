@@ -33,7 +33,7 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     _check_size(network, task.inputs, dtype)
     sums = {name: np.zeros(network.depth) for name in ("alive", "alive_squares", "living", "living_squares")}
     widths, weight_scales, bias_scale = law_arguments(task)
-    key0, key1 = key = stream_key(seed, task.task_id)
+    key0, key1 = key = stream_key(seed, task.stream_name)
     for points, first, last in stretches(task, key, start, stop):
         sample_splitting(
             sums["alive"],
