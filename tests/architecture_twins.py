@@ -1,7 +1,6 @@
 """Plain NumPy twins of every architecture, initialisation and sign flip: the same random numbers, no tricks."""
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -152,6 +151,5 @@ def statistics(network: Network, points, key, trials) -> dict:
 
 
 def make_task(network, inputs, *, outputs=(), dtype="float64"):
-    """Make what the samplers read off a task, with outputs."""
-    task = Task(network, inputs, dtype=dtype)
-    return SimpleNamespace(network=network, inputs=inputs, task_id=task.task_id, dtype=dtype, outputs=outputs)
+    """Make a task on the common random numbers of all twins."""
+    return Task(network, inputs, dtype=dtype, outputs=tuple(outputs), stream="twins")

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_twin(network, spec):
     task = make_task(network, inputs, outputs=OUTPUTS)
     trials = range(3, 63)
     sampled = crude_general.sample(task, 11, trials.start, trials.stop)
-    truth = statistics(network, inputs.points, stream_key(11, task.task_id), trials)
+    truth = statistics(network, inputs.points, stream_key(11, task.stream_name), trials)
     assert sampled.keys() == truth.keys()
     for name, values in truth.items():
         if values.dtype.kind == "i":
@@ -96,7 +96,7 @@ def test_single_and_double_precision_agree():
     for network, spec in NETWORKS[:14]:
         inputs = input_set(spec, dimension=network.input_dim, seed=3)
         double = make_task(network, inputs)
-        single = SimpleNamespace(**{**vars(double), "dtype": "float32"})
+        single = replace(double, dtype="float32")
         one, two = (crude_general.sample(task, 5, 0, 100) for task in (single, double))
         for name, values in one.items():
             np.testing.assert_allclose(values, two[name], rtol=2e-3, atol=2, err_msg=f"{network} {name}")
@@ -296,7 +296,7 @@ def test_batch_norm_does_not_depend_on_offset_and_scale():
     network = Network([3] * 6, architecture="batch_norm")
     base = make_task(network, InputSet("base", points))
     for shift, scale in ((0.0, 2.0**-500), (0.0, 2.0**500), (2.0**20, 1.0)):
-        moved = SimpleNamespace(**{**vars(base), "inputs": InputSet("moved", points * scale + shift)})
+        moved = replace(base, inputs=InputSet("moved", points * scale + shift))
         for name, values in crude_general.sample(base, 0, 0, 50).items():
             assert values.tolist() == crude_general.sample(moved, 0, 0, 50)[name].tolist()
 
@@ -329,7 +329,7 @@ def test_signs_do_not_depend_on_norms():
     for options in ({}, {"architecture": "residual"}, {"architecture": "dense"}, {"init": "uniform"}):
         network = Network([2] * 6, **options)
         base = make_task(network, InputSet("base", directions), dtype="float32")
-        scaled = SimpleNamespace(**{**vars(base), "inputs": InputSet("scaled", directions * scales[:, None])})
+        scaled = replace(base, inputs=InputSet("scaled", directions * scales[:, None]))
         one, two = (crude_general.sample(task, 0, 0, 100) for task in (base, scaled))
         assert one["living"].tolist() == pytest.approx(two["living"].tolist(), abs=1)  # rounding of the points
     # thresholds and biases do: tiny points see only the bias, huge ones never do
@@ -340,7 +340,7 @@ def test_signs_do_not_depend_on_norms():
     ):
         network = Network([2] * 5, **options)
         task = make_task(network, InputSet("scaled", directions * scales[:, None]))
-        truth = statistics(network, task.inputs.points, stream_key(0, task.task_id), range(60))
+        truth = statistics(network, task.inputs.points, stream_key(0, task.stream_name), range(60))
         assert crude_general.sample(task, 0, 0, 60)["living"].tolist() == truth["living"].tolist()
 
 

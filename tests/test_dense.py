@@ -36,7 +36,7 @@ def test_twin(network, spec, dtype):
     task = Task(network, points, dtype=dtype)
     trials = range(5, 205)
     shard = run_shard(task, 11, trials.start, trials.stop)
-    alive = sample_plain(network, points.points, stream_key(11, task.task_id), trials)
+    alive = sample_plain(network, points.points, stream_key(11, task.stream_name), trials)
     living = alive.sum(axis=2)
     assert shard.statistics["alive"].tolist() == (living > 0).sum(axis=0).tolist()
     assert shard.statistics["living"].tolist() == living.sum(axis=0).tolist()
@@ -74,7 +74,7 @@ def test_extreme_norms_give_the_same_signs(bias_variance):
     scales = np.array([1e-150, 1e-30, 1.0, 1.0, 1e30, 1e150])
     network = Network([3] * 8, bias_variance=bias_variance)
     task = Task(network, InputSet("extreme", directions * scales[:, None]))
-    alive = sample_plain(network, task.inputs.points, stream_key(0, task.task_id), range(50))
+    alive = sample_plain(network, task.inputs.points, stream_key(0, task.stream_name), range(50))
     assert run_shard(task, 0, 0, 50).statistics["living"].tolist() == alive.sum(axis=(0, 2)).tolist()
 
 

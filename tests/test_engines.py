@@ -71,7 +71,7 @@ def test_single_twin():
     """Word i of a layer holds the signs of units 32 i .. 32 i + 31."""
     network = Network([2, 5, 40, 1, 3, 2, 70, 2], input_dim=1)
     task = Task(network, InputSet("one", np.ones((1, 1))), engine="single")
-    key = stream_key(4, task.task_id)
+    key = stream_key(4, task.stream_name)
     alive = np.zeros(network.depth, int)
     for trial in range(300):
         for layer, width in enumerate(network.widths):

@@ -153,7 +153,7 @@ TWINS = [
 def test_conditional_twin(network, spec, dtype):
     points = input_set(spec, dimension=network.input_dim, seed=3)
     task = Task(network, points, estimator="conditional", dtype=dtype)
-    key = stream_key(7, task.task_id)
+    key = stream_key(7, task.stream_name)
     lone = np.cumprod(1 - 0.5 ** np.array(network.widths))
     some = False
     for trial in range(4, 16):
@@ -174,7 +174,7 @@ def test_splitting_twin(network, spec, dtype, monkeypatch):
     monkeypatch.setattr(splitting_dense, "POPULATION", 13)
     points = input_set(spec, dimension=network.input_dim, seed=3)
     task = Task(network, points, estimator="splitting", dtype=dtype)
-    key = stream_key(7, task.task_id)
+    key = stream_key(7, task.stream_name)
     lone = np.cumprod(1 - 0.5 ** np.array(network.widths))
     replaced = 0
     for trial in range(4, 16):

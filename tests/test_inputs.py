@@ -139,7 +139,7 @@ ORTHANTS = [
 def test_the_orthant_is_decided_from_the_signs(network, bounded):
     """In every trial: dead exactly when no weight and no bias of layer 1 is positive; deeper, one point of the ray."""
     task = Task(network, input_set("orthant", dimension=network.input_dim))
-    key = stream_key(3, task.task_id)
+    key = stream_key(3, task.stream_name)
     for trial in range(200):
         x, alive = np.ones(1), True
         for layer in range(network.depth):
@@ -213,7 +213,7 @@ def test_resampled_trials_are_those_of_their_points():
         found = run_shard(task, 7, 10, 40).statistics["living"]
         total = np.zeros(4, dtype=int)
         for trial in range(10, 40):
-            points = task.inputs.points_of_trial(stream_key(7, task.task_id), trial)
+            points = task.inputs.points_of_trial(stream_key(7, task.stream_name), trial)
             same = InputSet("these", points)
             single = Task(network, same)
             single.__dict__["task_id"] = task.task_id  # the stream hangs on the id

@@ -64,7 +64,7 @@ def test_twin(mode, options):
         if kind == "norms" and network.has_bias:
             points = np.clip(points, -1e100, 1e100)
         task = Task(network, InputSet(kind, points), dtype="float64")
-        truth = statistics(network, points, stream_key(4, task.task_id), range(40))
+        truth = statistics(network, points, stream_key(4, task.stream_name), range(40))
         found = run_shard(task, 4, 0, 40).statistics
         for name in ("alive", "living", "living_squares"):
             assert found[name].tolist() == truth[name].tolist(), (kind, name)
@@ -171,6 +171,6 @@ def test_flips_look_at_the_set_of_their_trial():
     inputs = input_set("gaussian:7", dimension=3, resample=True)
     task = Task(Network([3] * 20, sign_flip="neuron"), inputs)
     assert (run_shard(task, 0, 0, 30).statistics["living"] == 7 * 30).all()
-    seen = {inputs.points_of_trial(stream_key(0, task.task_id), trial).tobytes() for trial in range(30)}
+    seen = {inputs.points_of_trial(stream_key(0, task.stream_name), trial).tobytes() for trial in range(30)}
     assert len(seen) == 30
     assert SimpleNamespace(**inputs.description()).resample
