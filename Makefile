@@ -52,6 +52,7 @@ $(VENV)/.torch: $(STAMP)
 
 bench: $(VENV)/.torch ## speed against NumPy, PyTorch and sgemm, each in its own process; JSON in benchmarks/results/
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/precision_per_second.py --json benchmarks/results/precision.json
 
 clean: ## remove the environment and everything that was made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
