@@ -24,7 +24,7 @@ import math
 import numpy as np
 
 from simulations.kernels.jit import kernel
-from simulations.kernels.normals import fill_normals, whole_groups
+from simulations.kernels.normals import fill_at_least, whole_groups
 from simulations.kernels.panels import (
     aligned,
     move_together,
@@ -117,7 +117,7 @@ def sample_conditional(
                 fill_units = _fill_units(fan_in)
                 for unit in range(0, width, fill_units):
                     n_units = min(fill_units, width - unit)
-                    _fill(
+                    fill_at_least(
                         weights, words, blocks, layers, n_units * length,
                         key0, key1, unit * length // 4, layer, trial, PURPOSE_PROBES, np.float32(1.0),
                     )  # fmt: skip
@@ -138,14 +138,14 @@ def sample_conditional(
             while count == 0:
                 peak[: n_panels_of(n_alive) * PANEL] = 0
                 if has_bias:
-                    _fill(
+                    fill_at_least(
                         biases, words, blocks, layers, width,
                         key0, key1, 0, layer, trial, PURPOSE_BIASES | variant << VARIANT, bias_scale,
                     )  # fmt: skip
                 fill_units = _fill_units(fan_in)
                 for unit in range(0, width, fill_units):
                     n_units = min(fill_units, width - unit)
-                    _fill(
+                    fill_at_least(
                         weights, words, blocks, layers, n_units * fan_in, key0, key1, unit * fan_in // 4,
                         layer, trial, PURPOSE_WEIGHTS | variant << VARIANT, weight_scales[layer],
                     )  # fmt: skip
@@ -182,13 +182,6 @@ def sample_conditional(
 def _fill_units(fan_in):
     """Units whose weights are made at a time: a multiple of 8, so that every fill starts at a whole block."""
     return max(8, FILL_NORMALS // (fan_in + 1) // 8 * 8)
-
-
-@kernel
-def _fill(out, words, blocks, layers, count, key0, key1, first_block, layer, trial, purpose, scale):
-    """Fill `out` with at least `count` normals of one layer."""
-    total = whole_groups(count)
-    fill_normals(out[:total], words[:total], blocks, layers, key0, key1, first_block, layer, trial, purpose, scale)
 
 
 @kernel

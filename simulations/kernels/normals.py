@@ -13,7 +13,7 @@ import numpy as np
 from simulations.kernels.jit import kernel
 from simulations.kernels.philox import philox_words
 
-__all__ = ["fill_normals", "normals_from_words", "whole_groups"]
+__all__ = ["fill_at_least", "fill_normals", "normals_from_words", "whole_groups"]
 
 GROUP = 64  # normals come in groups of this many: a vector of 16 blocks
 
@@ -77,3 +77,10 @@ def fill_normals(out, words, blocks, layers, key0, key1, first_block, first_laye
 def whole_groups(count):
     """Give how many normals to make, in whole groups, for `count` to be used."""
     return -(-count // GROUP) * GROUP
+
+
+@kernel
+def fill_at_least(out, words, blocks, layers, count, key0, key1, first_block, layer, trial, purpose, scale):
+    """Fill `out` with at least `count` normals, in whole groups; the arguments are those of `fill_normals`."""
+    total = whole_groups(count)
+    fill_normals(out[:total], words[:total], blocks, layers, key0, key1, first_block, layer, trial, purpose, scale)

@@ -14,7 +14,7 @@ row of blocks. The order of copies is a partial shuffle by its own words.
 import numpy as np
 
 from simulations.kernels.jit import kernel
-from simulations.kernels.normals import fill_normals, whole_groups
+from simulations.kernels.normals import fill_at_least, whole_groups
 from simulations.kernels.panels import aligned, n_panels_of, pass_constant, place, rectified_units, rescale, survey
 from simulations.kernels.philox import fill_chunk_counters, philox_words
 from simulations.kernels.tile import PANEL
@@ -81,12 +81,12 @@ def sample_splitting(
                 here = member % per_fill
                 if here == 0:
                     total = min(per_fill, population - member)
-                    _fill(
+                    fill_at_least(
                         weights, words, blocks, layers, total * width * fan_in, key0, key1,
                         member * width * fan_in // 4, layer, trial, PURPOSE_WEIGHTS, weight_scales[layer],
                     )  # fmt: skip
                     if has_bias:
-                        _fill(
+                        fill_at_least(
                             biases, words, blocks, layers, total * width, key0, key1,
                             member * width // 4, layer, trial, PURPOSE_BIASES, bias_scale,
                         )  # fmt: skip
@@ -137,13 +137,6 @@ def sample_splitting(
 def _fill_members(n_weights, population):
     """Members whose weights are made at a time: a multiple of 4, so that every fill starts at a whole block."""
     return min(-(-population // 4) * 4, max(4, FILL_NORMALS // n_weights // 4 * 4))
-
-
-@kernel
-def _fill(out, words, blocks, layers, count, key0, key1, first_block, layer, trial, purpose, scale):
-    """Fill `out` with at least `count` normals of one layer."""
-    total = whole_groups(count)
-    fill_normals(out[:total], words[:total], blocks, layers, key0, key1, first_block, layer, trial, purpose, scale)
 
 
 @kernel
