@@ -18,10 +18,14 @@ $(STAMP): pyproject.toml Makefile
 	@echo "setting up $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --upgrade 'pip>=25.1'  # the first pip that knows dependency groups
-	@$(PIP) install --editable . --group test
+	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.linters: $(STAMP)
+$(VENV)/.tests: $(STAMP)
+	@$(PIP) install '$(strip $(TORCH))' --editable '.[torch]' --group test
+	@touch $@
+
+$(VENV)/.linters: $(VENV)/.tests
 	@$(PIP) install --group lint
 	@touch $@
 
@@ -34,10 +38,10 @@ demo: $(STAMP) ## bounds, a simulation on digits and Gaussian points, and a pict
 	$(BIN)/neurondeath plot demo/survival.sqlite --out demo/survival_depth.png
 	@echo "results: demo/survival.sqlite   picture: demo/survival_depth.png"
 
-test: $(STAMP) ## the tests and the examples in the documentation
+test: $(VENV)/.tests ## the tests and the examples in the documentation
 	$(BIN)/python -m pytest
 
-verify: $(STAMP) ## the long suites: statistical tests over many seeds
+verify: $(VENV)/.tests ## the long suites: statistical tests over many seeds
 	NEURONDEATH_SEEDS=20 $(BIN)/python -m pytest -m statistical
 
 lint: $(VENV)/.linters ## style, types and the arrows between packages
@@ -46,11 +50,7 @@ lint: $(VENV)/.linters ## style, types and the arrows between packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(VENV)/.torch: $(STAMP)
-	@$(PIP) install '$(strip $(TORCH))'
-	@touch $@
-
-bench: $(VENV)/.torch ## speed against NumPy, PyTorch and sgemm, each in its own process; JSON in benchmarks/results/
+bench: $(VENV)/.tests ## speed against NumPy, PyTorch and sgemm, each in its own process; JSON in benchmarks/results/
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/precision_per_second.py --json benchmarks/results/precision.json
 

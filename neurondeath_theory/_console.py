@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import import_module
 from itertools import product
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ import numpy.typing as npt
 import typer
 from typer.core import TyperGroup
 
+from neurondeath_theory._lazy import import_or_explain
 from neurondeath_theory._result import format_number
 from neurondeath_theory._validation import invalid
 from neurondeath_theory.errors import NeuronDeathError
@@ -121,7 +121,7 @@ def _load(name: str, command: Command) -> Any:
 
 def _resolve(target: str) -> Any:
     module, attribute = target.split(":")
-    return getattr(import_module(module), attribute)
+    return getattr(import_or_explain(module), attribute)
 
 
 def read_points(context: typer.Context, name: str, spec: str, dimension: int) -> npt.NDArray[np.float64]:

@@ -1,10 +1,44 @@
-"""Public names that are imported when first used, so that no command pays for what it does not need."""
+"""What is imported only when first used, so that no command pays for what it does not need."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-__all__ = ["lazy_exports"]
+from neurondeath_theory.errors import MissingExtraError
+
+__all__ = ["import_or_explain", "lazy_exports"]
+
+# optional dependency: (what it is called, the extra that brings it)
+EXTRAS = {
+    "torch": ("PyTorch", "torch"),
+    "torch_pruning": ("Torch-Pruning", "torch"),
+    "distributed": ("Dask", "distributed"),
+    "dask": ("Dask", "distributed"),
+    "pandas": ("pandas", "dataframe"),
+    "pyarrow": ("PyArrow", "dataframe"),
+    "pooch": ("pooch", "data"),
+}
+
+
+def import_or_explain(module: str) -> ModuleType:
+    """Import a module; an optional dependency that is missing becomes one line that says how to get it.
+
+    Raises
+    ------
+    MissingExtraError
+        If the module needs an extra that is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRAS:
+            raise
+        name, extra = EXTRAS[missing]
+        raise MissingExtraError(
+            f"`{module}` needs {name}, which is not installed; pip install 'neurondeath[{extra}]'"
+        ) from None
 
 
 def lazy_exports(
@@ -15,7 +49,7 @@ def lazy_exports(
     def __getattr__(name: str) -> Any:  # noqa: N807 - it becomes the package's own
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(homes[name]), name)
+        return getattr(import_or_explain(homes[name]), name)
 
     def __dir__() -> list[str]:  # noqa: N807
         return sorted(homes)

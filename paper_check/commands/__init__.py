@@ -1,0 +1,7 @@
+"""The subcommands of paper_check: name -> where it lives; nothing is imported before it is called."""
+
+from neurondeath_theory._console import Command
+
+__all__ = ["COMMANDS"]
+
+COMMANDS: dict[str, Command] = {}

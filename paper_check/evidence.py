@@ -1,0 +1,72 @@
+"""What a checker finds: one route's evidence for or against a claim."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+__all__ = ["ROUTES", "Evidence", "Setting", "Verdict"]
+
+ROUTES = ("symbolic", "high precision", "enumeration", "Monte Carlo", "training")
+
+
+class Verdict(StrEnum):
+    """What is said of a claim, and of each route of its evidence."""
+
+    CONFIRMED = "CONFIRMED"
+    REFUTED = "REFUTED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NOT_TESTED = "NOT TESTED"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How a check is run; what is checked stands in the claim.
+
+    Attributes
+    ----------
+    full : bool
+        More points and trials.
+    seed : int
+        Of all random numbers; numbers of trials are fixed before the first is drawn.
+    false_alarm : float
+        Probability with which this one check may refute a true claim; statistical checkers share it among their
+        comparisons (Bonferroni).
+    workers : int, optional
+        Threads of a simulation; all cores by default.
+    store : path, optional
+        Results store of the simulations.
+    """
+
+    full: bool = False
+    seed: int = 0
+    false_alarm: float = 1e-6
+    workers: int | None = None
+    store: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What one route found.
+
+    Attributes
+    ----------
+    route : str
+        One of `ROUTES`.
+    verdict : Verdict
+        What this route says by itself.
+    summary : str
+        One sentence with the numbers that decide: what was compared, the worst deviation, the margin.
+    points : int
+        Effective comparisons; evidence with none is an ERROR, whatever the verdict says.
+    numbers : mapping of str to sequence
+        The comparisons as named columns of one length.
+    """
+
+    route: str
+    verdict: Verdict
+    summary: str
+    points: int
+    numbers: Mapping[str, Sequence[Any]] = field(default_factory=dict)
