@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neurondeath_theory.errors import InvalidArgumentError
-from simulations.image_files import DATA_VARIABLE, read_images
+from simulations.image_files import DATA_VARIABLE, read_images, read_labels
 from simulations.inputs import input_set
 
 RNG = np.random.default_rng(0)
@@ -48,6 +48,40 @@ def test_cifar(tmp_path, monkeypatch):
     (tmp_path / "data_batch_2.bin.gz").write_bytes(gzip.compress(records(PICTURES[2:], label=9)))
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     assert read_images("cifar10").tolist() == PICTURES.tolist()
+
+
+def test_test_images_and_labels_have_files_of_their_own(tmp_path):
+    labels = np.array([3, 1, 4, 1, 5, 9], dtype=np.uint8)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(DIGITS))
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">II", 2049, 6) + labels.tobytes()))
+    assert read_images("mnist", tmp_path, split="test").tolist() == DIGITS.tolist()
+    assert read_labels("mnist", tmp_path, split="test").tolist() == labels.tolist()
+    with pytest.raises(InvalidArgumentError, match="train-labels"):
+        read_labels("mnist", tmp_path)
+    (tmp_path / "data_batch_1.bin").write_bytes(records(PICTURES[:2], label=4))
+    (tmp_path / "data_batch_3.bin").write_bytes(records(PICTURES[2:3], label=0))
+    (tmp_path / "test_batch.bin").write_bytes(records(PICTURES[3:], label=9))
+    assert read_labels("cifar10", tmp_path).tolist() == [4, 4, 0]
+    assert read_labels("cifar10", tmp_path, split="test").tolist() == [9, 9]
+    assert read_images("cifar10", tmp_path, split="test").tolist() == PICTURES[3:].tolist()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        struct.pack(">II", 2051, 6) + bytes(6),
+        struct.pack(">II", 2049, 6) + bytes(5),
+        struct.pack(">II", 2049, 0),
+        struct.pack(">II", 2049, 6) + bytes([0, 1, 2, 3, 4, 10]),
+        b"",
+    ],
+    ids=["images", "torn", "none", "label 10", "empty"],
+)
+def test_bad_label_files(tmp_path, raw):
+    path = tmp_path / "train-labels-idx1-ubyte"
+    path.write_bytes(raw)
+    with pytest.raises(InvalidArgumentError, match="fetch it again"):
+        read_labels("mnist", tmp_path)
 
 
 def test_images_are_standardised_over_the_whole_set(tmp_path, monkeypatch):
