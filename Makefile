@@ -39,7 +39,7 @@ demo: $(STAMP) ## bounds, a simulation on digits and Gaussian points, and a pict
 	@echo "results: demo/survival.sqlite   picture: demo/survival_depth.png"
 
 test: $(VENV)/.tests ## the tests and the examples in the documentation
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 verify: $(VENV)/.tests ## the long suites: statistical tests over many seeds
 	NEURONDEATH_SEEDS=20 $(BIN)/python -m pytest -m statistical

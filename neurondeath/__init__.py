@@ -49,8 +49,10 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "advise": "neurondeath_theory.advice",
         "batch_norm_statement": "neurondeath_theory.remedies",
         "bounds_that_hold": "neurondeath_theory.network_bounds",
+        "check": "paper_check.verification",
         "chi1": "neurondeath_theory.variance",
         "chi1_slope": "neurondeath_theory.variance",
+        "cite": "paper_check.citations",
         "clipped_shifted_relu": "neurondeath_theory.activations",
         "clipped_soft_threshold": "neurondeath_theory.activations",
         "convolution_covariance_map": "neurondeath_theory.convolution",
@@ -186,6 +188,8 @@ if TYPE_CHECKING:
     from neurondeath_theory.variance_fixed_points import FixedPoint as FixedPoint
     from neurondeath_theory.variance_fixed_points import FixedPoints as FixedPoints
     from neurondeath_theory.variance_fixed_points import fixed_points as fixed_points
+    from paper_check.citations import cite as cite
+    from paper_check.verification import check as check
     from simulations.estimates import Simulation as Simulation
     from simulations.inputs import InputSet as InputSet
     from simulations.inputs import input_set as input_set

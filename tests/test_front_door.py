@@ -47,8 +47,10 @@ SURFACE = {
     "advise",
     "batch_norm_statement",
     "bounds_that_hold",
+    "check",
     "chi1",
     "chi1_slope",
+    "cite",
     "clipped_shifted_relu",
     "clipped_soft_threshold",
     "convolution_covariance_map",
@@ -108,7 +110,7 @@ def test_public_surface():
         nd.nosuch  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["neurondeath", "neurondeath_theory", "simulations"])
+@pytest.mark.parametrize("package", ["neurondeath", "neurondeath_theory", "simulations", "neurondeath_torch", "paper_check"])
 def test_exports_are_typed_and_are_no_modules(package):
     """Every lazy name is also imported for type checkers, and no module hides a name by sharing it."""
     module = importlib.import_module(package)

@@ -4,4 +4,7 @@ from neurondeath_theory._console import Command
 
 __all__ = ["COMMANDS"]
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS = {
+    "check": Command("paper_check.commands.check:check", "Verify the papers' claims by machine, with the evidence."),
+    "cite": Command("paper_check.commands.cite:cite", "Give the BibTeX of the papers behind a claim or a function."),
+}

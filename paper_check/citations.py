@@ -1,0 +1,85 @@
+"""How to cite what stands behind a claim or a function: the papers that its documentation names, as BibTeX."""
+
+import ast
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+from neurondeath_theory._validation import check_instance, invalid
+from paper_check.claims import packaged_claims
+from paper_check.papers import PAPERS
+
+__all__ = ["cite"]
+
+PACKAGES = ("neurondeath_theory", "simulations", "figures", "neurondeath_torch", "paper_check")
+PREFIX = re.compile(r"^(nd|neurondeath|neurondeath_\w+|simulations|figures|paper_check)\.([\w.]+\.)?")
+
+
+def cite(name: str) -> str:
+    """Give the BibTeX entries of the papers behind something.
+
+    Parameters
+    ----------
+    name : str
+        The key of a paper, the id of a claim, or a public function or class of the project.
+
+    Returns
+    -------
+    str
+        One entry or more, separated by empty lines.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is nothing of that name, or no paper stands behind it.
+
+    Notes
+    -----
+    A function is read, not imported: the papers are those its docstring names, or else its module's.
+
+    Examples
+    --------
+    >>> print(cite("R1"))
+    @misc{rister2020,
+      title = {Probabilistic bounds on neuron death in deep rectifier networks},
+      author = {Rister, Blaine and Rubin, Daniel L.},
+      year = {2020},
+      eprint = {2007.06192},
+      archivePrefix = {arXiv}
+    }
+    >>> cite("rai_constant").splitlines()[0]
+    '@article{lu2019,'
+    """
+    wanted = check_instance("name", name, str, "a text").strip()
+    if wanted in PAPERS:
+        return PAPERS[wanted].bibtex
+    papers = {claim.id.lower(): claim.paper for claim in packaged_claims()}
+    if wanted.lower() in papers:
+        return PAPERS[papers[wanted.lower()]].bibtex
+    texts = _documentation(PREFIX.sub("", wanted))
+    if not texts:
+        rule = "be the key of a paper, the id of a claim, or a public function or class"
+        raise invalid("name", rule, name, f"papers: {', '.join(PAPERS)}")
+    for text in texts:
+        keys = [key for key in PAPERS if re.search(rf"\b{key}\b", text)]
+        if keys:
+            return "\n\n".join(PAPERS[key].bibtex for key in keys)
+    raise invalid("name", "have a paper behind it", name, "cite the project itself: CITATION.cff")
+
+
+def _documentation(name: str) -> list[str]:
+    """Find where a public name is defined; give its docstring and its module's."""
+    if not name.isidentifier() or name.startswith("_"):
+        return []
+    for package in PACKAGES:
+        spec = find_spec(package)
+        folders = [] if spec is None else list(spec.submodule_search_locations or [])
+        for file in (file for folder in folders for file in sorted(Path(folder).rglob("*.py"))):
+            source = file.read_text(encoding="utf-8")
+            if not re.search(rf"^(async def|def|class) {name}\b", source, re.MULTILINE):
+                continue
+            tree = ast.parse(source)
+            for node in tree.body:
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+                    return [ast.get_docstring(node) or "", ast.get_docstring(tree) or ""]
+    return []

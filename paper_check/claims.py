@@ -1,0 +1,304 @@
+"""Claims as data: what a paper says, how it is checked, and how a wrong version of it would read.
+
+A claims file is TOML, one file a paper (`paper_check/claims/<paper>.toml`); a file of your own names the paper of each
+claim. The format:
+
+    [[claim]]
+    id = "M1"                          # unique
+    paper = "mypaper"                  # only in a file of your own
+    where = "abstract"                 # section or equation, if known
+    statement = "The survival probability falls with depth to its limit."
+    formula = "p_k = (1 - 2^{-n})^k"   # LaTeX, optional
+    assumptions = ["one input point"]
+    domain = "widths 1 to 30, depths 1 to 100"
+    figure = "survival_depth"          # optional: a name that `neurondeath figures list` shows
+    erratum = ""                       # optional: in which restricted sense it holds
+    expected = "CONFIRMED"             # or REFUTED (with an erratum), or NOT TESTED (with a reason, without checks)
+    reason = ""
+
+    [[claim.check]]
+    route = "high precision"           # symbolic, high precision, enumeration, Monte Carlo, training
+    checker = "paper_check.checkers.identities:holds_at_random_points"
+
+    [claim.check.parameters]
+    left = "(1 - 2**(-n))**k"
+    relation = "<="
+    right = "exp(-k*2**(-n))"
+    names = { n = [1, 30, "integer"], k = [1, 100, "integer"] }
+
+    [[claim.mutation]]
+    description = "the direction turned"
+    changes = { relation = ">=" }      # replaces these parameters of every check that has them
+
+A checker is a function `checker(*, setting, <parameters>) -> Evidence`. The statement under test stands in its
+parameters: a mutation changes them, and the same checker must then refute the claim. The generic checkers are in
+`paper_check.checkers.identities`; a module of your own serves as well if Python can import it.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from neurondeath_theory._validation import invalid
+from neurondeath_theory.errors import InvalidArgumentError
+from paper_check.evidence import ROUTES, Verdict
+
+__all__ = ["Check", "Claim", "Mutation", "packaged_claims", "read_claims", "select_claims"]
+
+CHECKER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+EXPECTED = (Verdict.CONFIRMED, Verdict.REFUTED, Verdict.NOT_TESTED)
+CLAIM_FIELDS: dict[str, type] = {
+    "id": str,
+    "paper": str,
+    "where": str,
+    "statement": str,
+    "formula": str,
+    "assumptions": list,
+    "domain": str,
+    "figure": str,
+    "erratum": str,
+    "expected": str,
+    "reason": str,
+    "check": list,
+    "mutation": list,
+}
+WORDS: dict[type, str] = {str: "a text", list: "a list", dict: "a table"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One route to the truth of a claim: the checker "module:function" and its parameters."""
+
+    route: str
+    checker: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutation:
+    """A wrong version of a claim: the parameters that make it wrong."""
+
+    description: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim of a paper; see the module for the meaning of its fields."""
+
+    id: str
+    paper: str
+    statement: str
+    where: str = "abstract"
+    formula: str = ""
+    assumptions: tuple[str, ...] = ()
+    domain: str = ""
+    figure: str = ""
+    erratum: str = ""
+    expected: Verdict = Verdict.CONFIRMED
+    reason: str = ""
+    checks: tuple[Check, ...] = ()
+    mutations: tuple[Mutation, ...] = ()
+
+    def mutated(self, mutation: Mutation) -> tuple[Check, ...]:
+        """Give the claim's checks with a mutation's parameters in place of their own."""
+        return tuple(
+            Check(
+                route=check.route,
+                checker=check.checker,
+                parameters={**check.parameters, **{k: v for k, v in mutation.changes.items() if k in check.parameters}},
+            )
+            for check in self.checks
+        )
+
+
+def packaged_claims() -> list[Claim]:
+    """Read the claims of all papers that come with the project, paper by paper.
+
+    Examples
+    --------
+    >>> "L5" in [claim.id for claim in packaged_claims()]
+    True
+    """
+    from paper_check.papers import PAPERS
+
+    folder = files("paper_check") / "claims"
+    claims = []
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".toml"):
+            claims += _parse(entry.name, entry.read_bytes(), paper=entry.name.removesuffix(".toml"))
+    _check_unique("the packaged claims", claims)
+    order = {key: number for number, key in enumerate(PAPERS)}
+    return sorted(claims, key=lambda claim: order.get(claim.paper, len(order)))
+
+
+def read_claims(path: str | Path, *, name: str = "claims") -> list[Claim]:
+    """Read a claims file of one's own.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file in the format above.
+    name : str
+        What errors call the argument.
+
+    Returns
+    -------
+    list of Claim
+        At least one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the file cannot be read, or is not of the format: the line names the file, the claim and the field.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise invalid(name, "name a file that can be read", str(path), error.strerror or "") from None
+    return _parse(str(path), content)
+
+
+def select_claims(
+    claims: Sequence[Claim],
+    *,
+    only: Sequence[str] | None = None,
+    paper: str | None = None,
+    names: tuple[str, str] = ("only", "paper"),
+) -> list[Claim]:
+    """Pick claims by id (upper or lower case) and paper; `names` is what errors call the two arguments.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If no claim has such an id or paper.
+    """
+    picked = list(claims)
+    if paper is not None:
+        papers = list(dict.fromkeys(claim.paper for claim in picked))
+        if paper not in papers:
+            raise invalid(names[1], f"be one of {', '.join(papers)}", paper)
+        picked = [claim for claim in picked if claim.paper == paper]
+    if only is not None:
+        known = {claim.id.lower() for claim in picked}
+        for name in only:
+            if not isinstance(name, str) or name.lower() not in known:
+                of = f" of {paper}" if paper else ""
+                raise invalid(names[0], f"name claims{of} ({', '.join(claim.id for claim in picked)})", name)
+        wanted = {name.lower() for name in only}
+        picked = [claim for claim in picked if claim.id.lower() in wanted]
+    if not picked:
+        raise invalid(names[0], "name at least one claim", only)
+    return picked
+
+
+def _parse(file: str, content: bytes, *, paper: str | None = None) -> list[Claim]:
+    try:
+        data = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(f"`{file}` is not TOML: {error}") from None
+    _check_fields(file, data, {"claim": list}, required=("claim",))
+    entries = _tables(f"{file}, claim", data["claim"])
+    if not entries:
+        raise invalid(f"{file}, claim", "hold at least one claim", [])
+    claims = [_claim(file, number, entry, paper) for number, entry in enumerate(entries, start=1)]
+    _check_unique(file, claims)
+    return claims
+
+
+def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) -> Claim:
+    name = entry.get("id")
+    place = f"{file}, claim {name if isinstance(name, str) and name else f'number {number}'}"
+    fields = {key: kind for key, kind in CLAIM_FIELDS.items() if paper is None or key != "paper"}
+    _check_fields(place, entry, fields, required=("id", "statement", *(("paper",) if paper is None else ())))
+    for number_, assumption in enumerate(entry.get("assumptions", [])):
+        if not isinstance(assumption, str):
+            raise invalid(f"{place}, assumptions[{number_}]", "be a text", assumption)
+    expected = entry.get("expected", Verdict.CONFIRMED.value)
+    if expected not in EXPECTED:
+        raise invalid(f"{place}, expected", f"be one of {', '.join(EXPECTED)}", expected)
+    checks = tuple(
+        _check(f"{place}, check {number_}", check)
+        for number_, check in enumerate(_tables(f"{place}, check", entry.get("check", [])), start=1)
+    )
+    if expected == Verdict.REFUTED and not entry.get("erratum"):
+        raise invalid(f"{place}, erratum", "say what holds instead where REFUTED is expected", entry.get("erratum"))
+    if expected == Verdict.NOT_TESTED and (checks or not entry.get("reason")):
+        raise invalid(f"{place}, reason", "be given, and no check, where NOT TESTED is expected", entry.get("reason"))
+    if expected != Verdict.NOT_TESTED and not checks:
+        raise invalid(f"{place}, check", "hold at least one check", [], 'or expect "NOT TESTED" and give the reason')
+    known = {parameter for check in checks for parameter in check.parameters}
+    mutations = tuple(
+        _mutation(f"{place}, mutation {number_}", mutation, known)
+        for number_, mutation in enumerate(_tables(f"{place}, mutation", entry.get("mutation", [])), start=1)
+    )
+    if entry.get("figure"):
+        _check_figure(f"{place}, figure", entry["figure"])
+    texts = {key: value for key, value in entry.items() if fields[key] is str and key not in ("paper", "expected")}
+    return Claim(
+        **texts,
+        paper=entry["paper"] if paper is None else paper,
+        assumptions=tuple(entry.get("assumptions", [])),
+        expected=Verdict(expected),
+        checks=checks,
+        mutations=mutations,
+    )
+
+
+def _check(place: str, entry: Mapping[str, Any]) -> Check:
+    _check_fields(place, entry, {"route": str, "checker": str, "parameters": dict}, required=("route", "checker"))
+    if entry["route"] not in ROUTES:
+        raise invalid(f"{place}, route", f"be one of {', '.join(ROUTES)}", entry["route"])
+    if not CHECKER.fullmatch(entry["checker"]):
+        raise invalid(f"{place}, checker", "have the form module:function", entry["checker"])
+    return Check(**entry)
+
+
+def _mutation(place: str, entry: Mapping[str, Any], known: set[str]) -> Mutation:
+    _check_fields(place, entry, {"description": str, "changes": dict}, required=("description", "changes"))
+    if not entry["changes"]:
+        raise invalid(f"{place}, changes", "replace at least one parameter", {})
+    for parameter in entry["changes"]:
+        if parameter not in known:
+            rule = f"replace parameters that a check has ({', '.join(sorted(known)) or 'none'})"
+            raise invalid(f"{place}, changes", rule, parameter)
+    return Mutation(**entry)
+
+
+def _tables(place: str, entries: Any) -> list[Mapping[str, Any]]:
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise invalid(place, "be written as [[...]] tables", entry)
+    return list(entries)
+
+
+def _check_fields(
+    place: str, entry: Mapping[str, Any], fields: Mapping[str, type], *, required: tuple[str, ...]
+) -> None:
+    for name, value in entry.items():
+        if name not in fields:
+            raise invalid(f"{place}, {name}", f"be one of the fields {', '.join(fields)}", value)
+        if not isinstance(value, fields[name]):
+            raise invalid(f"{place}, {name}", f"be {WORDS[fields[name]]}", value)
+    for name in required:
+        if not entry.get(name):
+            raise invalid(f"{place}, {name}", "be given", entry.get(name))
+
+
+def _check_figure(place: str, name: str) -> None:
+    from figures.registry import FIGURES
+
+    if name not in FIGURES:
+        raise invalid(place, f"be one of {', '.join(FIGURES)}", name)
+
+
+def _check_unique(place: str, claims: list[Claim]) -> None:
+    seen: set[str] = set()
+    for claim in claims:
+        if claim.id.lower() in seen:
+            raise invalid(f"{place}, id", "be unique, upper and lower case alike", claim.id)
+        seen.add(claim.id.lower())

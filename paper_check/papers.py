@@ -1,0 +1,154 @@
+"""The papers whose results the project computes, as their BibTeX entries tell them."""
+
+from dataclasses import dataclass
+
+__all__ = ["PAPERS", "Paper"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """A paper: what its BibTeX entry says.
+
+    Attributes
+    ----------
+    key : str
+        Citation key, as in docstrings and claims.
+    title : str
+        With braces where capitals are to be kept.
+    authors : tuple of str
+        "Family, Given", in LaTeX.
+    year : int
+        Of publication where it is published, else of the preprint.
+    arxiv : str
+        Number on arXiv.
+    published : tuple of (str, str)
+        BibTeX fields of the published version; empty for a preprint.
+    kind : str
+        BibTeX type of the entry.
+    """
+
+    key: str
+    title: str
+    authors: tuple[str, ...]
+    year: int
+    arxiv: str
+    published: tuple[tuple[str, str], ...] = ()
+    kind: str = "misc"
+
+    @property
+    def bibtex(self) -> str:
+        """The entry as BibTeX."""
+        fields = [
+            ("title", self.title),
+            ("author", " and ".join(self.authors)),
+            ("year", str(self.year)),
+            *self.published,
+            ("eprint", self.arxiv),
+            ("archivePrefix", "arXiv"),
+        ]
+        body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields)
+        return f"@{self.kind}{{{self.key},\n{body}\n}}"
+
+
+PAPERS = {
+    paper.key: paper
+    for paper in (
+        Paper(
+            key="rister2020",
+            title="Probabilistic bounds on neuron death in deep rectifier networks",
+            authors=("Rister, Blaine", "Rubin, Daniel L."),
+            year=2020,
+            arxiv="2007.06192",
+        ),
+        Paper(
+            key="lu2018",
+            title="Collapse of Deep and Narrow Neural Nets",
+            authors=("Lu, Lu", "Su, Yanhui", "Karniadakis, George Em"),
+            year=2018,
+            arxiv="1808.04947",
+        ),
+        Paper(
+            key="lu2019",
+            title="Dying {ReLU} and Initialization: Theory and Numerical Examples",
+            authors=("Lu, Lu", "Shin, Yeonjong", "Su, Yanhui", "Karniadakis, George Em"),
+            year=2020,
+            arxiv="1903.06733",
+            published=(
+                ("journal", "Communications in Computational Physics"),
+                ("volume", "28"),
+                ("number", "5"),
+                ("pages", "1671--1706"),
+                ("doi", "10.4208/cicp.OA-2020-0165"),
+            ),
+            kind="article",
+        ),
+        Paper(
+            key="brownlowe2024",
+            title="Stably unactivated neurons in {ReLU} neural networks",
+            authors=(
+                "Brownlowe, Natalie",
+                "Cornwell, Christopher R.",
+                "Montes, Ethan",
+                "Quijano, Gabriel",
+                "Stulman, Grace",
+                "Zhang, Na",
+            ),
+            year=2024,
+            arxiv="2412.06829",
+        ),
+        Paper(
+            key="price2024",
+            title="Deep neural network initialization with sparsity inducing activations",
+            authors=(
+                "Price, Ilan",
+                "Daultry Ball, Nicholas",
+                "Lam, Samuel C. H.",
+                "Jones, Adam C.",
+                "Tanner, Jared",
+            ),
+            year=2024,
+            arxiv="2402.16184",
+            published=(("booktitle", "International Conference on Learning Representations"),),
+            kind="inproceedings",
+        ),
+        Paper(
+            key="dent2026",
+            title="How Controlling the Variance can Improve Training Stability of Sparsely Activated {DNNs} and {CNNs}",
+            authors=("Dent, Emily", "Tanner, Jared"),
+            year=2026,
+            arxiv="2602.05779",
+        ),
+        Paper(
+            key="whitaker2023",
+            title="Synaptic Stripping: How Pruning Can Bring Dead Neurons Back To Life",
+            authors=("Whitaker, Tim", "Whitley, Darrell"),
+            year=2023,
+            arxiv="2302.05818",
+            published=(("booktitle", "International Joint Conference on Neural Networks"),),
+            kind="inproceedings",
+        ),
+        Paper(
+            key="dufort2024",
+            title="Maxwell's Demon at Work: Efficient Pruning by Leveraging Saturation of Neurons",
+            authors=(
+                r"Dufort-Labb{\'e}, Simon",
+                "D'Oro, Pierluca",
+                "Nikishin, Evgenii",
+                "Pascanu, Razvan",
+                "Bacon, Pierre-Luc",
+                "Baratin, Aristide",
+            ),
+            year=2024,
+            arxiv="2403.07688",
+        ),
+        Paper(
+            key="liu2022",
+            title="{AP}: Selective Activation for De-sparsifying Pruned Networks",
+            authors=("Liu, Shiyu", "Ghosh, Rohan", "Tan, Dylan", "Motani, Mehul"),
+            year=2023,
+            arxiv="2212.06145",
+            published=(("journal", "Transactions on Machine Learning Research"),),
+            kind="article",
+        ),
+    )
+}

@@ -1,0 +1,252 @@
+"""A report as one self-contained HTML page: no network, no script, light or dark as the reader has it, printable."""
+
+import base64
+import re
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from latex2mathml.converter import convert
+
+from neurondeath_theory._result import format_number
+from paper_check.claims import Claim
+from paper_check.evidence import Evidence, Verdict
+from paper_check.papers import PAPERS
+from paper_check.report import versions
+from paper_check.verification import CheckedClaim, Report
+from simulations.driver import Interrupted
+
+__all__ = ["formula_markup", "page"]
+
+MOST_ROWS = 300  # of a table of numbers; all of them are in the JSON report
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --dim: #57606a; --paper: #ffffff; --box: #f4f6f8; --line: #d0d7de;
+  --good: #1a7f37; --bad: #b42318; --open: #8a5a00; --none: #57606a; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --dim: #9aa5b1; --paper: #0f1419; --box: #1a2129;
+  --line: #36404b; --good: #4ac26b; --bad: #ff8078; --open: #e0a73f; --none: #9aa5b1; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1rem clamp(0.75rem, 3vw, 2.5rem) 4rem; max-width: 66rem; color: var(--ink);
+  background: var(--paper); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; line-height: 1.2; } h2 { margin-top: 3rem; font-size: 1.25rem; line-height: 1.3; }
+h3 { margin: 0; font-size: 1.05rem; }
+a { color: inherit; }
+.dim, figcaption, footer { color: var(--dim); font-size: 0.9rem; }
+.wide { overflow-x: auto; }
+article { margin: 1.25rem 0; padding: 1rem; border: 1px solid var(--line); border-radius: 8px; background: var(--box); }
+header.claim { display: flex; flex-wrap: wrap; gap: 0.25rem 0.75rem; align-items: baseline; }
+.badge { padding: 0 0.5rem; border: 1.5px solid; border-radius: 4px; font-size: 0.8rem; font-weight: 700;
+  letter-spacing: 0.03em; white-space: nowrap; }
+.CONFIRMED { color: var(--good); } .REFUTED, .ERROR { color: var(--bad); }
+.INCONCLUSIVE { color: var(--open); } .NOT-TESTED { color: var(--none); }
+math { font-size: 1.1rem; }
+dl { margin: 0.5rem 0; } dt { color: var(--dim); font-size: 0.85rem; } dd { margin: 0 0 0.5rem; }
+ul { margin: 0; padding-left: 1.2rem; }
+table { border-collapse: collapse; font-size: 0.85rem; }
+th, td { padding: 0.15rem 0.6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;
+  white-space: nowrap; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+table.summary { width: 100%; } table.summary td { white-space: normal; border: 0; padding: 0.1rem 0.4rem 0.1rem 0; }
+table.summary td:first-child { white-space: nowrap; }
+section.evidence { margin-top: 0.75rem; padding-left: 0.75rem; border-left: 3px solid var(--line); }
+section.evidence p { margin: 0.25rem 0; }
+summary { cursor: pointer; color: var(--dim); font-size: 0.85rem; }
+figure { margin: 1rem 0 0; } img { max-width: 100%; height: auto; border-radius: 4px; background: #ffffff; }
+@media print { body { max-width: none; padding: 0; } article { break-inside: avoid-page; background: none; }
+  details::details-content { content-visibility: visible; display: block; } }
+"""
+
+
+def page(report: Report, *, figures: bool = True) -> str:
+    """Write a report as an HTML page.
+
+    Parameters
+    ----------
+    report : Report
+        Of claims, or of a self-test.
+    figures : bool
+        Draw the figures that claims name (their quick versions) and put them into the page.
+
+    Returns
+    -------
+    str
+        The whole document.
+    """
+    pictures = _pictures(report) if figures and not report.self_test else {}
+    homes: dict[str, str] = {}  # a figure stands with the first claim that names it; the others point there
+    for item in report.claims:
+        homes.setdefault(item.claim.figure, item.claim.id)
+    what = "Self-test of the checks" if report.self_test else "The papers, verified by machine"
+    body = [f"<h1>{what}</h1>", f"<p>{escape(str(report))}.</p>", _how(report), _overview(report)]
+    for paper in dict.fromkeys(item.claim.paper for item in report.claims):
+        body.append(_paper(paper))
+        body += [_claim(item, report, pictures, homes) for item in report.claims if item.claim.paper == paper]
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{what}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>"
+    )
+
+
+def formula_markup(latex: str) -> str:
+    """Typeset a LaTeX formula as MathML; where that fails it is shown as it is written.
+
+    Examples
+    --------
+    >>> formula_markup("x^2")
+    '<math display="block"><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>'
+    """
+    try:
+        markup = str(convert(latex, display="block"))
+    except Exception:  # whatever the converter makes of a formula it does not know
+        return f"<code>{escape(latex)}</code>"
+    return re.sub(r' xmlns="[^"]*"', "", markup)
+
+
+def _how(report: Report) -> str:
+    numbers = "full" if report.setting.full else "quick"
+    libraries = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return (
+        f'<p class="dim">Numbers of points and trials: {numbers}. Seed {report.setting.seed}. A check that samples '
+        f"refutes a true claim with probability at most {report.setting.false_alarm:g}. "
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {report.seconds:.0f} s. {escape(libraries)}.</p>"
+    )
+
+
+def _overview(report: Report) -> str:
+    rows = []
+    for item in report.claims:
+        verdict = _self_test_verdict(item) if report.self_test else item.verdict
+        rows.append(
+            f'<tr><td><a href="#claim-{_slug(item.claim.id)}">{escape(item.claim.id)}</a></td>'
+            f"<td>{_badge(verdict)}</td><td>{escape(item.claim.statement)}</td></tr>"
+        )
+    return f'<nav aria-label="claims"><table class="summary">{"".join(rows)}</table></nav>'
+
+
+def _paper(key: str) -> str:
+    paper = PAPERS.get(key)
+    if paper is None:
+        return f'<h2 id="paper-{_slug(key)}">{escape(key)}</h2>'
+    authors = "; ".join(re.sub(r"[{}\\']", "", name.replace(r"{\'e}", "é")) for name in paper.authors)
+    title = re.sub("[{}]", "", paper.title)
+    return (
+        f'<h2 id="paper-{_slug(key)}">{escape(title)}</h2>'
+        f'<p class="dim">{escape(authors)}, {paper.year}, arXiv {paper.arxiv} [{escape(key)}]</p>'
+    )
+
+
+def _claim(item: CheckedClaim, report: Report, pictures: Mapping[str, str], homes: Mapping[str, str]) -> str:
+    claim = item.claim
+    verdict = _self_test_verdict(item) if report.self_test else item.verdict
+    parts = [
+        f'<header class="claim"><h3>{escape(claim.id)}</h3>{_badge(verdict)}'
+        f'<span class="dim">{escape(claim.where)}; {item.seconds:.1f} s</span></header>',
+        f"<p>{escape(claim.statement)}</p>",
+    ]
+    if claim.formula:
+        parts.append(f'<div class="wide">{formula_markup(claim.formula)}</div>')
+    parts.append(_terms(claim))
+    if report.self_test:
+        for mutation in item.mutations:
+            parts.append(f"<p>{_badge(mutation.verdict)} {escape(mutation.mutation.description)}</p>")
+            parts += [_evidence(one) for one in mutation.evidence]
+    else:
+        if not item.as_expected:
+            parts.append(f'<p class="ERROR">Expected: {escape(claim.expected.value)}.</p>')
+        parts += [_evidence(one) for one in item.evidence]
+    if claim.figure in pictures and homes[claim.figure] == claim.id:
+        parts.append(pictures[claim.figure])
+    elif claim.figure in pictures:
+        parts.append(f'<p class="dim"><a href="#figure-{claim.figure}">Figure with {homes[claim.figure]}</a></p>')
+    return f'<article id="claim-{_slug(claim.id)}">{"".join(parts)}</article>'
+
+
+def _terms(claim: Claim) -> str:
+    terms = []
+    if claim.assumptions:
+        entries = "".join(f"<li>{escape(assumption)}</li>" for assumption in claim.assumptions)
+        terms.append(f"<dt>Assumptions</dt><dd><ul>{entries}</ul></dd>")
+    for name, text in (("Checked on", claim.domain), ("Erratum", claim.erratum), ("Why not tested", claim.reason)):
+        if text:
+            terms.append(f"<dt>{name}</dt><dd>{escape(text)}</dd>")
+    return f"<dl>{''.join(terms)}</dl>" if terms else ""
+
+
+def _evidence(one: Evidence) -> str:
+    points = f"{one.points} point" + ("s" if one.points != 1 else "")
+    return (
+        f'<section class="evidence"><p>{_badge(one.verdict)} <strong>{escape(one.route)}</strong> '
+        f'<span class="dim">{points}</span></p><p>{escape(one.summary)}</p>{_numbers(one.numbers)}</section>'
+    )
+
+
+def _numbers(numbers: Mapping[str, Any]) -> str:
+    rows = list(zip(*numbers.values(), strict=True))
+    if not rows:
+        return ""
+    numeric = [all(not isinstance(value, str) for value in values) for values in numbers.values()]
+    marks = [' class="number"' if is_number else "" for is_number in numeric]
+    head = "".join(f"<th{mark}>{escape(name)}</th>" for name, mark in zip(numbers, marks, strict=True))
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td{mark}>{escape(format_number(value, 8))}</td>" for value, mark in zip(row, marks, strict=True))
+        + "</tr>"
+        for row in rows[:MOST_ROWS]
+    )
+    more = f'<p class="dim">{len(rows) - MOST_ROWS} more rows</p>' if len(rows) > MOST_ROWS else ""
+    return (
+        f'<details><summary>{len(rows)} comparison{"s" if len(rows) != 1 else ""}</summary><div class="wide"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}</details>"
+    )
+
+
+def _pictures(report: Report) -> dict[str, str]:
+    """Draw each figure once and wrap it as a data URI, with its caption."""
+    wanted = list(dict.fromkeys(item.claim.figure for item in report.claims if item.claim.figure))
+    if not wanted:
+        return {}
+    from figures.gallery import caption, make_figure
+    from figures.tables import read_table
+
+    pictures: dict[str, str] = {}
+    with TemporaryDirectory(prefix="neurondeath-figures-") as name:
+        folder = Path(name)
+        for number, figure in enumerate(wanted, start=1):
+            started = time.monotonic()
+            print(f"[figure {number}/{len(wanted)}] {figure} ...", end="", file=sys.stderr, flush=True)
+            try:
+                picture = make_figure(figure, folder, quick=True)[0]
+                table, _ = read_table(folder / f"{figure}.csv", figure=figure)
+                text = escape(f"{caption(figure, table)} (quick version)")
+                data = base64.b64encode(picture.read_bytes()).decode()
+            except (KeyboardInterrupt, Interrupted):
+                print(" interrupted: the page goes without the figures that are left", file=sys.stderr)
+                break
+            except Exception as error:  # the evidence is worth more than a figure
+                print(f" failed: {type(error).__name__}: {error}", file=sys.stderr)
+                continue
+            print(f" {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+            image = f'<img src="data:image/png;base64,{data}" alt="{text}">'
+            pictures[figure] = f'<figure id="figure-{figure}">{image}<figcaption>{text}</figcaption></figure>'
+    return pictures
+
+
+def _self_test_verdict(item: CheckedClaim) -> Verdict:
+    if not item.mutations:
+        return Verdict.NOT_TESTED
+    return next((one.verdict for one in item.mutations if one.verdict != Verdict.REFUTED), Verdict.REFUTED)
+
+
+def _badge(verdict: Verdict) -> str:
+    return f'<span class="badge {verdict.value.replace(" ", "-")}">{verdict.value}</span>'
+
+
+def _slug(text: str) -> str:
+    """Make an id of a claim's; unlike ids stay unlike."""
+    return "".join(char if char.isascii() and (char.isalnum() or char in "-_.") else f"x{ord(char):x}" for char in text)

@@ -1,0 +1,307 @@
+"""Check claims: run the checkers of each, judge their evidence, and turn the checkers on wrong versions of it.
+
+The verdict of a claim: ERROR when any check failed or compared nothing; else REFUTED when any check refutes; else
+CONFIRMED when any confirms; else INCONCLUSIVE; without checks NOT TESTED. A mutation is a claim made wrong on purpose:
+where its verdict is not REFUTED, the checkers would not have noticed a wrong paper.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from neurondeath_theory._result import Result
+from neurondeath_theory._validation import check_count, check_flag, check_real
+from paper_check.claims import Check, Claim, Mutation, packaged_claims, read_claims, select_claims
+from paper_check.evidence import Evidence, Setting, Verdict
+from simulations.driver import Interrupted, check_workers
+from simulations.store import Store
+
+__all__ = ["CheckedClaim", "CheckedMutation", "Report", "check", "check_claim", "check_mutation", "overall"]
+
+FALSE_ALARM = 1e-6  # of each check that samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedMutation:
+    """What the checkers say of a claim made wrong on purpose."""
+
+    mutation: Mutation
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedClaim:
+    """What the checkers say of a claim.
+
+    Attributes
+    ----------
+    claim : Claim
+        The claim.
+    verdict : Verdict
+        Of all its evidence together.
+    evidence : tuple of Evidence
+        One entry a check.
+    mutations : tuple of CheckedMutation
+        Of a self-test; else empty.
+    seconds : float
+        Time the checks took.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+    mutations: tuple[CheckedMutation, ...] = ()
+    seconds: float
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the claim has the verdict expected of it."""
+        return self.verdict == self.claim.expected
+
+    @property
+    def mutations_refuted(self) -> bool:
+        """Whether every mutation is refuted, and a tested claim has one at all."""
+        return all(mutation.verdict == Verdict.REFUTED for mutation in self.mutations) and (
+            bool(self.mutations) or self.claim.expected == Verdict.NOT_TESTED
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Result):
+    """What a run of checks found.
+
+    Attributes
+    ----------
+    claims : tuple of CheckedClaim
+        In the order they were checked.
+    setting : Setting
+        How: seed, quick or full, false-alarm probability of each check.
+    self_test : bool
+        Whether the mutations were checked in place of the claims.
+    n_wanted : int
+        How many claims were to be checked; more than there are in an interrupted run.
+    seconds : float
+        Time of the whole run.
+    """
+
+    claims: tuple[CheckedClaim, ...]
+    setting: Setting
+    self_test: bool
+    n_wanted: int
+    seconds: float
+
+    @property
+    def finished(self) -> bool:
+        """Whether every claim was checked."""
+        return len(self.claims) == self.n_wanted
+
+    @property
+    def passed(self) -> bool:
+        """Whether all was checked, and every claim (in a self-test, every mutation) has the verdict it should."""
+        good = (item.mutations_refuted if self.self_test else item.as_expected for item in self.claims)
+        return self.finished and all(good)
+
+    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
+        """Name the columns: one row a claim, in a self-test one row a mutation."""
+        if self.self_test:
+            rows = [(item.claim, mutation) for item in self.claims for mutation in item.mutations]
+            return {
+                "id": [claim.id for claim, _ in rows],
+                "paper": [claim.paper for claim, _ in rows],
+                "mutation": [row.mutation.description for _, row in rows],
+                "verdict": [row.verdict.value for _, row in rows],
+                "checks": [", ".join(item.verdict.value for item in row.evidence) for _, row in rows],
+                "seconds": [row.seconds for _, row in rows],
+            }
+        return {
+            "id": [item.claim.id for item in self.claims],
+            "paper": [item.claim.paper for item in self.claims],
+            "statement": [item.claim.statement for item in self.claims],
+            "verdict": [item.verdict.value for item in self.claims],
+            "expected": [item.claim.expected.value for item in self.claims],
+            "routes": [", ".join(dict.fromkeys(one.route for one in item.evidence)) for item in self.claims],
+            "points": [sum(one.points for one in item.evidence) for item in self.claims],
+            "seconds": [item.seconds for item in self.claims],
+        }
+
+    def __str__(self) -> str:
+        if self.self_test:
+            verdicts = [mutation.verdict for item in self.claims for mutation in item.mutations]
+            what = f"{verdicts.count(Verdict.REFUTED)} of {len(verdicts)} mutations refuted"
+            odd = [item.claim.id for item in self.claims if not item.mutations_refuted]
+        else:
+            verdicts = [item.verdict for item in self.claims]
+            counts = [(verdict.value, verdicts.count(verdict)) for verdict in Verdict]
+            what = f"{len(verdicts)} claim{'s' if len(verdicts) != 1 else ''}: "
+            what += ", ".join(f"{count} {name}" for name, count in counts if count)
+            odd = [item.claim.id for item in self.claims if not item.as_expected]
+        text = what + (f"; not as expected: {', '.join(odd)}" if odd else "")
+        return text + ("" if self.finished else f"; interrupted after {len(self.claims)} of {self.n_wanted} claims")
+
+
+def check(
+    only: str | Sequence[str] | None = None,
+    *,
+    paper: str | None = None,
+    full: bool = False,
+    seed: int = 0,
+    self_test: bool = False,
+    claims: str | Path | Sequence[Claim] | None = None,
+    workers: int | str | None = None,
+    store: str | Path | None = None,
+    false_alarm: float = FALSE_ALARM,
+    progress: Callable[[Claim, CheckedClaim | None], None] | None = None,
+) -> Report:
+    """Check claims of the papers by machine.
+
+    Parameters
+    ----------
+    only : str or sequence of str, optional
+        Ids of claims, as "R1" or ["R1", "R2"]; all by default.
+    paper : str, optional
+        Only the claims of this paper, as "rister2020".
+    full : bool
+        More points and trials.
+    seed : int
+        Of all random numbers, at least 0.
+    self_test : bool
+        Check the claims' mutations in place of the claims: every one must come out REFUTED.
+    claims : path or sequence of Claim, optional
+        Check these in place of the packaged claims; a path names a TOML file (see `paper_check.claims`).
+    workers : int, optional
+        Threads of the simulations; all cores by default.
+    store : path, optional
+        Results store of the simulations, so that a second run samples nothing twice; by default one that is forgotten.
+    false_alarm : float
+        Probability with which a check that samples may refute a true claim, in (0, 0.1].
+    progress : callable, optional
+        Called with each claim before it is checked, and with what was found after.
+
+    Returns
+    -------
+    Report
+        Verdicts and evidence; of an interrupted run what was finished, with `finished` False.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument leaves its domain, or a claims file is not of its format.
+    StoreError
+        If the store cannot be used.
+
+    Examples
+    --------
+    >>> print(check("L5"))
+    1 claim: 1 CONFIRMED
+    """
+    known = packaged_claims() if claims is None else read_claims(claims) if isinstance(claims, (str, Path)) else claims
+    wanted = select_claims(
+        list(known), only=None if only is None else [only] if isinstance(only, str) else list(only), paper=paper
+    )
+    self_test = check_flag("self_test", self_test)
+    setting = Setting(
+        full=check_flag("full", full),
+        seed=check_count("seed", seed, least=0),
+        false_alarm=check_real("false_alarm", false_alarm, low=0.0, high=0.1, low_open=True),
+        workers=check_workers("workers", workers),
+    )
+    started = time.monotonic()
+    found: list[CheckedClaim] = []
+    with TemporaryDirectory(prefix="neurondeath-check-") if store is None else nullcontext() as folder:
+        path = Path(folder) / "simulations.sqlite" if folder is not None else Path(str(store))
+        Store(path).close()  # a store that cannot be used is told now, and not as an error of every claim
+        setting = replace(setting, store=path)
+        try:
+            with threadpool_limits(limits=1, user_api="blas"):  # more only spin on matrices as small as these
+                for claim in wanted:
+                    if progress is not None:
+                        progress(claim, None)
+                    found.append(_self_test(claim, setting) if self_test else check_claim(claim, setting))
+                    if progress is not None:
+                        progress(claim, found[-1])
+        except (KeyboardInterrupt, Interrupted):
+            pass  # what is finished is told
+    return Report(
+        claims=tuple(found),
+        setting=setting,
+        self_test=self_test,
+        n_wanted=len(wanted),
+        seconds=time.monotonic() - started,
+    )
+
+
+def check_claim(claim: Claim, setting: Setting) -> CheckedClaim:
+    """Run the checks of a claim; a checker that fails gives evidence with the verdict ERROR."""
+    started = time.monotonic()
+    evidence = tuple(_run(one, setting) for one in claim.checks)
+    return CheckedClaim(claim=claim, verdict=overall(evidence), evidence=evidence, seconds=time.monotonic() - started)
+
+
+def check_mutation(claim: Claim, mutation: Mutation, setting: Setting) -> CheckedMutation:
+    """Run the checks of a claim made wrong on purpose."""
+    started = time.monotonic()
+    evidence = tuple(_run(one, setting) for one in claim.mutated(mutation))
+    return CheckedMutation(
+        mutation=mutation, verdict=overall(evidence), evidence=evidence, seconds=time.monotonic() - started
+    )
+
+
+def overall(evidence: Sequence[Evidence]) -> Verdict:
+    """Judge all evidence together, by the rule above.
+
+    Examples
+    --------
+    >>> none, two = (
+    ...     Evidence(route="symbolic", verdict=Verdict.CONFIRMED, summary="", points=points) for points in (0, 2)
+    ... )
+    >>> overall([two]).value, overall([two, none]).value, overall([]).value
+    ('CONFIRMED', 'ERROR', 'NOT TESTED')
+    """
+    if not evidence:
+        return Verdict.NOT_TESTED
+    verdicts = [Verdict.ERROR if one.points < 1 else one.verdict for one in evidence]
+    for decisive in (Verdict.ERROR, Verdict.REFUTED, Verdict.CONFIRMED):
+        if decisive in verdicts:
+            return decisive
+    return Verdict.INCONCLUSIVE
+
+
+def _self_test(claim: Claim, setting: Setting) -> CheckedClaim:
+    mutations = tuple(check_mutation(claim, mutation, setting) for mutation in claim.mutations)
+    return CheckedClaim(
+        claim=claim,
+        verdict=Verdict.NOT_TESTED,
+        evidence=(),
+        mutations=mutations,
+        seconds=sum(mutation.seconds for mutation in mutations),
+    )
+
+
+def _run(one: Check, setting: Setting) -> Evidence:
+    """Call a checker; whatever goes wrong in it is evidence too."""
+    try:
+        module, function = one.checker.split(":")
+        evidence = getattr(import_module(module), function)(setting=setting, **one.parameters)
+        if not isinstance(evidence, Evidence):
+            raise TypeError(f"{one.checker} gave {type(evidence).__name__}, not Evidence")
+    except Interrupted:
+        raise
+    except Exception as error:
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        return Evidence(route=one.route, verdict=Verdict.ERROR, summary=f"{one.checker}: {message}", points=0)
+    if evidence.points < 1:
+        return replace(evidence, verdict=Verdict.ERROR, summary=f"compared nothing: {evidence.summary}")
+    if evidence.route != one.route:
+        message = f"{one.checker} answers by {evidence.route}, the claim says by {one.route}"
+        return replace(evidence, verdict=Verdict.ERROR, summary=message)
+    return evidence
