@@ -6,8 +6,56 @@ from neurondeath_theory._lazy import lazy_exports
 
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
-    {},
+    {
+        "Audit": "neurondeath_torch.auditing",
+        "AuditedLayer": "neurondeath_torch.auditing",
+        "ClippedShiftedReLU": "neurondeath_torch.activations",
+        "ClippedSoftThreshold": "neurondeath_torch.activations",
+        "DeadUnitMonitor": "neurondeath_torch.monitor",
+        "DeadUnitReport": "neurondeath_torch.dead_unit_report",
+        "Experiment": "neurondeath_torch.training.configuration",
+        "Initialisation": "neurondeath_torch.initialisation",
+        "Overlap": "neurondeath_torch.definitions",
+        "ShiftedReLU": "neurondeath_torch.activations",
+        "SignFlip": "neurondeath_torch.sign_flipping",
+        "SoftThreshold": "neurondeath_torch.activations",
+        "TrainingRun": "neurondeath_torch.training.loop",
+        "UnitActivity": "neurondeath_torch.dead_unit_report",
+        "audit": "neurondeath_torch.auditing",
+        "edge_of_chaos_": "neurondeath_torch.initialisation",
+        "from_theory": "neurondeath_torch.activations",
+        "he_": "neurondeath_torch.initialisation",
+        "rai_": "neurondeath_torch.initialisation",
+        "read_experiments": "neurondeath_torch.training.configuration",
+        "sign_flip_": "neurondeath_torch.sign_flipping",
+        "to_theory": "neurondeath_torch.activations",
+        "train": "neurondeath_torch.training.loop",
+        "train_many": "neurondeath_torch.training.many_networks",
+    },
 )
 
 if TYPE_CHECKING:
-    pass
+    from neurondeath_torch.activations import ClippedShiftedReLU as ClippedShiftedReLU
+    from neurondeath_torch.activations import ClippedSoftThreshold as ClippedSoftThreshold
+    from neurondeath_torch.activations import ShiftedReLU as ShiftedReLU
+    from neurondeath_torch.activations import SoftThreshold as SoftThreshold
+    from neurondeath_torch.activations import from_theory as from_theory
+    from neurondeath_torch.activations import to_theory as to_theory
+    from neurondeath_torch.auditing import Audit as Audit
+    from neurondeath_torch.auditing import AuditedLayer as AuditedLayer
+    from neurondeath_torch.auditing import audit as audit
+    from neurondeath_torch.dead_unit_report import DeadUnitReport as DeadUnitReport
+    from neurondeath_torch.dead_unit_report import UnitActivity as UnitActivity
+    from neurondeath_torch.definitions import Overlap as Overlap
+    from neurondeath_torch.initialisation import Initialisation as Initialisation
+    from neurondeath_torch.initialisation import edge_of_chaos_ as edge_of_chaos_
+    from neurondeath_torch.initialisation import he_ as he_
+    from neurondeath_torch.initialisation import rai_ as rai_
+    from neurondeath_torch.monitor import DeadUnitMonitor as DeadUnitMonitor
+    from neurondeath_torch.sign_flipping import SignFlip as SignFlip
+    from neurondeath_torch.sign_flipping import sign_flip_ as sign_flip_
+    from neurondeath_torch.training.configuration import Experiment as Experiment
+    from neurondeath_torch.training.configuration import read_experiments as read_experiments
+    from neurondeath_torch.training.loop import TrainingRun as TrainingRun
+    from neurondeath_torch.training.loop import train as train
+    from neurondeath_torch.training.many_networks import train_many as train_many

@@ -4,4 +4,8 @@ from neurondeath_theory._console import Command
 
 __all__ = ["COMMANDS"]
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS = {
+    "audit": Command("neurondeath_torch.commands.audit:audit", "Diagnose a PyTorch model on data (extra torch)."),
+    "train": Command("neurondeath_torch.commands.train:train", "Run training experiments (extra torch)."),
+    "runs": Command("neurondeath_torch.commands.runs:runs", "Read a store of training runs (extra torch)."),
+}

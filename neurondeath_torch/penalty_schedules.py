@@ -1,0 +1,83 @@
+r"""How strongly a method presses over the course of training, as a factor between 0 and 1.
+
+One cycle: from peak/25 the factor rises along half a cosine to its peak at 30 % of the span and falls along half a
+cosine to 1e-4 of the start [dufort2024]; before step 0 there is nothing, after the span the factor is 0. Multiply by
+the peak of the penalty, or of the noise, to get either.
+"""
+
+import math
+from dataclasses import dataclass
+
+from neurondeath_theory._validation import check_count, check_real
+
+__all__ = ["Constant", "OneCycle", "Schedule"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """The full factor at each of `span` steps, or for ever where there is no span.
+
+    Examples
+    --------
+    >>> Constant(span=10)(9), Constant(span=10)(10), Constant()(10**9)
+    (1.0, 0.0, 1.0)
+    """
+
+    span: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.span is not None:
+            check_count("span", self.span)
+
+    def __call__(self, step: int) -> float:
+        """Give the factor at a step, counted from 0."""
+        return 1.0 if self.span is None or step < self.span else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneCycle:
+    """A rise to the peak and a fall to about zero, both along half a cosine.
+
+    Parameters
+    ----------
+    span : int
+        Steps from the start to the end of the cycle; choose it shorter than the training.
+    rise : float
+        Share of the span spent rising, in (0, 1).
+    start : float
+        Factor at step 0, in [0, 1].
+    end : float
+        Factor at the last step of the span, in [0, 1].
+
+    Examples
+    --------
+    >>> cycle = OneCycle(span=101)
+    >>> [round(cycle(step), 4) for step in (0, 15, 30, 65, 100, 101)]
+    [0.04, 0.52, 1.0, 0.5, 0.0, 0.0]
+    """
+
+    span: int
+    rise: float = 0.3
+    start: float = 1 / 25
+    end: float = 4e-6
+
+    def __post_init__(self) -> None:
+        check_count("span", self.span)
+        check_real("rise", self.rise, low=0.0, high=1.0, low_open=True, high_open=True)
+        check_real("start", self.start, low=0.0, high=1.0)
+        check_real("end", self.end, low=0.0, high=1.0)
+
+    def __call__(self, step: int) -> float:
+        """Give the factor at a step, counted from 0."""
+        if step >= self.span:
+            return 0.0
+        last = max(self.span - 1, 1)
+        peak = self.rise * last
+        if step <= peak:
+            low, progress = self.start, 1.0 - step / peak
+        else:
+            low, progress = self.end, (step - peak) / (last - peak)
+        return low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+Schedule = OneCycle | Constant

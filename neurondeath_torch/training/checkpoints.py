@@ -1,0 +1,60 @@
+"""Checkpoints: all that a run needs to go on, in one file that is either the old one or the new one, never half.
+
+It holds tensors, numbers and words alone, which are safe to read.
+"""
+
+import os
+import pickle
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neurondeath_torch.training.run_store import RunStoreError
+
+__all__ = ["read_checkpoint", "write_checkpoint"]
+
+LAYOUT = 1
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint in place of the one that is there.
+
+    Raises
+    ------
+    RunStoreError
+        If the folder cannot be written to or the disk is full; the old checkpoint stays.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"layout": LAYOUT, **state}, draft)
+        draft.replace(path)
+    except (OSError, RuntimeError) as error:  # PyTorch's writer reports a full disk as a RuntimeError
+        with suppress(OSError):
+            draft.unlink()
+        raise RunStoreError(
+            f"cannot write the checkpoint {str(path)!r} ({error}); free room or name a folder"
+        ) from None
+
+
+def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any] | None:
+    """Read a checkpoint onto a device; None where there is none.
+
+    Raises
+    ------
+    RunStoreError
+        If the file is damaged or of another layout.
+    """
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        layout = state["layout"]
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunStoreError(f"the checkpoint {str(path)!r} is damaged ({reason}); delete it to train anew") from None
+    if layout != LAYOUT:
+        raise RunStoreError(f"the checkpoint {str(path)!r} has layout {layout}, this version reads {LAYOUT}; delete it")
+    return state

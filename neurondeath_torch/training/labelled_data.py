@@ -1,0 +1,188 @@
+"""Labelled images for training: digits, MNIST, CIFAR-10, as standardised tensors in memory.
+
+Every channel is shifted and scaled to mean 0 and variance 1 over the training images, and the test images by the same
+numbers. The validation images are the share of the training images that a method may look at to decide something; the
+test images are for reporting alone. MNIST and CIFAR-10 come from files (`neurondeath fetch`), digits from scikit-learn.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from neurondeath_theory._validation import check_choice, check_count, check_real, invalid
+from simulations.image_files import read_images, read_labels
+
+__all__ = ["DATA_SETS", "LabelledData", "Split", "load_labelled_data"]
+
+DATA_SETS = ("digits", "mnist", "cifar10")
+SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}  # channels, rows, columns
+N_CLASSES = 10
+DIGITS_TEST_SHARE = 0.2
+SPLIT_SEED = 20_07_06192  # of the digits' test images, the same for everyone
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and their classes.
+
+    Attributes
+    ----------
+    images : float32 tensor, shape (n, channels, rows, columns)
+        Standardised.
+    classes : int64 tensor, shape (n,)
+        From 0 to n_classes - 1.
+    """
+
+    images: Tensor
+    classes: Tensor
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def to(self, device: torch.device) -> "Split":
+        """Give the split on a device."""
+        return Split(self.images.to(device), self.classes.to(device))
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """A data set in three parts; `validation` may be empty."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    n_classes: int = N_CLASSES
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows, columns of an image."""
+        channels, rows, columns = self.train.images.shape[1:]
+        return int(channels), int(rows), int(columns)
+
+    def to(self, device: torch.device) -> "LabelledData":
+        """Give the data on a device."""
+        return LabelledData(
+            self.name, self.train.to(device), self.validation.to(device), self.test.to(device), self.n_classes
+        )
+
+
+def load_labelled_data(
+    name: str,
+    *,
+    n_train: int | None = None,
+    n_test: int | None = None,
+    validation: float = 0.0,
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+) -> LabelledData:
+    """Load a data set.
+
+    Parameters
+    ----------
+    name : {"digits", "mnist", "cifar10"}
+        Which.
+    n_train, n_test : int, optional
+        Take that many images, chosen at random by the seed; all by default.
+    validation : float
+        Share of the training images, in [0, 1), set aside for decisions during training.
+    data_dir : path, optional
+        Folder of the MNIST or CIFAR-10 files; by default the environment variable NEURONDEATH_DATA.
+    seed : int
+        Of the choice of images and of the validation share.
+
+    Returns
+    -------
+    LabelledData
+        On the CPU.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument leaves its domain, files are missing or broken, or there are fewer images than asked for.
+
+    Examples
+    --------
+    >>> data = load_labelled_data("digits", n_train=100, validation=0.2)
+    >>> len(data.train), len(data.validation), len(data.test), data.shape
+    (80, 20, 360, (1, 8, 8))
+    """
+    check_choice("data", name, DATA_SETS)
+    validation = check_real("validation", validation, low=0.0, high=1.0, high_open=True)
+    rng = np.random.default_rng(check_count("seed", seed, least=0))
+    (train_pixels, train_classes), (test_pixels, test_classes) = _read(name, data_dir)
+    chosen = _choose("n_train", n_train, len(train_classes), rng)
+    tested = np.sort(_choose("n_test", n_test, len(test_classes), rng))
+    n_validation = round(validation * len(chosen))
+    if n_validation == len(chosen):
+        raise invalid("validation", "leave an image for training", validation, "ask for more images or a smaller share")
+    fitted = chosen[n_validation:]
+    mean, spread = _scale(train_pixels[fitted], SHAPES[name][0])
+
+    def split(pixels: npt.NDArray[Any], classes: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Split:
+        images = pixels[rows].astype(np.float32).reshape(-1, *SHAPES[name])
+        return Split(torch.from_numpy((images - mean) / spread), torch.from_numpy(classes[rows].astype(np.int64)))
+
+    return LabelledData(
+        name,
+        split(train_pixels, train_classes, fitted),
+        split(train_pixels, train_classes, chosen[:n_validation]),
+        split(test_pixels, test_classes, tested),
+    )
+
+
+Labelled = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+
+
+def _read(name: str, data_dir: str | Path | None) -> tuple[Labelled, Labelled]:
+    if name == "digits":
+        return _read_digits()
+    parts = [
+        (
+            read_images(name, data_dir, split=split, name="data_dir"),
+            read_labels(name, data_dir, split=split, name="data_dir"),
+        )
+        for split in ("train", "test")
+    ]
+    for pixels, classes in parts:
+        if len(pixels) != len(classes):
+            counts = f"{len(pixels)} images and {len(classes)} labels"
+            raise invalid("data_dir", "hold as many labels as images", counts, "fetch the files again")
+    return parts[0], parts[1]
+
+
+def _read_digits() -> tuple[Labelled, Labelled]:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    train, test = train_test_split(
+        np.arange(len(digits.target)), test_size=DIGITS_TEST_SHARE, random_state=SPLIT_SEED, stratify=digits.target
+    )
+    return (digits.data[train], digits.target[train]), (digits.data[test], digits.target[test])
+
+
+def _choose(name: str, size: int | None, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Pick images at random, in random order."""
+    order = rng.permutation(count)
+    if size is None:
+        return order
+    size = check_count(name, size)
+    if size > count:
+        raise invalid(name, f"be at most {count}, the images there are", size)
+    return order[:size]
+
+
+def _scale(pixels: npt.NDArray[Any], channels: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Mean and standard deviation of every channel, of shape (channels, 1, 1)."""
+    planes = pixels.reshape(len(pixels), channels, -1)
+    mean = planes.mean(axis=(0, 2), dtype=np.float64)
+    square = np.einsum("icp,icp->c", planes, planes, dtype=np.float64) / (planes.shape[0] * planes.shape[2])
+    spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+    spread[spread == 0.0] = 1.0
+    return mean.astype(np.float32)[:, None, None], spread.astype(np.float32)[:, None, None]

@@ -1,0 +1,314 @@
+"""The training loop: an experiment under a seed, measured every epoch, stored, checkpointed, resumable.
+
+Order, augmentation, weights and noise hang on the seed and the epoch alone: a run that was interrupted and goes on
+gives what it would have given without, on the same machine with the same number of threads. A method acts between
+epochs, after an epoch has been measured and before the next begins, so that what is measured is a trained network;
+where it rewinds the weights, the learning rate begins anew.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import nn, optim
+from torch.optim.lr_scheduler import LRScheduler
+
+from neurondeath_theory._result import Result, format_number
+from neurondeath_theory._validation import check_choice, check_count
+from neurondeath_torch.shrunk_models import load_shrunk
+from neurondeath_torch.training.batches import epoch_batches, n_batches
+from neurondeath_torch.training.checkpoints import read_checkpoint, write_checkpoint
+from neurondeath_torch.training.configuration import Experiment
+from neurondeath_torch.training.labelled_data import LabelledData, load_labelled_data
+from neurondeath_torch.training.measurements import measure_epoch
+from neurondeath_torch.training.method_building import build_method, cycle_epochs
+from neurondeath_torch.training.model_building import build_model
+from neurondeath_torch.training.optimisers import make_optimiser, make_schedule
+from neurondeath_torch.training.run_store import RunStore
+from neurondeath_torch.training_method import TrainingMethod
+
+__all__ = ["TrainingRun", "train"]
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+Stopped = Callable[[], bool]
+Progress = Callable[[int, int, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun(Result):
+    """What became of one training.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        What was trained.
+    seed : int
+        Under which seed.
+    epochs : tuple of dict
+        Measurements, one an epoch, from epoch 0 (before training) on; see `measurements`.
+    finished : bool
+        Whether all epochs are there; False for a run that was stopped.
+    model : nn.Module or None
+        The network as the last epoch left it; None where it was read from a store without a checkpoint.
+    """
+
+    experiment: Experiment
+    seed: int
+    epochs: tuple[Mapping[str, Any], ...]
+    finished: bool
+    model: nn.Module | None = None
+
+    @property
+    def last(self) -> Mapping[str, Any]:
+        """Measurements of the last epoch."""
+        return self.epochs[-1]
+
+    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
+        """Name the measurements that are single numbers, one row an epoch."""
+        names = [name for name, value in self.last.items() if not isinstance(value, (list, dict))]
+        return {name: [epoch.get(name) for epoch in self.epochs] for name in names}
+
+    def __str__(self) -> str:
+        last = self.last
+        ended = "diverged" if last["diverged"] else "" if self.finished else "stopped"
+        return (
+            f"{self.experiment}, seed {self.seed}: test accuracy {format_number(last['test_accuracy'])} after "
+            f"{last['epoch']} epochs, {last['dead_units']} of {last['units']} units dead, "
+            f"{last['active_parameters']} active parameters" + (f"; {ended}" if ended else "")
+        )
+
+
+def train(
+    experiment: Experiment,
+    *,
+    seed: int = 0,
+    store: RunStore | None = None,
+    checkpoint: Path | None = None,
+    data: LabelledData | None = None,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    stopped: Stopped = lambda: False,
+    progress: Progress | None = None,
+) -> TrainingRun:
+    """Train an experiment under a seed.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to train.
+    seed : int
+        Of the weights, the batches and the method's noise; the choice of images is the same under every seed.
+    store : RunStore, optional
+        Where every epoch is noted; a run that is complete there is read, not trained again.
+    checkpoint : path, optional
+        The run's file, written after every epoch; where it is there, the run goes on from it.
+    data : LabelledData, optional
+        The experiment's data, loaded before; by default they are loaded.
+    data_dir : path, optional
+        Folder of the MNIST or CIFAR-10 files.
+    device : {"auto", "cpu", "cuda", "mps"}
+        "auto" takes CUDA where it is there.
+    stopped : callable
+        Asked before every batch; when it says True the epoch is given up and the run returned as it is.
+    progress : callable, optional
+        Told after every epoch: the epoch, the number of epochs, the measurements.
+
+    Returns
+    -------
+    TrainingRun
+        With the trained model.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the experiment's parts do not fit each other or the device is not there.
+    RunStoreError
+        If the store or the checkpoint fails.
+
+    Examples
+    --------
+    >>> run = train(Experiment(epochs=2))
+    >>> run.epochs[0]["test_accuracy"] < 0.3, run.last["test_accuracy"] > 0.8
+    (True, True)
+    """
+    seed = check_count("seed", seed, least=0)
+    chosen = find_device(device)
+    if store is not None and (stored := _read_finished(store, experiment, seed)) is not None:
+        saved = read_checkpoint(checkpoint, chosen) if checkpoint is not None else None
+        model = None
+        if saved is not None:
+            model = _model(experiment, seed, data or load_experiment_data(experiment, data_dir), chosen, saved)
+        return TrainingRun(experiment=experiment, seed=seed, epochs=stored, finished=True, model=model)
+    images = (data or load_experiment_data(experiment, data_dir)).to(chosen)
+    run = _Run(experiment, seed, images, chosen, checkpoint)
+    if store is not None:
+        store.begin(
+            experiment.experiment_id,
+            seed,
+            name=experiment.name,
+            description=experiment.description(),
+            provenance=_provenance(chosen),
+        )
+    for epoch in range(experiment.epochs + 1):
+        if epoch >= len(run.measured) and not run.train_epoch(epoch, stopped):
+            return run.result(finished=False)
+        if store is not None:
+            store.note(experiment.experiment_id, seed, epoch, run.measured[epoch])
+        if progress is not None:
+            progress(epoch, experiment.epochs, run.measured[epoch])
+        if run.measured[epoch]["diverged"]:
+            break
+    return run.result(finished=True)
+
+
+def load_experiment_data(experiment: Experiment, data_dir: str | Path | None = None) -> LabelledData:
+    """Load the data of an experiment, the same for every seed."""
+    choice = experiment.data
+    return load_labelled_data(
+        choice.name,
+        n_train=choice.n_train,
+        n_test=choice.n_test,
+        validation=choice.validation,
+        data_dir=data_dir,
+    )
+
+
+def find_device(name: str) -> torch.device:
+    """Accept a device by name, if it is there."""
+    check_choice("device", name, DEVICES)
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device("cuda" if there["cuda"] else "cpu")
+    check_choice("device", name, [kind for kind, found in there.items() if found])
+    return torch.device(name)
+
+
+def _read_finished(store: RunStore, experiment: Experiment, seed: int) -> tuple[Mapping[str, Any], ...] | None:
+    for run in store.runs(experiment.experiment_id):
+        complete = len(run.epochs) == experiment.epochs + 1 or (run.epochs and run.epochs[-1]["diverged"])
+        if run.seed == seed and complete:
+            return tuple(run.epochs)
+    return None
+
+
+def _provenance(device: torch.device) -> dict[str, Any]:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"torch": torch.__version__, "device": name, "threads": torch.get_num_threads()}
+
+
+def _model(
+    experiment: Experiment,
+    seed: int,
+    data: LabelledData,
+    device: torch.device,
+    saved: Mapping[str, Any] | None,
+) -> nn.Module:
+    """Build the experiment's model, in the shapes and with the weights of a checkpoint where there is one."""
+    images = data.train.images.cpu()
+    model = build_model(experiment.model, data.shape, data.n_classes, seed=seed, images=images)
+    if saved is not None:
+        load_shrunk(model, saved["model"])
+    return model.to(device)
+
+
+class _Run:
+    """A run in progress: the network, what trains it, what has been measured."""
+
+    def __init__(
+        self, experiment: Experiment, seed: int, data: LabelledData, device: torch.device, checkpoint: Path | None
+    ) -> None:
+        self.experiment, self.seed, self.data, self.checkpoint = experiment, seed, data, checkpoint
+        self.steps = n_batches(len(data.train), experiment.optimiser.batch_size)
+        self.cycle = cycle_epochs(experiment)
+        saved = read_checkpoint(checkpoint, device) if checkpoint is not None else None
+        self.measured: list[dict[str, Any]] = [] if saved is None else saved["measured"]
+        self.model = _model(experiment, seed, data, device, saved)
+        self.optimiser: optim.Optimizer = make_optimiser(experiment.optimiser, self.model.parameters())
+        self.schedule = self._new_schedule()
+        self.method: TrainingMethod = build_method(
+            experiment, self.model, self.optimiser, data, seed=seed, steps=self.steps
+        )
+        if saved is not None:
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.schedule.load_state_dict(saved["schedule"])
+            self.method.load_state_dict(saved["method"])
+
+    def _new_schedule(self) -> LRScheduler:
+        epochs = self.cycle or self.experiment.epochs
+        return make_schedule(self.experiment.optimiser, self.optimiser, self.steps * epochs)
+
+    def _between_epochs(self, finished: int) -> None:
+        """Let the method act; where it has rewound the weights, begin the learning rate anew."""
+        self.method.after_epoch()
+        if self.cycle is not None and finished % self.cycle == 0:
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.experiment.optimiser.learning_rate
+                group.pop("initial_lr", None)
+            self.schedule = self._new_schedule()
+
+    def train_epoch(self, epoch: int, stopped: Stopped) -> bool:
+        """Train one epoch, measure, write the checkpoint; epoch 0 is measured alone. False when told to stop."""
+        started = time.perf_counter()
+        total, seen = torch.zeros(()), 0
+        if epoch > 1:
+            self._between_epochs(epoch - 1)
+        if epoch > 0:
+            self.model.train()
+            augment = self.experiment.data.augment
+            for images, classes in epoch_batches(
+                self.data.train,
+                self.experiment.optimiser.batch_size,
+                seed=self.seed,
+                epoch=epoch,
+                shift=augment,
+                mirror=augment and self.data.name == "cifar10",
+            ):
+                if stopped():
+                    return False
+                total = total + self._step(images, classes) * len(classes)
+                seen += len(classes)
+        train_seconds = time.perf_counter() - started
+        measured = {
+            "epoch": epoch,
+            "running_loss": float(total) / seen if seen else None,
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "train_seconds": train_seconds,
+            **measure_epoch(self.model, self.data, n_images=self.experiment.measure),
+        }
+        measured["diverged"] = not math.isfinite(measured["train_loss"])
+        self.measured.append(measured)
+        if self.checkpoint is not None:
+            write_checkpoint(
+                self.checkpoint,
+                {
+                    "model": self.model.state_dict(),
+                    "optimiser": self.optimiser.state_dict(),
+                    "schedule": self.schedule.state_dict(),
+                    "method": self.method.state_dict(),
+                    "measured": self.measured,
+                },
+            )
+        return True
+
+    def _step(self, images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        self.optimiser.zero_grad()
+        loss = F.cross_entropy(self.model(images), classes)
+        (loss + self.method.penalty()).backward()  # type: ignore[no-untyped-call]
+        if self.experiment.optimiser.clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.experiment.optimiser.clip)
+        self.optimiser.step()
+        self.schedule.step()
+        self.method.after_step()
+        return loss.detach()
+
+    def result(self, *, finished: bool) -> TrainingRun:
+        """Give what there is."""
+        return TrainingRun(
+            experiment=self.experiment, seed=self.seed, epochs=tuple(self.measured), finished=finished, model=self.model
+        )

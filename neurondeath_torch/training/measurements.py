@@ -1,0 +1,119 @@
+"""What is measured of a network after every epoch: how well it does, how many of its units live, how sparse it is.
+
+    train_loss, train_accuracy            on the first `n_images` training images, in evaluation mode
+    validation_accuracy, test_loss, test_accuracy
+    units, dead_units                     units that can die, and those never active on those training images
+    dormant_units                         tau-dormant at tau = 0.1
+    activation_sparsity                   share of zeros of the activations
+    static_dnr, dynamic_dnr               dead neuron rates of liu2022
+    dead_by_activation, sparsity_by_activation    the same an activation, in the order of execution
+    parameters, active_parameters         entries of all parameters, and those that are not zero
+    weight_sparsity                       share of zeros in the weights of linear and convolutional layers
+
+Of a network whose loss is no longer finite only the losses and accuracies are measured; the rest is None.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import nn
+
+from neurondeath_torch.dead_unit_report import DeadUnitReport
+from neurondeath_torch.monitor import DeadUnitMonitor
+from neurondeath_torch.training.labelled_data import LabelledData, Split
+
+__all__ = ["TAU", "measure_epoch"]
+
+TAU = 0.1  # of dormancy, as Sokar et al. 2023 have it for supervised learning
+CHUNK = 1024  # images of a forward pass
+NO_UNITS = (
+    "units",
+    "dead_units",
+    "dormant_units",
+    "activation_sparsity",
+    "static_dnr",
+    "dynamic_dnr",
+    "dead_by_activation",
+    "sparsity_by_activation",
+)
+
+
+@torch.no_grad()
+def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dict[str, Any]:
+    """Measure a network; its mode and its statistics stay as they are.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network.
+    data : LabelledData
+        On the network's device.
+    n_images : int
+        Training images to look at.
+
+    Returns
+    -------
+    dict
+        The measurements, numbers and lists of numbers.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        train = Split(data.train.images[:n_images], data.train.classes[:n_images])
+        train_loss, train_accuracy = _evaluate(model, train)
+        test_loss, test_accuracy = _evaluate(model, data.test)
+        measured: dict[str, Any] = {
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "validation_accuracy": _evaluate(model, data.validation)[1] if len(data.validation) else None,
+            "test_loss": test_loss,
+            "test_accuracy": test_accuracy,
+            **_count_parameters(model),
+        }
+        if not math.isfinite(train_loss):
+            return {**measured, **dict.fromkeys(NO_UNITS)}
+        with DeadUnitMonitor(model) as monitor:
+            _evaluate(model, train)
+        return {**measured, **_units(monitor.report(tau=TAU))}
+    finally:
+        model.train(was_training)
+
+
+def _evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
+    """Mean loss and accuracy."""
+    loss, right = 0.0, 0
+    for images, classes in zip(torch.split(split.images, CHUNK), torch.split(split.classes, CHUNK), strict=True):
+        logits = model(images)
+        loss += F.cross_entropy(logits, classes, reduction="sum").item()
+        right += int((logits.argmax(dim=1) == classes).sum())
+    return loss / len(split), right / len(split)
+
+
+def _count_parameters(model: nn.Module) -> dict[str, Any]:
+    weights = [module.weight for module in model.modules() if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd))]
+    n_weights = sum(weight.numel() for weight in weights)
+    kept = sum(int(torch.count_nonzero(weight)) for weight in weights)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "active_parameters": sum(int(torch.count_nonzero(parameter)) for parameter in model.parameters()),
+        "weight_sparsity": 1.0 - kept / n_weights,
+    }
+
+
+def _units(report: DeadUnitReport) -> dict[str, Any]:
+    activities = report.activities
+    sizes = np.array([activity.n_units for activity in activities])
+    dynamic = [activity.sparsity if activity.dynamic_dnr is None else activity.dynamic_dnr for activity in activities]
+    return {
+        "units": report.n_units,
+        "dead_units": report.n_dead,
+        "dormant_units": sum(int(activity.dormant(TAU).sum()) for activity in activities),
+        "activation_sparsity": float(np.average([activity.sparsity for activity in activities], weights=sizes)),
+        "static_dnr": float(np.average([activity.static_dnr or 0.0 for activity in activities], weights=sizes)),
+        "dynamic_dnr": float(np.average(dynamic, weights=sizes)),
+        "dead_by_activation": [int(activity.dead.sum()) for activity in activities],
+        "sparsity_by_activation": [activity.sparsity for activity in activities],
+    }

@@ -1,0 +1,129 @@
+"""From a method's choice to the method, given the model, its optimiser and the data that may decide.
+
+The deciding data are the validation images, or, where there are none, the training images; of either the first
+`experiment.measure`. Keywords of a method are those of its class, apart from what an experiment knows by itself, and
+
+    demon-pruning   `span`, the share of the training that its schedule lasts (0.8), and `schedule`, "one-cycle" or
+                    "constant"
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor, nn, optim
+
+from neurondeath_theory._validation import check_choice, check_count, check_real, invalid
+from neurondeath_torch.activate_while_pruning import ActivateWhilePruning
+from neurondeath_torch.demon_pruning import DemonPruning
+from neurondeath_torch.magnitude_pruning import GlobalPruning
+from neurondeath_torch.penalty_schedules import Constant, OneCycle
+from neurondeath_torch.redo import ReDo
+from neurondeath_torch.structured_pruning import StructuredPruning
+from neurondeath_torch.synaptic_stripping import SynapticStripping
+from neurondeath_torch.training.configuration import Experiment
+from neurondeath_torch.training.labelled_data import LabelledData
+from neurondeath_torch.training_method import NoMethod, TrainingMethod
+
+__all__ = ["build_method", "cycle_epochs"]
+
+METHODS: dict[str, type[TrainingMethod]] = {
+    "none": NoMethod,
+    "synaptic-stripping": SynapticStripping,
+    "demon-pruning": DemonPruning,
+    "activate-while-pruning": ActivateWhilePruning,
+    "magnitude-pruning": GlobalPruning,
+    "structured-pruning": StructuredPruning,
+    "redo": ReDo,
+}
+KNOWN = ("model", "optimiser", "data", "loss", "steps", "seed", "layers", "initialise")  # what no file can say
+CYCLIC = ("activate-while-pruning", "magnitude-pruning")
+SPAN = 0.8  # of Demon Pruning's schedule: it ends before training does
+SCHEDULES = ("one-cycle", "constant")
+CHUNK = 1024  # images of a deciding batch
+
+
+def build_method(
+    experiment: Experiment,
+    model: nn.Module,
+    optimiser: optim.Optimizer,
+    data: LabelledData,
+    *,
+    seed: int,
+    steps: int,
+) -> TrainingMethod:
+    """Build the method of an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose method.
+    model : nn.Module
+        In training.
+    optimiser : torch.optim.Optimizer
+        Of the model.
+    data : LabelledData
+        On the model's device.
+    seed : int
+        Of the method's noise.
+    steps : int
+        Of an epoch.
+
+    Returns
+    -------
+    TrainingMethod
+        Ready for the first step.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a keyword is unknown or leaves its domain, or the method does not fit the model.
+    """
+    kind, options = experiment.method.kind, dict(experiment.method.options)
+    method = METHODS[kind]
+    parameters = inspect.signature(method).parameters
+    further = ("span",) if kind == "demon-pruning" else ()
+    known = [*(name for name in parameters if name not in KNOWN), *further]
+    for name, value in options.items():
+        if name not in known:
+            raise invalid(f"method.{name}", f"be one of {', '.join(known)} for {kind}", value)
+    images, classes = _deciding(data, experiment.measure)
+    given: dict[str, Any] = {
+        "optimiser": optimiser,
+        "data": list(torch.split(images, CHUNK)),
+        "loss": lambda: F.cross_entropy(model(images), classes),
+        "seed": seed,
+    }
+    if kind == "demon-pruning":
+        given.update(_demon_schedule(options, steps * experiment.epochs))
+    arguments = {name: value for name, value in given.items() if name in parameters}
+    required = [name for name in known if name in parameters and parameters[name].default is inspect.Parameter.empty]
+    for name in required:
+        if name not in options and name not in arguments:
+            raise invalid(f"method.{name}", f"be given for {kind}", None)
+    return method(model, **arguments, **options)
+
+
+def cycle_epochs(experiment: Experiment) -> int | None:
+    """Give the epochs of a cycle, after which a method rewinds and the learning rate begins anew; None without one."""
+    if experiment.method.kind not in CYCLIC:
+        return None
+    every = experiment.method.options.get("every")
+    if every is None:
+        raise invalid("method.every", f"be given for {experiment.method.kind}, the epochs of a cycle", None)
+    return check_count("method.every", every)
+
+
+def _deciding(data: LabelledData, n_images: int) -> tuple[Tensor, Tensor]:
+    split = data.validation if len(data.validation) else data.train
+    return split.images[:n_images], split.classes[:n_images]
+
+
+def _demon_schedule(options: dict[str, Any], total: int) -> Mapping[str, Any]:
+    """Take what says how long and how Demon Pruning presses out of the options."""
+    share = check_real("method.span", options.pop("span", SPAN), low=0.0, high=1.0, low_open=True)
+    schedule = check_choice("method.schedule", options.pop("schedule", "one-cycle"), SCHEDULES)
+    span = max(1, round(share * total))
+    return {"steps": span, "schedule": OneCycle(span=span) if schedule == "one-cycle" else Constant(span=span)}

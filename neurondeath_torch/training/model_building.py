@@ -1,0 +1,106 @@
+"""From a model's choice to a model: its activation, its layers, its initialisation."""
+
+import inspect
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from neurondeath_theory import activations as theory
+from neurondeath_theory._validation import invalid
+from neurondeath_theory.activations import PiecewiseLinear
+from neurondeath_theory.critical_designs import EdgeOfChaos, edge_of_chaos, sparse_design
+from neurondeath_torch.activations import from_theory
+from neurondeath_torch.initialisation import edge_of_chaos_, he_, rai_
+from neurondeath_torch.sign_flipping import sign_flip_
+from neurondeath_torch.training.configuration import ModelChoice
+from neurondeath_torch.training.models import MODELS
+from neurondeath_torch.training.random_seeds import seed_of
+
+__all__ = ["build_model", "design_of"]
+
+Shape = tuple[int, int, int]
+GIVEN = ("shape", "n_classes", "activation")  # what every builder gets from the experiment itself
+ACTIVATIONS: dict[str, Callable[..., PiecewiseLinear]] = {
+    "shifted-relu": theory.shifted_relu,
+    "soft-threshold": theory.soft_threshold,
+    "clipped-shifted-relu": theory.clipped_shifted_relu,
+    "clipped-soft-threshold": theory.clipped_soft_threshold,
+}
+
+
+def design_of(choice: ModelChoice) -> EdgeOfChaos:
+    """Give the edge-of-chaos design of a choice's activation at its q.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such design.
+    """
+    if choice.sparsity is not None:
+        return sparse_design(choice.activation, choice.sparsity, v_prime=choice.v_prime, m=choice.m, q=choice.q)
+    if choice.activation == "relu":
+        return edge_of_chaos(theory.relu(), q=choice.q)
+    thresholds = [value for value in (choice.tau, choice.m) if value is not None]
+    return edge_of_chaos(ACTIVATIONS[choice.activation](*thresholds), q=choice.q)
+
+
+def build_model(
+    choice: ModelChoice, shape: Shape, n_classes: int, *, seed: int = 0, images: Tensor | None = None
+) -> nn.Module:
+    """Build and initialise a model.
+
+    Parameters
+    ----------
+    choice : ModelChoice
+        Which.
+    shape : tuple of int
+        Channels, rows, columns of an image.
+    n_classes : int
+        Number of logits.
+    seed : int
+        Of the weights.
+    images : tensor, shape (n, channels, rows, columns), optional
+        Training images: an edge-of-chaos initialisation scales its first layer to them, a sign flip looks at them.
+
+    Returns
+    -------
+    nn.Module
+        On the CPU.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a keyword is unknown or leaves its domain, or the initialisation does not fit the model.
+
+    Examples
+    --------
+    >>> build_model(ModelChoice(options={"widths": [5]}), (1, 8, 8), 10)
+    Sequential(
+      (0): Flatten(start_dim=1, end_dim=-1)
+      (1): Linear(in_features=64, out_features=5, bias=True)
+      (2): ReLU()
+      (3): Linear(in_features=5, out_features=10, bias=True)
+    )
+    """
+    build = MODELS[choice.kind]
+    known = [name for name in inspect.signature(build).parameters if name not in GIVEN]
+    for name, value in choice.options.items():
+        if name not in known:
+            raise invalid(f"model.{name}", f"be one of {', '.join(known)} for {choice.kind}", value)
+    phi = theory.relu() if choice.activation == "relu" else design_of(choice).activation
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, 0, "weights"))
+        model = build(shape, n_classes, lambda: from_theory(phi), **choice.options)
+    generator = torch.Generator().manual_seed(seed_of(seed, 1, "weights"))
+    if choice.initialisation == "he":
+        he_(model, phi, generator=generator)
+    elif choice.initialisation == "rai":
+        rai_(model, generator=generator)
+    elif choice.initialisation == "edge-of-chaos":
+        edge_of_chaos_(model, design_of(choice), first_layer_data=images, generator=generator)
+    if choice.sign_flip != "none":
+        if images is None:
+            raise invalid("images", "be given for a sign flip", None)
+        sign_flip_(model, images, mode=choice.sign_flip)
+    return model
