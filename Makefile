@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 TORCH := torch==2.13.0  # exact here; the extra of the package gives a range
-.PHONY: help demo test verify lint bench clean
+.PHONY: help demo test verify faults lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,13 @@ demo: $(STAMP) ## bounds, a simulation on digits and Gaussian points, and a pict
 test: $(VENV)/.tests ## the tests and the examples in the documentation
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-verify: $(VENV)/.tests ## the long suites: statistical tests over many seeds
-	NEURONDEATH_SEEDS=20 $(BIN)/python -m pytest -m statistical
+verify: $(VENV)/.tests ## the long suites: statistical tests over many seeds, all claims in full
+	NEURONDEATH_SEEDS=20 $(BIN)/python -m pytest -n auto -m statistical
+	$(BIN)/neurondeath check --self-test
+	$(BIN)/neurondeath check --full
+
+faults: $(VENV)/.tests ## fault injection: kills, signals, full disks, damaged files
+	$(BIN)/python -m pytest tests/faults -m faults
 
 lint: $(VENV)/.linters ## style, types and the arrows between packages
 	$(BIN)/ruff format --check .

@@ -119,6 +119,28 @@ class Simulation(Result):
             "estimator": [self.estimator] * self.network.depth,
         }
 
+    def confidence_sequence(self, confidence: float = 0.95) -> tuple[Floats, Floats]:
+        """Give an interval of P(alive) that holds however often one looks and tops up.
+
+        `low` and `high` hold for a number of trials that was fixed beforehand; this one holds at all numbers at once
+        and is wider (see `simulations.confidence_sequences`).
+
+        Parameters
+        ----------
+        confidence : float
+            Probability that it never misses, in (0, 1).
+
+        Returns
+        -------
+        (float array, float array)
+            Lower and upper limits, shape (k,); NaN unless the estimator is crude.
+        """
+        from simulations.confidence_sequences import bernoulli_confidence_sequence
+
+        if self.estimator != "crude":
+            return np.full(self.network.depth, np.nan), np.full(self.network.depth, np.nan)
+        return bernoulli_confidence_sequence(np.rint(self.alive * self.trials), self.trials, confidence)
+
     def summary(self) -> dict[str, Any]:
         """Give everything but the layers, as plain data."""
         return {
@@ -176,10 +198,9 @@ def exact_interval(
 
 def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[str, Any]) -> Simulation:
     """Estimate from all stored shards of a task and a seed."""
-    shards = list(store.shards(task_id, seed))
-    if not shards:
+    trials, totals = sum_statistics(store.shards(task_id, seed))
+    if not trials:
         raise StoreError(f"no finished trials of task {task_id} with seed {seed} in {store.path!r}")
-    trials, totals = sum_statistics(shards)
     network = Network.from_description(description["network"])
     inputs = description["inputs"]
     count = _from_counts if description["estimator"] == "crude" else _from_averages
@@ -204,7 +225,7 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
         living_ratio_at_least=unknown if theory.living_ratio_at_least is None else theory.living_ratio_at_least,
         withheld=theory.reasons,
         outputs=estimate_outputs(totals, trials, network.widths, inputs["n_points"]),
-        cpu_seconds=sum(shard.cpu_seconds for shard in shards),
+        cpu_seconds=store.effort(task_id, seed)[1],
     )
 
 

@@ -11,8 +11,10 @@ from neurondeath_theory.network import Network
 from simulations.driver import check_workers, run_tasks
 from simulations.engine_choice import choose_engine
 from simulations.estimates import Simulation, read_simulation
+from simulations.goals import check_goal
 from simulations.inputs import InputSet, input_set
 from simulations.outputs import check_outputs
+from simulations.pools import LOCAL, open_pool
 from simulations.store import Store
 from simulations.task import Task
 
@@ -23,7 +25,10 @@ def simulate(
     network: Network,
     inputs: str | Path | npt.NDArray[Any] | InputSet = "gaussian:64",
     *,
-    trials: int = 1000,
+    trials: int | None = None,
+    relative_error: float | None = None,
+    max_trials: int | None = None,
+    max_seconds: float | None = None,
     seed: int = 0,
     input_seed: int = 0,
     resample_inputs: bool = False,
@@ -33,6 +38,7 @@ def simulate(
     outputs: Sequence[str] = (),
     stream: str = "",
     workers: int | str | None = None,
+    scheduler: str = LOCAL,
     store: str | Path | None = None,
     dtype: str = "float32",
     quiet: bool = True,
@@ -45,8 +51,16 @@ def simulate(
         The law to sample from.
     inputs : str, path, float array of shape (n_points, input_dim), or InputSet
         The points the networks must live on; see `simulations.inputs` for the specifications.
-    trials : int
-        Number of networks, at least 1.
+    trials : int, optional
+        Number of networks, at least 1; 1000 where no other rule ends the run. Of several rules any one suffices.
+    relative_error : float, optional
+        Sample until the relative standard error of the rarer of P(alive) and P(dead) at the last layer is this small,
+        in (0, 1). A pilot of other random numbers fixes the number of networks beforehand, which leaves estimate and
+        interval as honest as a number that was typed in (see `simulations.stopping`).
+    max_trials : int, optional
+        Most networks that `relative_error` may ask for, 1,000,000 by default.
+    max_seconds : float, optional
+        Start no more networks after this time; the next call with the same store goes on.
     seed : int
         Seed of the networks, at least 0; the same seed gives the same result with any number of workers.
     input_seed : int
@@ -67,7 +81,9 @@ def simulate(
         Name of a random stream: simulations of one name and seed draw common random numbers, weight by weight where
         their networks have the same layers, which makes differences (a flip against none) sharp.
     workers : int, optional
-        Threads; all cores by default.
+        Threads of this machine; all cores by default.
+    scheduler : str
+        "local", or the address of a Dask scheduler to run on (extra `distributed`); the numbers are the same.
     store : path, optional
         A results store to keep the trials in: what it already holds is not sampled again. Without one the trials are
         kept in memory and forgotten.
@@ -87,6 +103,8 @@ def simulate(
         If an argument leaves its domain or the inputs do not fit the network.
     StoreError
         If the store cannot be used.
+    SchedulerError
+        If a cluster cannot be used.
 
     Examples
     --------
@@ -99,7 +117,7 @@ def simulate(
     """
     if not isinstance(network, Network):
         raise invalid("network", "be a Network", network)
-    trials = check_count("trials", trials)
+    goal = check_goal(trials, relative_error, max_trials, max_seconds)
     seed = check_count("seed", seed, least=0)
     n_workers = check_workers("workers", workers)
     quiet = check_flag("quiet", quiet)
@@ -110,6 +128,6 @@ def simulate(
     if engine == "auto":
         engine = choose_engine(network, points, wanted)[0] if estimator == "crude" else "dense"
     task = Task(network, points, estimator=estimator, engine=engine, dtype=dtype, outputs=wanted, stream=stream)
-    with Store(":memory:" if store is None else store) as results:
-        run_tasks([task], results, trials=trials, seed=seed, workers=n_workers, quiet=quiet)
+    with open_pool(n_workers, scheduler) as pool, Store(":memory:" if store is None else store) as results:
+        run_tasks([task], results, goal=goal, seed=seed, pool=pool, quiet=quiet)
         return read_simulation(results, task.task_id, seed, task.description())

@@ -4,10 +4,13 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from simulations.provenance import Provenance
 
 __all__ = ["Shard", "Statistics", "missing_shards", "sum_statistics"]
 
@@ -16,7 +19,7 @@ Statistics = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """The finished trials start .. stop - 1 of a task under one seed."""
+    """The finished trials start .. stop - 1 of a task under one seed; no provenance means this process, now."""
 
     task_id: str
     seed: int
@@ -24,6 +27,7 @@ class Shard:
     stop: int
     statistics: Statistics = field(compare=False)
     cpu_seconds: float = field(default=0.0, compare=False)
+    provenance: Provenance | None = field(default=None, compare=False)
 
     @property
     def trials(self) -> int:
@@ -35,7 +39,7 @@ class Shard:
         return (
             self == other
             and self.statistics.keys() == other.statistics.keys()
-            and all(np.array_equal(values, other.statistics[name]) for name, values in self.statistics.items())
+            and all(_same_bits(values, other.statistics[name]) for name, values in self.statistics.items())
         )
 
 
@@ -76,11 +80,30 @@ def pack_statistics(statistics: Statistics) -> bytes:
 
 
 def unpack_statistics(packed: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Read what `pack_statistics` wrote."""
-    header, _, body = zlib.decompress(packed).partition(b"\n")
+    """Read what `pack_statistics` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    try:
+        header, _, body = zlib.decompress(packed).partition(b"\n")
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
     statistics, at = {}, 0
-    for name, dtype, length in json.loads(header):
-        values = np.frombuffer(body, dtype=np.dtype(dtype), count=length, offset=at)
-        statistics[name] = values.astype(values.dtype.newbyteorder("="))
+    for name, dtype, length in _read_header(header):
+        values = np.frombuffer(body, dtype=dtype, count=length, offset=at)
+        statistics[name] = values.astype(dtype.newbyteorder("="))
         at += values.nbytes
     return statistics
+
+
+@lru_cache(maxsize=256)  # the shards of a task share one
+def _read_header(header: bytes) -> list[tuple[str, np.dtype[Any], int]]:
+    return [(name, np.dtype(dtype), length) for name, dtype, length in json.loads(header)]
+
+
+def _same_bits(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    """Whether two arrays are the same to the last bit, NaN included."""
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()

@@ -1,15 +1,30 @@
+import dataclasses
 import multiprocessing
+import os
+import random
+import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+import tracemalloc
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurondeath_theory._version import __version__
 from neurondeath_theory.network import Network
+from simulations import store_files, store_schema
 from simulations.inputs import input_set
+from simulations.provenance import Provenance, cpu_name
 from simulations.shards import Shard, missing_shards, pack_statistics, sum_statistics, unpack_statistics
-from simulations.store import SCHEMA_VERSION, Store, StoreError
+from simulations.stopping import pilot_seed
+from simulations.store import ContradictionError, OverlapError, Store, StoreError
+from simulations.store_schema import SCHEMA_VERSION
 from simulations.task import Task
 
 TASK = Task(Network([3, 3]), input_set("gaussian:4", dimension=3))
@@ -32,6 +47,7 @@ def test_round_trip(path):
         store.add(shard(0, 10))
         store.add(shard(0, 10, seed=1))
     assert [file.name for file in path.parent.iterdir()] == ["store.sqlite"]
+    assert path.read_bytes()[18:20] == b"\x01\x01"  # as the file format has it: no write-ahead mode
     with Store(path, readonly=True) as store:
         assert store.done(TASK.task_id, 0) == [(0, 10), (10, 20)]
         trials, totals = sum_statistics(store.shards(TASK.task_id, 0))
@@ -50,14 +66,54 @@ def test_the_same_shard_again_changes_nothing(path):
         assert store.done(TASK.task_id, 0) == [(0, 10)]
 
 
-@pytest.mark.parametrize("other", [shard(5, 15), shard(0, 5), shard(2, 3), shard(9, 30), shard(0, 10, value=2)])
-def test_overlaps_and_contradictions_are_refused(path, other):
+@pytest.mark.parametrize("stretch", [(15, 25), (10, 15), (12, 13), (19, 30), (0, 11), (0, 40), (10, 19), (11, 20)])
+def test_overlaps_are_refused(path, stretch):
     with Store(path) as store:
         store.add_task(TASK)
+        store.add_many([shard(10, 20), shard(30, 40), shard(0, 100, seed=1)])
+        with pytest.raises(OverlapError, match="overlap trials 10 to 19 stored"):
+            store.add(shard(*stretch))
+        assert store.done(TASK.task_id, 0) == [(10, 20), (30, 40)]
+        store.add_many([shard(20, 30), shard(0, 10), shard(40, 41)])
+        assert store.done(TASK.task_id, 0) == [(0, 10), (10, 20), (20, 30), (30, 40), (40, 41)]
+
+
+def test_contradictions_are_refused_and_say_who_sampled_what(path):
+    elsewhere = Provenance(version="0.0.9", cpu="abacus", finished=0.0)
+    with Store(path) as store:
+        store.add_task(TASK)
+        store.add(dataclasses.replace(shard(0, 10), provenance=elsewhere))
+        with pytest.raises(ContradictionError) as caught:
+            store.add(shard(0, 10, value=2))
+        for word in ("trials 0 to 9", TASK.task_id, "0.0.9 on abacus, 1970-01-01", __version__, cpu_name()):
+            assert word in str(caught.value)
+        assert next(store.shards(TASK.task_id, 0)).provenance == elsewhere
+
+
+def test_a_shard_needs_its_task(path):
+    with Store(path) as store, pytest.raises(StoreError, match="task was not added"):
         store.add(shard(0, 10))
-        with pytest.raises(StoreError, match=r"overlap|contradict"):
-            store.add(other)
-        assert store.done(TASK.task_id, 0) == [(0, 10)]
+
+
+def test_many_shards_are_added_as_one_step(path):
+    with Store(path) as store:
+        store.add_task(TASK)
+        assert store.add_many([shard(0, 10), shard(10, 20)]) == 2
+        assert store.add_many([shard(10, 20), shard(20, 30)]) == 1
+        with pytest.raises(OverlapError):
+            store.add_many([shard(30, 40), shard(35, 45)])
+        assert store.done(TASK.task_id, 0) == [(0, 10), (10, 20), (20, 30)]
+        assert store.effort(TASK.task_id, 0) == (30, 0.0)
+        assert store.effort(TASK.task_id, 9) == (0, 0.0)
+        assert store.tasks() == [(TASK.task_id, TASK.description())]
+
+
+def test_pilots_are_stored_but_not_listed(path):
+    with Store(path) as store:
+        store.add_task(TASK)
+        store.add_many([shard(0, 10, seed=pilot_seed(0)), shard(0, 5)])
+        assert [seed for _, seed, _ in store.contents()] == [0]
+        assert [seed for _, seed, _ in store.contents(pilots=True)] == [pilot_seed(0), 0]
 
 
 def test_what_is_no_store_is_refused_and_untouched(tmp_path):
@@ -87,15 +143,370 @@ def test_what_is_no_store_is_refused_and_untouched(tmp_path):
     assert not (tmp_path / "missing.sqlite").exists()
 
 
-def test_damage_is_named(path):
+def filled(path, n_shards=400):
+    """Fill a store; gives what every shard must read as."""
+    shards = {start: shard(10 * start, 10 * start + 10, value=start) for start in range(n_shards)}
     with Store(path) as store:
         store.add_task(TASK)
-        for start in range(0, 4000, 10):
-            store.add(shard(start, start + 10))
+        store.add_many(shards.values())
+    return {one.start: one for one in shards.values()}
+
+
+def read_all(path):
+    with Store(path, readonly=True) as store:
+        return [one for task_id, seed, _ in store.contents() for one in store.shards(task_id, seed)]
+
+
+def assert_right_or_refused(path, truth):
+    """See that a file is refused, or gives only shards as they were written."""
+    try:
+        found = read_all(path)
+    except StoreError as error:
+        found, message = [], str(error)
+        assert "\n" not in message
+    assert all(one.same_numbers(truth[one.start]) for one in found)
+    return len(found)
+
+
+def test_damage_is_named(path):
+    filled(path)
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + bytes(len(whole) - 100))
-    with pytest.raises(StoreError, match=r"damaged|failed"), Store(path, readonly=True) as store:
-        store.contents()
+    with pytest.raises(StoreError, match="damaged"):
+        read_all(path)
+    for keep in (len(whole) - 1, len(whole) // 2, 5000, 4096, 100):
+        path.write_bytes(whole[:keep])
+        for readonly in (True, False):
+            with pytest.raises(StoreError, match=r"cut short|damaged|not a neurondeath store"):
+                Store(path, readonly=readonly)
+
+
+def test_damaged_bytes_never_give_wrong_numbers(path):
+    truth = filled(path, 150)
+    whole = path.read_bytes()
+    choose = random.Random(0)
+    complete = 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(choose.choice((1, 3, 30))):
+            damaged[choose.randrange(100, len(whole))] ^= 1 << choose.randrange(8)
+        path.write_bytes(damaged)
+        complete += assert_right_or_refused(path, truth) == len(truth)
+    assert complete < 100  # the damage was seen
+
+
+def test_a_row_that_was_changed_is_refused(path):
+    filled(path, 3)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE shards SET statistics = (SELECT statistics FROM shards WHERE start = 0)")
+    with pytest.raises(StoreError, match="damaged at trials 10 to 20"):
+        read_all(path)
+
+
+def test_a_task_that_was_changed_is_refused(path):
+    filled(path, 3)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE tasks SET description = replace(description, '3', '4')")
+    for ask in (Store.contents, Store.tasks):
+        with Store(path, readonly=True) as store, pytest.raises(StoreError, match=f"damaged at task {TASK.task_id}"):
+            ask(store)
+
+
+def test_what_a_kill_has_left_is_looked_through(path):
+    """All of the file, also what this reader would not have come to see."""
+    filled(path)
+    die(path, "going on")
+    damaged = bytearray(path.read_bytes())
+    damaged[10 * 4096 : 14 * 4096] = bytes(range(256)) * 64  # pages that the log does not hold
+    path.write_bytes(damaged)
+    for readonly in (True, False):
+        with pytest.raises(StoreError, match="damaged"):
+            Store(path, readonly=readonly)
+
+
+def test_a_copy_of_a_live_store(path, tmp_path):
+    copies = {sides: tmp_path / f"copy{len(sides)}" for sides in ((), ("-wal",), ("-wal", "-shm"))}
+    with Store(path) as store:
+        store.add_task(TASK)
+        store.add(shard(0, 10))
+        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.add(shard(10, 20))
+        for sides, folder in copies.items():
+            folder.mkdir()
+            for side in ("", *sides):
+                shutil.copy(f"{path}{side}", f"{folder / path.name}{side}")
+    for sides, folder in copies.items():
+        expected = [(0, 10), (10, 20)] if sides else [(0, 10)]
+        assert [(one.start, one.stop) for one in read_all(folder / path.name)] == expected
+        with Store(folder / path.name) as store:
+            assert store.done(TASK.task_id, 0) == expected
+        assert os.listdir(folder) == [path.name]
+
+
+def test_a_copy_torn_between_checkpoints_never_gives_wrong_numbers(path, tmp_path):
+    """The file from one moment, its log from another."""
+    truth = {}
+    moments = []
+    with Store(path) as store:
+        store.add_task(TASK)
+        for moment in range(6):
+            for start in range(moment * 60, moment * 60 + 60):
+                one = shard(10 * start, 10 * start + 10, value=start)
+                truth[one.start] = one
+                store.add(one)
+            if moment % 2:
+                store._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+            moments.append((path.read_bytes(), path.with_name(path.name + "-wal").read_bytes()))
+    for file, _ in moments:
+        for _, log in moments:
+            copy = tmp_path / "torn.sqlite"
+            for side in ("-wal", "-shm"):
+                copy.with_name(copy.name + side).unlink(missing_ok=True)
+            copy.write_bytes(file)
+            copy.with_name(copy.name + "-wal").write_bytes(log)
+            assert_right_or_refused(copy, truth)
+
+
+WRITE_AND_DIE = """
+import os, signal, sys
+sys.path.insert(0, os.getcwd())
+from tests.test_store import TASK, Store, shard
+from simulations import store as module
+if sys.argv[2] == "making":
+    make = module.create_tables
+    module.create_tables = lambda connection: (
+        connection.execute("PRAGMA cache_spill = 1"), connection.execute("PRAGMA cache_size = 1"), make(connection),
+        connection.execute("CREATE TABLE filler AS WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n "
+                           "WHERE i < 500) SELECT randomblob(900) FROM n"),
+        os.kill(os.getpid(), signal.SIGKILL))
+store = Store(sys.argv[1])
+store.add_task(TASK)
+for start in range(20) if sys.argv[2] != "going on" else range(10**6, 10**6 + 1):
+    store.add(shard(start, start + 1))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def die(path, how):
+    command = [sys.executable, "-c", WRITE_AND_DIE, str(path), how]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_a_killed_writer_loses_nothing(path):
+    die(path, "writing")
+    assert path.with_name(path.name + "-wal").exists()
+    assert len(read_all(path)) == 20
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    assert len(read_all(path)) == 20
+    with Store(path) as store:
+        assert len(store.done(TASK.task_id, 0)) == 20
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_store_whose_making_was_killed(path):
+    die(path, "making")
+    assert path.with_name(path.name + "-journal").exists()
+    with pytest.raises(StoreError, match="is empty"):
+        Store(path, readonly=True)
+    filled(path, 3)
+    assert len(read_all(path)) == 3
+
+
+def test_reading_where_nothing_can_be_written(path, monkeypatch):
+    """As on a read-only medium: SQLite cannot take in what a kill has left, the copy can."""
+    die(path, "writing")
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    connect, opened = store_files._connect, []
+
+    def refuse(file, mode, timeout):
+        if file == path:
+            return connect(path.with_name("missing"), "ro", timeout)
+        opened.append(file)
+        return connect(file, mode, timeout)
+
+    monkeypatch.setattr(store_files, "_connect", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert len(read_all(path)) == 20
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
+    assert opened
+    assert not opened[0].parent.exists()
+
+
+SCHEMA_1 = """
+CREATE TABLE tasks (task_id TEXT PRIMARY KEY, description TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE shards (
+    task_id TEXT NOT NULL REFERENCES tasks, seed INTEGER NOT NULL, start INTEGER NOT NULL CHECK (start >= 0),
+    stop INTEGER NOT NULL CHECK (stop > start), statistics BLOB NOT NULL, cpu_seconds REAL NOT NULL,
+    version TEXT NOT NULL, finished REAL NOT NULL, PRIMARY KEY (task_id, seed, start)
+);
+CREATE TRIGGER shards_never_overlap BEFORE INSERT ON shards
+WHEN EXISTS (
+    SELECT 1 FROM shards WHERE task_id = NEW.task_id AND seed = NEW.seed AND start < NEW.stop AND stop > NEW.start
+)
+BEGIN SELECT RAISE(ABORT, 'overlap'); END;
+PRAGMA application_id = 0x4E445354;
+PRAGMA user_version = 1;
+"""
+
+
+def make_schema_1(path):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(SCHEMA_1)
+        connection.execute("INSERT INTO tasks VALUES (?, '{\"network\": 1}')", (TASK.task_id,))
+        for start in (20, 0, 10):
+            packed = pack_statistics(shard(start, start + 10, value=start).statistics)
+            row = (TASK.task_id, 0, start, start + 10, packed, 0.5, "0.0.1", 9.0)
+            connection.execute("INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def assert_as_in_schema_1(path):
+    found = read_all(path)
+    assert [one.start for one in found] == [0, 10, 20]
+    assert all(one.same_numbers(shard(one.start, one.stop, value=one.start)) for one in found)
+    assert {one.provenance for one in found} == {Provenance(version="0.0.1", cpu="", finished=9.0)}
+    assert {one.cpu_seconds for one in found} == {0.5}
+
+
+def test_an_older_schema_is_read_and_when_written_brought_up(path, monkeypatch):
+    make_schema_1(path)
+    before = path.read_bytes()
+    assert_as_in_schema_1(path)
+    assert path.read_bytes() == before
+    with monkeypatch.context() as broken:
+        broken.setattr(store_schema, "NEVER_OVERLAP", "CREATE NONSENSE")  # in the middle of it
+        with pytest.raises(StoreError, match="failed"):
+            Store(path)
+    assert_as_in_schema_1(path)
+    with Store(path) as store:
+        assert store._pragma("user_version") == SCHEMA_VERSION == 2
+        with pytest.raises(OverlapError):
+            store.add(shard(5, 15))
+        store.add(shard(20, 30, value=20))
+        assert store.contents() == [(TASK.task_id, 0, {"network": 1})]
+    assert_as_in_schema_1(path)
+
+
+def test_a_new_store_and_one_brought_up_are_alike(tmp_path):
+    def schema(path):
+        Store(path).close()
+        with closing(sqlite3.connect(path)) as connection:
+            return sorted(
+                " ".join(row[0].split()) for row in connection.execute("SELECT sql FROM sqlite_master") if row[0]
+            )
+
+    make_schema_1(tmp_path / "old.sqlite")
+    assert schema(tmp_path / "old.sqlite")[0] == schema(tmp_path / "new.sqlite")[0]
+    assert len(schema(tmp_path / "old.sqlite")) == len(schema(tmp_path / "new.sqlite")) == 3
+
+
+def test_a_full_disk(path):
+    with Store(path) as store:
+        store.add_task(TASK)
+        pages = store._pragma("page_count")
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 3}")
+        added = 0
+
+        def add_until_full():
+            nonlocal added
+            for start in range(10_000):
+                store.add(shard(start, start + 1, value=start))
+                added += 1
+
+        with pytest.raises(StoreError, match=r"no room left .* run the same command again"):
+            add_until_full()
+        stored = store.done(TASK.task_id, 0)
+        assert 0 < len(stored) == added < 10_000
+        with pytest.raises(StoreError, match="no room"):
+            store.add_many(shard(start, start + 1) for start in range(20_000, 30_000))
+        assert store.done(TASK.task_id, 0) == stored
+        store._connection.execute("PRAGMA max_page_count = 100000")
+        store.add(shard(20_000, 20_001))
+    assert len(read_all(path)) == len(stored) + 1
+
+
+def test_a_store_that_is_moved_away_takes_no_more(path):
+    with Store(path) as store:
+        store.add_task(TASK)
+        store.add(shard(0, 10))
+        path.rename(path.with_name("elsewhere.sqlite"))
+        with pytest.raises(StoreError, match="moved or deleted while in use"):
+            store.add(shard(10, 20))
+        path.write_bytes(b"")
+        with pytest.raises(StoreError, match="moved or deleted while in use"):
+            store.add(shard(10, 20))
+
+
+def test_a_reader_sees_one_moment(path):
+    with Store(path) as store:
+        store.add_task(TASK)
+        store.add_many(shard(start, start + 1) for start in range(300))
+        with Store(path, readonly=True) as reader:
+            shards = reader.shards(TASK.task_id, 0)
+            first = [next(shards) for _ in range(3)]
+            store.add_many(shard(start, start + 1) for start in range(300, 600))
+            assert len(first) + len(list(shards)) == 300
+            with reader.transaction():
+                assert len(reader.done(TASK.task_id, 0)) == 600
+                store.add(shard(600, 601))
+                assert reader.effort(TASK.task_id, 0)[0] == 600
+
+
+def test_reading_takes_little_memory(path):
+    big = np.arange(20_000, dtype=np.int64) * 7919 % 1_000_003
+    with Store(path) as store:
+        store.add_task(TASK)
+        for start in range(300):
+            store.add(Shard(task_id=TASK.task_id, seed=0, start=start, stop=start + 1, statistics={"big": big + start}))
+    tracemalloc.start()
+    try:
+        with Store(path, readonly=True) as store:
+            trials, totals = sum_statistics(store.shards(TASK.task_id, 0))
+            assert trials == store.effort(TASK.task_id, 0)[0] == 300
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert totals["big"][1] == 300 * 7919 + 300 * 299 // 2
+    assert peak < 15e6  # all at once would be 48 MB
+
+
+def test_what_is_done_is_read_without_the_statistics(path):
+    with Store(path) as store:
+        query = "SELECT start, stop FROM shards WHERE task_id = 'a' AND seed = 0 ORDER BY start"
+        plan = store._connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+        assert len(plan) == 1
+        assert "COVERING INDEX" in plan[0][3]
+
+
+def test_network_file_systems(path, monkeypatch, capsys):
+    mounts = path.with_name("mounts")
+    mounts.write_text(
+        "/dev/sda / ext4 rw 0 0\nserver:/home /net nfs4 rw 0 0\ntmpfs /net/local tmpfs rw 0 0\n"
+        "//box/a /mnt/two\\040words cifs rw 0 0\nbroken\n"
+    )
+    kinds = {
+        "/net/a/b": "nfs4",
+        "/net": "nfs4",
+        "/net/local/a": None,
+        "/netto": None,
+        "/mnt/two words/x": "cifs",
+        "/": None,
+    }
+    for where, kind in kinds.items():
+        assert store_files.network_file_system(Path(where), mounts) == kind
+    assert store_files.network_file_system(path, mounts.with_name("none")) is None
+
+    monkeypatch.setattr(store_files, "network_file_system", lambda _: "nfs4")
+    for _ in range(2):
+        with Store(path) as store:
+            store.add_task(TASK)
+            store.add(shard(0, 10))
+            assert not path.with_name(path.name + "-wal").exists()
+            assert store._connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+    message = capsys.readouterr().err
+    assert message.count("warning") == message.count("\n") == 1
+    assert "nfs4" in message
+    assert len(read_all(path)) == 1
 
 
 def test_an_empty_file_becomes_a_store(path):

@@ -339,7 +339,6 @@ def test_bad_input_is_one_clear_line():
     x = points(8, 5)
     lazy = nn.Sequential(nn.LazyLinear(3), nn.ReLU(), nn.Linear(3, 1))
     unused = TwoWays(fused=False)
-    unused.a.forward = lambda inputs: F.linear(inputs, unused.b.weight.T)
     unused.forward = lambda inputs: unused.b(inputs @ torch.ones(5, 8))
     tied = mlp(width=5)
     tied[2].weight = tied[0].weight

@@ -9,4 +9,6 @@ COMMANDS = {
         "simulations.commands.simulate:simulate", "Estimate survival by Monte Carlo over a grid of networks."
     ),
     "results": Command("simulations.commands.results:results", "Read the estimates of a results store."),
+    "merge": Command("simulations.commands.merge:merge", "Add the shards of other results stores to one."),
+    "fetch": Command("simulations.commands.fetch:fetch", "Fetch MNIST or CIFAR-10 into the data folder."),
 }

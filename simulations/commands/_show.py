@@ -1,12 +1,12 @@
 """How estimates are shown on stdout, whether just sampled or read from a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neurondeath_theory._console import Format, print_csv, print_json, print_table, shown_layers
 from simulations.estimates import Simulation
 
-__all__ = ["show_layers", "show_summary"]
+__all__ = ["SUMMARY_COLUMNS", "show_layers", "show_summary", "show_table"]
 
 TABLE_COLUMNS = (
     "depth",
@@ -19,6 +19,8 @@ TABLE_COLUMNS = (
     "living_ratio_stderr",
     "expected_living_ratio",
 )
+
+SUMMARY_COLUMNS = ("task_id", "network", "inputs", "seed", *TABLE_COLUMNS, "trials", "estimator")
 
 # in JSON and CSV only, unless the estimator makes them worth a column
 HIDDEN_COLUMNS = ("alive_stderr", "death", "log10_alive", "log10_death", "trials", "estimator")
@@ -55,6 +57,17 @@ def show_summary(simulations: Sequence[Simulation]) -> None:
         rows.setdefault("trials", []).append(simulation.trials)
         rows.setdefault("estimator", []).append(simulation.estimator)
     print_table(rows, title="last layer of every task", notes=_interval_notes(simulations))
+
+
+def show_table(columns: Mapping[str, Sequence[Any]], output: Format, title: str) -> None:
+    """Write one flat table; as JSON a list of rows."""
+    if output is Format.json:
+        print_json({"rows": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]})
+    elif output is Format.csv:
+        print_csv(columns)
+    else:
+        known = {name: [None if value != value else value for value in values] for name, values in columns.items()}
+        print_table(known, title=title)
 
 
 def _table_columns(simulation: Simulation) -> list[str]:

@@ -2,33 +2,40 @@
 
 import sys
 from collections.abc import Sequence
-from itertools import product
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from neurondeath_theory._console import Format, FormatOption, read_layers, short_widths
-from neurondeath_theory._validation import check_count
-from neurondeath_theory.network import Network
-from simulations.commands._activations import ACTIVATIONS, read_activation
+from neurondeath_theory._console import Format, FormatOption, short_widths
+from neurondeath_theory._validation import check_count, invalid
+from simulations.commands._activations import ACTIVATIONS
+from simulations.commands._plan import show_plan
 from simulations.commands._show import show_layers
 from simulations.driver import check_workers, run_tasks
-from simulations.engine_choice import choose_engine, is_plain_gaussian
+from simulations.engine_choice import is_plain_gaussian
 from simulations.estimates import Simulation, read_simulation
-from simulations.inputs import InputSet, input_set, own_dimension
-from simulations.outputs import OUTPUTS, check_outputs
+from simulations.goals import check_goal
+from simulations.grid import Study, make_grid
+from simulations.grid_files import read_grid_file
+from simulations.grid_options import OPTIONS, read_values
+from simulations.outputs import OUTPUTS
+from simulations.parts import WHOLE, Part
+from simulations.pools import LOCAL, open_pool
 from simulations.store import Store
 from simulations.task import Task
 
 __all__ = ["simulate"]
 
 FEW_EVENTS = 100  # of the rarer outcome, below which crude sampling is a poor tool
+MOST_LINES = 12  # about engines and hints, before they become noise
+
+Text = str | None
 
 
 def simulate(
-    width: Annotated[str | None, typer.Option(help="Widths to try, as 2,4,8 or 2:16:2.")] = None,
-    depth: Annotated[str | None, typer.Option(help="Numbers of hidden layers, as 50 or 10,100.")] = None,
-    widths: Annotated[str | None, typer.Option(help="Widths of one network, layer by layer, as 8,8,16.")] = None,
+    width: Annotated[Text, typer.Option(help="Widths, as 2,4,8 or 2:16:2.")] = None,
+    depth: Annotated[Text, typer.Option(help="Numbers of hidden layers, as 50 or 10,100.")] = None,
+    widths: Annotated[Text, typer.Option(help="Widths of one network, layer by layer, as 8,8,16.")] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
@@ -37,86 +44,92 @@ def simulate(
         ),
     ] = None,
     input_dim: Annotated[
-        int | None, typer.Option(help="Input dimension; by default the data's, for random sets the first width.")
+        Text, typer.Option(help="Input dimension; by default the data's, for random sets the first width.")
     ] = None,
-    input_seed: Annotated[int, typer.Option(help="Seed of random input sets.")] = 0,
+    input_seed: Annotated[Text, typer.Option(help="Seeds of random input sets.  [default: 0]")] = None,
     resample_inputs: Annotated[
         bool, typer.Option("--resample-inputs", help="Draw a fresh random input set for every network.")
     ] = False,
     data_dir: Annotated[
-        str | None, typer.Option(help="Folder of the MNIST and CIFAR-10 files.  [default: $NEURONDEATH_DATA]")
+        Text, typer.Option(help="Folder of the MNIST and CIFAR-10 files.  [default: $NEURONDEATH_DATA]")
     ] = None,
-    architecture: Annotated[str, typer.Option(help="plain, residual, skip, dense or batch_norm.")] = "plain",
-    block_depth: Annotated[int | None, typer.Option(help="Layers of a block of the skip architecture.")] = None,
-    activation: Annotated[str, typer.Option(help=f"{', '.join(ACTIVATIONS)}.")] = "relu",
-    tau: Annotated[float | None, typer.Option(help="Threshold of shifted and soft-threshold activations.")] = None,
-    m: Annotated[float | None, typer.Option(help="Clipping height, or limit of hard-tanh.")] = None,
-    slope: Annotated[float | None, typer.Option(help="Negative slope of leaky-relu.")] = None,
-    init: Annotated[str, typer.Option(help="he, gaussian, uniform, orthogonal or rai.")] = "he",
-    weight_variance: Annotated[float | None, typer.Option(help="sigma_w^2 of the weights, over the fan-in.")] = None,
-    bias_variance: Annotated[float, typer.Option(help="sigma_b^2 of Gaussian biases; 0 for none.")] = 0.0,
-    sign_flip: Annotated[str, typer.Option(help="none, layer or neuron.")] = "none",
-    estimator: Annotated[str, typer.Option(help="crude, conditional or splitting.")] = "crude",
-    engine: Annotated[str, typer.Option(help="auto, dense, gram or single.")] = "auto",
-    outputs: Annotated[str | None, typer.Option(help=f"Measure also, as a,b: {', '.join(OUTPUTS)}.")] = None,
+    architecture: Annotated[
+        Text, typer.Option(help="plain, residual, skip, dense or batch_norm.  [default: plain]")
+    ] = None,
+    block_depth: Annotated[Text, typer.Option(help="Layers of a block of the skip architecture.")] = None,
+    activation: Annotated[Text, typer.Option(help=f"{', '.join(ACTIVATIONS)}.  [default: relu]")] = None,
+    tau: Annotated[Text, typer.Option(help="Threshold of shifted and soft-threshold activations.")] = None,
+    m: Annotated[Text, typer.Option(help="Clipping height, or limit of hard-tanh.")] = None,
+    slope: Annotated[Text, typer.Option(help="Negative slope of leaky-relu.")] = None,
+    init: Annotated[Text, typer.Option(help="he, gaussian, uniform, orthogonal or rai.  [default: he]")] = None,
+    weight_variance: Annotated[Text, typer.Option(help="sigma_w^2 of the weights, over the fan-in.")] = None,
+    bias_variance: Annotated[
+        Text, typer.Option(help="sigma_b^2 of Gaussian biases, as 0,0.1 or 0:0.5:0.1.  [default: 0, none]")
+    ] = None,
+    sign_flip: Annotated[Text, typer.Option(help="none, layer or neuron.  [default: none]")] = None,
+    estimator: Annotated[Text, typer.Option(help="crude, conditional or splitting.  [default: crude]")] = None,
+    engine: Annotated[Text, typer.Option(help="auto, dense, gram or single.  [default: auto]")] = None,
+    outputs: Annotated[Text, typer.Option(help=f"Measure also, as a,b: {', '.join(OUTPUTS)}.")] = None,
     stream: Annotated[
-        str, typer.Option(help="Name of a random stream; tasks of one name draw common random numbers.")
-    ] = "",
-    trials: Annotated[int, typer.Option(help="Networks to sample for every task.")] = 1000,
+        Text, typer.Option(help="Name of a random stream; tasks of one name draw common random numbers.")
+    ] = None,
+    dtype: Annotated[Text, typer.Option(help="float32, or float64 to check it.  [default: float32]")] = None,
+    grid: Annotated[
+        Text, typer.Option(help="A TOML file of [[study]] tables with lists of these options, in place of them.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Stop at so many networks a task.  [default: 1000, if no other rule is given]")
+    ] = None,
+    relative_error: Annotated[
+        float | None,
+        typer.Option(help="Stop at this relative standard error of the rarer of alive and dead at the last layer."),
+    ] = None,
+    max_trials: Annotated[
+        int | None, typer.Option(help="Most networks a task that --relative-error may take.  [default: 1000000]")
+    ] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after this time; run again to go on.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the networks.")] = 0,
     workers: Annotated[str, typer.Option(help="Threads, or all.")] = "all",
+    scheduler: Annotated[
+        str, typer.Option(help="local, or the address of a Dask scheduler, as in tcp://HOST:8786.")
+    ] = LOCAL,
+    part: Annotated[
+        Text, typer.Option(help="I/N: do the I-th of N parts of the work; `neurondeath merge` joins their stores.")
+    ] = None,
     store: Annotated[
         str, typer.Option(help="Results store; made if missing, topped up if not.")
     ] = "neurondeath.sqlite",
-    dtype: Annotated[str, typer.Option(help="float32, or float64 to check it.")] = "float32",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the tasks, what is stored and what is to do; touch nothing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no hints on stderr.")] = False,
     output: FormatOption = Format.table,
 ) -> None:
     """Estimate P(alive) and the mean living ratio of random rectifier networks, layer by layer.
 
-    Every combination of width, depth and input set is a task. What the store already holds is not sampled again.
+    Every option of the networks and input sets may be a list, numbers also ranges first:last:step; every combination
+    is a task. What the store already holds is not sampled again.
     """
-    trials = check_count("--trials", trials)
+    given = {option: value for option, value in locals().items() if option in OPTIONS and value not in (None, False)}
+    goal = check_goal(trials, relative_error, max_trials, max_seconds, option=True)
     seed = check_count("--seed", seed, least=0)
     n_workers = check_workers("--workers", workers)
-    phi = read_activation(activation, tau=tau, m=m, slope=slope)
-    wanted = check_outputs("--outputs", outputs.split(",") if outputs else ())
-    sets: dict[tuple[str, int | None], InputSet] = {}
-    tasks: dict[str, Task] = {}
-    choices: list[str] = []
-    for layers, spec in product(read_layers(width, depth, widths), inputs or ["gaussian:64"]):
-        key = (spec, input_dim or own_dimension(spec, layers[0]))
-        if key not in sets:
-            sets[key] = input_set(
-                spec, dimension=key[1], seed=input_seed, name="--inputs", resample=resample_inputs, data_dir=data_dir
-            )
-        points = sets[key]
-        network = Network(
-            layers,
-            input_dim=points.dimension,
-            architecture=architecture,
-            activation=phi,
-            init=init,
-            weight_variance=weight_variance,
-            bias_variance=bias_variance,
-            sign_flip=sign_flip,
-            block_depth=block_depth,
-        )
-        picked = engine
-        if engine == "auto":
-            picked = "dense"
-            if estimator == "crude":
-                picked, reason = choose_engine(network, points, wanted)
-                choices.append(f"engine {picked} for widths {short_widths(layers)} on {spec}: {reason}")
-        task = Task(network, points, estimator=estimator, engine=picked, dtype=dtype, outputs=wanted, stream=stream)
-        tasks[task.task_id] = task
-    with Store(store) as results:
+    share = WHOLE if part is None else Part.parse(part, "--part")
+    made = make_grid(_studies(given, grid))
+    if dry_run:
+        show_plan(made.tasks, store, output, seed=seed, goal=goal, part=share, workers=n_workers)
+        return
+    with open_pool(n_workers, scheduler) as pool, Store(store) as results:
         if not quiet:
-            print(*choices, sep="\n", end="\n" if choices else "", file=sys.stderr)
-        run_tasks(list(tasks.values()), results, trials=trials, seed=seed, workers=n_workers, quiet=quiet)
-        simulations = [read_simulation(results, task_id, seed, task.description()) for task_id, task in tasks.items()]
+            _say(made.choices)
+        run_tasks(made.tasks, results, goal=goal, seed=seed, pool=pool, part=share, quiet=quiet)
+        sampled = [task for task in made.tasks if results.effort(task.task_id, seed)[0]]
+        simulations = [read_simulation(results, task.task_id, seed, task.description()) for task in sampled]
     if not quiet:
-        _hint(simulations, list(tasks.values()))
+        _say(_hints(simulations, sampled))
+        if len(sampled) < len(made.tasks):
+            why = "in other parts" if share != WHOLE else "not begun when the time was up: run the same command again"
+            _say([f"{len(made.tasks) - len(sampled)} of {len(made.tasks)} tasks have no trials here yet: {why}"])
     show_layers(
         simulations,
         output,
@@ -124,15 +137,42 @@ def simulate(
     )
 
 
-def _hint(simulations: Sequence[Simulation], tasks: Sequence[Task]) -> None:
+def _studies(given: dict[str, Any], grid: str | None) -> list[Study]:
+    """Read the grid from the options, or from a file."""
+    if grid is not None:
+        if given:
+            raise invalid("--grid", "stand alone: the file names all options", _spell(next(iter(given))))
+        return read_grid_file(grid)
+    factors = [
+        [{option: value} for value in read_values(_spell(option), option, given[option])]
+        for option in OPTIONS
+        if option in given
+    ]
+    return [Study(factors=factors, spell=_spell)]
+
+
+def _spell(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
+
+
+def _say(lines: Sequence[str]) -> None:
+    """Print messages, of many only the first."""
+    for line in lines[:MOST_LINES]:
+        print(line, file=sys.stderr)
+    if len(lines) > MOST_LINES:
+        print(f"... and {len(lines) - MOST_LINES} more lines like these", file=sys.stderr)
+
+
+def _hints(simulations: Sequence[Simulation], tasks: Sequence[Task]) -> list[str]:
     """Name a better estimator where crude sampling has seen too few of the rarer outcome."""
+    hints = []
     for simulation, task in zip(simulations, tasks, strict=True):
         rarer = min(simulation.alive[-1], simulation.death[-1]) * simulation.trials
         able = is_plain_gaussian(task.network, task.inputs, task.outputs) and task.engine != "single"
         if simulation.estimator == "crude" and able and rarer < FEW_EVENTS:
             outcome = "survival" if simulation.alive[-1] < 0.5 else "death"
-            print(
+            hints.append(
                 f"hint: {outcome} of widths {short_widths(task.network.widths)} on {task.inputs.spec} came up "
-                f"{rarer:.0f} times; --estimator conditional is far more precise",
-                file=sys.stderr,
+                f"{rarer:.0f} times; --estimator conditional is far more precise"
             )
+    return hints

@@ -1,0 +1,260 @@
+"""Any column of a results store against any other: estimates with their 95 % bands, beside the theory.
+
+Markers and bands: what was sampled. Lines: what the theory says of it, where it says anything. A curve is what shares
+the values of the grouping columns; by default these are the fewest settings that tell the rows of one x apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from figures.picture import colour, house_style, line_style, marker, new_figure
+from neurondeath_theory._result import format_number
+from neurondeath_theory._validation import invalid
+
+__all__ = ["draw_store_plot"]
+
+NORMAL_QUANTILE = 1.959963984540054  # of 95 %, two-sided
+MOST_CURVES = 32  # that a reader can tell apart with colours, markers and patience
+LABELS = {
+    "alive": "P(alive)",
+    "death": "P(dead)",
+    "depth": "depth (hidden layers)",
+    "n_layers": "depth (hidden layers)",
+    "log10_alive": "log10 P(alive)",
+    "log10_death": "log10 P(dead)",
+}
+SHORT = {"n_layers": "depth"}
+# in the order in which they are tried as names of curves
+GROUPING = (
+    "inputs",
+    "width",
+    "n_layers",
+    "architecture",
+    "block_depth",
+    "activation",
+    "init",
+    "weight_variance",
+    "bias_variance",
+    "sign_flip",
+    "estimator",
+    "engine",
+    "dtype",
+    "input_dim",
+    "input_seed",
+    "seed",
+    "widths",
+    "task_id",
+)
+
+Table = Mapping[str, Sequence[Any]]
+Floats = npt.NDArray[np.float64]
+
+
+def draw_store_plot(
+    table: Table,
+    *,
+    x: str = "depth",
+    y: str = "alive",
+    group_by: Sequence[str] | None = None,
+    bounds: bool = True,
+    log_x: bool = False,
+    log_y: bool = False,
+) -> Figure:
+    """Draw one column of a table of estimates against another.
+
+    Parameters
+    ----------
+    table : mapping of str to sequence
+        Rows of estimates, as `simulations.layer_table.layer_table` gives them.
+    x, y : str
+        Columns; x may hold words, y holds numbers. Rows without an x are left out.
+    group_by : sequence of str, optional
+        Columns whose values name a curve; by default the fewest settings that do.
+    bounds : bool
+        Draw what the theory says of `alive`, `death` and `living_ratio`.
+    log_x, log_y : bool
+        Logarithmic axes; what is not above 0 is left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The picture.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a column is missing or holds no numbers, two rows of a curve share an x, or there are too many curves.
+    """
+    for name, column in (("x", x), ("y", y), *(("group_by", column) for column in group_by or ())):
+        if column not in table:
+            raise invalid(name, "name a column of the results", column, f"they are {', '.join(table)}")
+    heights = _numbers("y", y, table[y])
+    words = any(isinstance(value, str) for value in table[x])
+    rows = [i for i, value in enumerate(table[x]) if value is not None and value == value and np.isfinite(heights[i])]
+    if log_y:
+        rows = [i for i in rows if heights[i] > 0.0]
+    if log_x:
+        if words:
+            raise invalid("log_x", "be left out for words", x)
+        rows = [i for i in rows if table[x][i] > 0.0]
+    if not rows:
+        raise invalid("y", f"have a value somewhere to draw against {x}", y)
+    groups = list(_own_groups(table, x, rows) if group_by is None else group_by)
+    curves = _curves(table, x, groups, rows)
+    ticks = list(dict.fromkeys(str(table[x][i]) for i in rows)) if words else []
+    with house_style():
+        figure = new_figure(4.6, 3.0)
+        axis = figure.subplots()
+        kinds: dict[str, Any] = {}
+        for index, members in enumerate(curves.values()):
+            at = [ticks.index(str(table[x][i])) if words else float(table[x][i]) for i in members]
+            order = np.argsort(at, kind="stable")
+            picked, places = [members[i] for i in order], np.array(at, dtype=np.float64)[order]
+            if words:  # side by side, so that no interval hides another
+                places += 0.6 * ((index + 0.5) / len(curves) - 0.5)
+            _draw_curve(axis, table, places, picked, y, heights, index, words)
+            if bounds:
+                reach = 0.3 / len(curves) if words else 0.0
+                kinds |= _draw_theory(axis, table, places, picked, y, index, reach)
+        axis.set_axisbelow(True)
+        if words:
+            axis.set_xticks(range(len(ticks)), ticks)
+        if log_x:
+            axis.set_xscale("log")
+        if log_y:
+            axis.set_yscale("log", nonpositive="mask")
+        axis.set_xlabel(LABELS.get(x, x.replace("_", " ")))
+        axis.set_ylabel(LABELS.get(y, y.replace("_", " ")))
+        handles = [
+            Line2D([], [], color=colour(i), marker=marker(i), linestyle="none", label=_label(groups, key))
+            for i, key in enumerate(curves)
+            if groups
+        ]
+        handles += [Line2D([], [], color="0.3", linestyle=style, label=label) for label, style in kinds.items()]
+        if handles:
+            figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3))
+    return figure
+
+
+def _numbers(name: str, column: str, values: Sequence[Any]) -> Floats:
+    if any(isinstance(value, str) for value in values):
+        raise invalid(name, "name a column of numbers", column)
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _own_groups(table: Table, x: str, rows: Sequence[int]) -> list[str]:
+    """Pick the columns that tell the rows of one x apart: each must split what the ones before have left together."""
+    groups: list[str] = []
+    apart = len({table[x][i] for i in rows})
+    for column in GROUPING:
+        if apart == len(rows):
+            break
+        if column == x or column not in table:
+            continue
+        keys = len({tuple(table[name][i] for name in (x, *groups, column)) for i in rows})
+        if keys > apart:
+            groups.append(column)
+            apart = keys
+    return groups
+
+
+def _curves(table: Table, x: str, groups: Sequence[str], rows: Sequence[int]) -> dict[tuple[Any, ...], list[int]]:
+    """Collect the rows of each curve."""
+    curves: dict[tuple[Any, ...], list[int]] = {}
+    for row in rows:
+        curves.setdefault(tuple(table[name][row] for name in groups), []).append(row)
+    curves = dict(sorted(curves.items(), key=lambda curve: [_rank(value) for value in curve[0]]))
+    if len(curves) > MOST_CURVES:
+        raise invalid("group_by", f"make at most {MOST_CURVES} curves", len(curves), "leave rows out with a condition")
+    for members in curves.values():
+        places: dict[Any, int] = {}
+        for row in members:
+            other = places.setdefault(table[x][row], row)
+            if other != row:
+                differ = [
+                    name for name in (*GROUPING, "depth") if name in table and table[name][row] != table[name][other]
+                ]
+                remedy = f"two rows of one curve differ in {', '.join(differ[:3]) or 'nothing'}"
+                raise invalid("group_by", "tell the rows of one x apart", ",".join(groups), remedy)
+    return curves
+
+
+def _rank(value: Any) -> tuple[bool, Any]:
+    """Order values, None first and numbers before words."""
+    return isinstance(value, str), -np.inf if value is None else value
+
+
+def _draw_curve(
+    axis: Axes,
+    table: Table,
+    places: Floats,
+    rows: Sequence[int],
+    y: str,
+    heights: Floats,
+    index: int,
+    words: bool,
+) -> None:
+    low, high = _band(table, y, heights, rows)
+    if words:
+        errors = np.maximum([heights[rows] - low, high - heights[rows]], 0.0)
+        axis.errorbar(places, heights[rows], yerr=errors, color=colour(index), marker=marker(index), linestyle="none")
+        return
+    axis.fill_between(places, low, high, color=colour(index), alpha=0.22, linewidth=0)
+    axis.plot(places, heights[rows], color=colour(index), marker=marker(index), linestyle="none")
+
+
+def _band(table: Table, y: str, heights: Floats, rows: Sequence[int]) -> tuple[Floats, Floats]:
+    """Give the 95 % limits of what is drawn; the value itself where no error is known."""
+    values = heights[rows]
+    if y in ("alive", "death"):
+        low, high = (_numbers("y", name, table[name])[rows] for name in ("low", "high"))
+        return (low, high) if y == "alive" else (1.0 - high, 1.0 - low)
+    if f"{y}_stderr" in table:
+        reach = NORMAL_QUANTILE * np.nan_to_num(_numbers("y", y, table[f"{y}_stderr"])[rows])
+        return values - reach, values + reach
+    return values, values
+
+
+def _draw_theory(
+    axis: Axes, table: Table, places: Floats, rows: Sequence[int], y: str, index: int, reach: float
+) -> dict[str, Any]:
+    """Draw what is known of a curve, of words `reach` to both sides; gives the line style of every kind of line."""
+    if y in ("alive", "death"):
+        names = ("lower_bound", "upper_bound")
+        lines = {name.replace("_", " "): _numbers("y", name, table[name])[rows] for name in names if name in table}
+        if y == "death":
+            lines = {
+                "lower bound": 1.0 - lines["upper bound"],
+                "upper bound": 1.0 - lines["lower bound"],
+            }
+    elif y == "living_ratio":
+        names = ("expected_living_ratio", "living_ratio_at_least")
+        labels = {"expected_living_ratio": "exact mean", "living_ratio_at_least": "guarantee"}
+        lines = {labels[name]: _numbers("y", name, table[name])[rows] for name in names if name in table}
+    else:
+        return {}
+    kinds = {}
+    for number, (label, values) in enumerate(lines.items()):
+        if np.isfinite(values).any():
+            look = {"color": colour(index), "linestyle": line_style(number), "linewidth": 0.9}
+            if reach:
+                axis.hlines(values, places - reach, places + reach, **look)
+            else:
+                axis.plot(places, values, **look)
+            kinds[label] = line_style(number)
+    return kinds
+
+
+def _label(groups: Sequence[str], key: Sequence[Any]) -> str:
+    """Name a curve: words speak for themselves, numbers with their column."""
+    parts = [
+        value if isinstance(value, str) else f"{SHORT.get(name, name.replace('_', ' '))} {format_number(value, 4)}"
+        for name, value in zip(groups, key, strict=True)
+    ]
+    return ", ".join(parts)

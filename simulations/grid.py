@@ -1,0 +1,190 @@
+"""Grids of tasks: every combination of lists of options, some of which may move together.
+
+A study is a product of factors. A factor is a list of settings, each of which gives one or several options a value:
+widths 4 and 8 are one factor of two settings; widths that come with depths of their own are one factor too. An option
+that only some values of another take (tau, m and slope: of the activation; weight_variance: of the init; block_depth:
+of the architecture) is left out of the combinations that do not take it, as long as others in the study do.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Any
+
+from neurondeath_theory._console import MOST_LAYERS, short_widths
+from neurondeath_theory._validation import invalid
+from neurondeath_theory.errors import NeuronDeathError
+from neurondeath_theory.network import INITS, Network
+from simulations.commands._activations import ACTIVATIONS, read_activation
+from simulations.engine_choice import choose_engine
+from simulations.inputs import InputSet, input_set, own_dimension
+from simulations.task import Task
+
+__all__ = ["Study", "TaskGrid", "make_grid"]
+
+MOST_TASKS = 100_000
+NETWORK_OPTIONS = ("architecture", "init", "weight_variance", "bias_variance", "sign_flip", "block_depth")
+# option that not all values of another take: (that other option, the values that take it)
+TAKEN_BY = {
+    option: ("activation", tuple(name for name, (_, takes) in ACTIVATIONS.items() if option in takes))
+    for option in ("tau", "m", "slope")
+} | {
+    "weight_variance": ("init", tuple(init for init in INITS if init not in ("he", "rai"))),
+    "block_depth": ("architecture", ("skip",)),
+}
+USUAL = {"activation": "relu", "init": "he", "architecture": "plain"}
+
+Setting = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A product of factors.
+
+    Parameters
+    ----------
+    factors : sequence of sequences of settings
+        What is varied, the slowest first.
+    spell : callable
+        Gives an option's name in error messages.
+    place : str
+        Where the study stands, for errors of combinations; "" for a command line.
+    """
+
+    factors: Sequence[Sequence[Setting]]
+    spell: Callable[[str], str]
+    place: str = ""
+
+    def __len__(self) -> int:
+        """Give the number of combinations."""
+        return prod(len(factor) for factor in self.factors)
+
+    def combinations(self) -> Iterator[dict[str, Any]]:
+        """Give every combination of options."""
+        values: dict[str, set[Any]] = {}
+        for factor in self.factors:
+            for setting in factor:
+                for option in setting.keys() & USUAL.keys():
+                    values.setdefault(option, set()).add(setting[option])
+        for settings in product(*self.factors):
+            combined = {option: value for setting in settings for option, value in setting.items()}
+            for option, (owner, takers) in TAKEN_BY.items():
+                takes = combined.get(owner, USUAL[owner]) in takers
+                if option in combined and not takes and not values.get(owner, set()).isdisjoint(takers):
+                    del combined[option]
+            yield combined
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskGrid:
+    """The tasks of studies, each once.
+
+    Attributes
+    ----------
+    tasks : tuple of Task
+        In the order of the studies.
+    choices : tuple of str
+        Which engine was chosen, and why, where the choice was left open.
+    """
+
+    tasks: tuple[Task, ...]
+    choices: tuple[str, ...]
+
+
+def make_grid(studies: Sequence[Study]) -> TaskGrid:
+    """Make the tasks of all studies; a task that comes twice is one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a combination means nothing, an input set cannot be made, or there are more than 100,000 combinations.
+
+    Examples
+    --------
+    >>> study = Study(factors=[[{"width": 4}, {"width": 8}], [{"depth": 10}]], spell=str)
+    >>> [str(task.network) for task in make_grid([study]).tasks]
+    ['plain relu network 4 -> 4x10, he init', 'plain relu network 8 -> 8x10, he init']
+    """
+    count = sum(len(study) for study in studies)
+    if count > MOST_TASKS:
+        raise invalid("the grid", f"have at most {MOST_TASKS} tasks", count)
+    tasks: dict[str, Task] = {}
+    choices: dict[str, None] = {}
+    sets: dict[tuple[Any, ...], InputSet] = {}
+    layers = 0
+    for study in studies:
+        for combination in study.combinations():
+            try:
+                widths = _widths(combination, study.spell)
+                layers += len(widths)
+                if layers > MOST_LAYERS:
+                    raise invalid(study.spell("depth"), f"ask for at most {MOST_LAYERS} layers in all", layers)
+                task, choice = _make_task(combination, widths, sets, study.spell)
+            except NeuronDeathError as error:
+                if not study.place or study.place in str(error):
+                    raise
+                raise type(error)(f"{study.place}: {error}") from None
+            tasks[task.task_id] = task
+            choices |= dict.fromkeys(choice)
+    return TaskGrid(tasks=tuple(tasks.values()), choices=tuple(choices))
+
+
+def _widths(combination: Setting, spell: Callable[[str], str]) -> Sequence[int]:
+    if "widths" in combination:
+        if "width" in combination or "depth" in combination:
+            given = short_widths(combination["widths"])
+            raise invalid(spell("widths"), f"stand alone, without {spell('width')} and {spell('depth')}", given)
+        return tuple(combination["widths"])
+    for option in ("width", "depth"):
+        if option not in combination:
+            remedy = f"give {spell('width')} and {spell('depth')}, or {spell('widths')} as 8,8,16"
+            raise invalid(spell(option), "be given", None, remedy)
+    if combination["depth"] > MOST_LAYERS:
+        raise invalid(spell("depth"), f"ask for at most {MOST_LAYERS} layers in all", combination["depth"])
+    return [combination["width"]] * combination["depth"]
+
+
+def _make_task(
+    combination: Setting, widths: Sequence[int], sets: dict[tuple[Any, ...], InputSet], spell: Callable[[str], str]
+) -> tuple[Task, list[str]]:
+    """Make a task, and say which engine was chosen for it."""
+    points = _input_set(combination, widths[0], sets, spell)
+    given = {option: combination[option] for option in NETWORK_OPTIONS if option in combination}
+    phi = read_activation(
+        combination.get("activation", "relu"),
+        tau=combination.get("tau"),
+        m=combination.get("m"),
+        slope=combination.get("slope"),
+    )
+    network = Network(widths, input_dim=points.dimension, activation=phi, **given)
+    estimator, engine = combination.get("estimator", "crude"), combination.get("engine", "auto")
+    outputs = combination.get("outputs", ())
+    choice = []
+    if engine == "auto":
+        engine = "dense"
+        if estimator == "crude":
+            engine, reason = choose_engine(network, points, outputs)
+            choice.append(f"engine {engine} for widths {short_widths(widths)} on {points.spec}: {reason}")
+    settings = {option: combination[option] for option in ("dtype", "stream") if option in combination}
+    return Task(network, points, estimator=estimator, engine=engine, outputs=outputs, **settings), choice
+
+
+def _input_set(
+    combination: Setting, width: int, sets: dict[tuple[Any, ...], InputSet], spell: Callable[[str], str]
+) -> InputSet:
+    """Make an input set, each only once."""
+    spec = combination.get("inputs", "gaussian:64")
+    dimension = combination.get("input_dim") or own_dimension(spec, width)
+    seed, resample = combination.get("input_seed", 0), combination.get("resample_inputs", False)
+    key = (spec, dimension, seed, resample)
+    if key not in sets:
+        sets[key] = input_set(
+            spec,
+            dimension=dimension,
+            seed=seed,
+            name=spell("inputs"),
+            resample=resample,
+            data_dir=combination.get("data_dir"),
+        )
+    return sets[key]

@@ -1,0 +1,50 @@
+"""Where a shard was sampled: results are the same bits on one CPU type and version, elsewhere only statistically."""
+
+import platform
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from neurondeath_theory._version import __version__
+
+__all__ = ["Provenance", "cpu_name"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Who sampled a shard, and when.
+
+    Attributes
+    ----------
+    version : str
+        Of neurondeath.
+    cpu : str
+        Type of the processor; empty where it was not noted.
+    finished : float
+        Seconds since 1970.
+    """
+
+    version: str
+    cpu: str
+    finished: float
+
+    @classmethod
+    def here(cls) -> "Provenance":
+        """Describe this process, now."""
+        return cls(version=__version__, cpu=cpu_name(), finished=time.time())
+
+    def __str__(self) -> str:
+        day = time.strftime("%Y-%m-%d", time.gmtime(self.finished))
+        return f"version {self.version} on {self.cpu or 'an unknown processor'}, {day}"
+
+
+@cache
+def cpu_name() -> str:
+    """Name the type of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "") or platform.processor() or platform.machine()

@@ -1,0 +1,89 @@
+"""What is inside a store: its tables, the mark and number of its schema, and how an older schema becomes this one.
+
+Schema 1: a shard's key ended with its start and nothing guarded the rows.
+Schema 2: the key ends with start and stop, so that what is done is read without the statistics and an overlap is found
+in logarithmic time; a row carries the CPU type it was sampled on; shards and tasks have checksums.
+"""
+
+import sqlite3
+import zlib
+
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "create_tables", "migrate", "row_checksum", "task_checksum"]
+
+APPLICATION_ID = 0x4E44_5354  # "NDST"
+SCHEMA_VERSION = 2
+
+TASKS = """
+CREATE TABLE tasks (
+    task_id TEXT PRIMARY KEY,
+    description TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+
+# the statistics come last: what stands behind a long column is slow to reach
+SHARDS = """
+CREATE TABLE shards (
+    task_id TEXT NOT NULL REFERENCES tasks,
+    seed INTEGER NOT NULL,
+    start INTEGER NOT NULL CHECK (start >= 0),
+    stop INTEGER NOT NULL CHECK (stop > start),
+    cpu_seconds REAL NOT NULL,
+    version TEXT NOT NULL,
+    cpu TEXT NOT NULL,
+    finished REAL NOT NULL,
+    checksum INTEGER NOT NULL,
+    statistics BLOB NOT NULL,
+    PRIMARY KEY (task_id, seed, start, stop)
+)
+"""
+
+# stored shards do not overlap, so of those that start before the new one stops only the last can reach into it
+NEVER_OVERLAP = """
+CREATE TRIGGER shards_never_overlap BEFORE INSERT ON shards
+WHEN NEW.start < (
+    SELECT stop FROM shards WHERE task_id = NEW.task_id AND seed = NEW.seed AND start < NEW.stop
+    ORDER BY start DESC LIMIT 1
+)
+BEGIN SELECT RAISE(ABORT, 'overlap'); END
+"""
+
+
+def row_checksum(task_id: str, seed: int, start: int, stop: int, packed: bytes) -> int:
+    """CRC-32 of a shard's key and its packed statistics: it tells a row that is not as it was written."""
+    return zlib.crc32(packed, zlib.crc32(f"{task_id} {seed} {start} {stop}".encode()))
+
+
+def task_checksum(task_id: str, description: str) -> int:
+    """CRC-32 of a task's id and description."""
+    return zlib.crc32(f"{task_id} {description}".encode())
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make an empty store, within the caller's transaction."""
+    for statement in (TASKS, SHARDS, NEVER_OVERLAP):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def migrate(connection: sqlite3.Connection, found: int) -> None:
+    """Bring a store of the older schema `found` to this one, within the caller's transaction."""
+    if found == 1:
+        connection.create_function("row_checksum", 5, row_checksum, deterministic=True)
+        connection.create_function("task_checksum", 2, task_checksum, deterministic=True)
+        connection.execute("DROP TRIGGER shards_never_overlap")
+        connection.execute("ALTER TABLE shards RENAME TO shards_1")
+        connection.execute("ALTER TABLE tasks RENAME TO tasks_1")
+        for statement in (TASKS, SHARDS, NEVER_OVERLAP):
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO tasks SELECT task_id, description, task_checksum(task_id, description) FROM tasks_1"
+        )
+        connection.execute(
+            "INSERT INTO shards SELECT task_id, seed, start, stop, cpu_seconds, version, '', finished, "
+            "row_checksum(task_id, seed, start, stop, statistics), statistics FROM shards_1 ORDER BY rowid"
+        )
+        connection.execute("DROP TABLE shards_1")
+        connection.execute("DROP TABLE tasks_1")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -1,0 +1,39 @@
+"""`python -m tests.faults.acknowledging LOG ARGUMENTS...`: the command `neurondeath`, noting what it has committed.
+
+A line is written to LOG when `Store.add_many` has returned: from then on the shard may never be lost.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable
+
+from neurondeath.__main__ import main
+from simulations.shards import Shard, pack_statistics
+from simulations.store import Store
+
+
+def line(shard: Shard) -> str:
+    digest = hashlib.sha256(pack_statistics(shard.statistics)).hexdigest()
+    return f"{shard.task_id} {shard.seed} {shard.start} {shard.stop} {digest}\n"
+
+
+def acknowledge(log: str) -> None:
+    """Have every store of this process note what it has committed."""
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    add_many = Store.add_many
+
+    def add_and_tell(self: Store, shards: Iterable[Shard]) -> int:
+        given = list(shards)
+        added = add_many(self, given)
+        if self.path != ":memory:" and not self._connection.in_transaction:
+            os.write(file, "".join(line(shard) for shard in given).encode())
+        return added
+
+    Store.add_many = add_and_tell  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    acknowledge(sys.argv[1])
+    sys.argv = ["neurondeath", *sys.argv[2:]]
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""kill -9 at random moments: no finished shard is lost, none is there twice, and the end is as without a kill."""
+
+import random
+import signal
+import time
+
+import pytest
+
+from tests.faults.runs import Study
+
+STUDIES = [
+    ("--width 4,6 --depth 40 --inputs gaussian:32 --workers 2", 150_000),
+    ("--width 8 --depth 20,30 --inputs gaussian:32 --estimator conditional --workers 1", 8000),
+    ("--width 3 --depth 30 --inputs gaussian:16 --outputs variance,dead_units --workers 4", 250_000),
+    ("--width 2:5 --depth 10 --inputs rays --input-dim 1 --workers 2", 100_000),
+]
+
+
+def kill_and_resume(folder, options, trials, *, seed, kills):
+    """Kill a run and start it again, over and over, then let it end; gives the kills it took."""
+    choose = random.Random(seed)
+    study = Study(folder / "killed", f"{options} --seed {seed}", trials)
+    killed = 0
+    while killed < kills:
+        process = study.start()
+        if choose.random() < 0.4:
+            time.sleep(choose.uniform(0.0, 1.5))
+        elif study.wait_for(len(study.acknowledged()) + choose.choice((1, 1, 2, 5)), process):
+            time.sleep(choose.uniform(0.0, 0.03))
+        if ended := process.poll() is not None:
+            assert process.returncode == 0, process.stderr.read()
+        process.kill()
+        process.communicate()
+        killed += not ended and process.returncode == -signal.SIGKILL
+        study.check()
+        if ended:
+            break
+    study.finish()
+    n_shards = study.check()
+    whole = Study(folder / "whole", f"{options} --seed {seed}", trials)
+    whole.finish()
+    study.assert_same_as(whole)
+    assert n_shards == len(whole.acknowledged()) > 2
+    return killed
+
+
+@pytest.mark.faults
+def test_two_hundred_kills(tmp_path):
+    killed, seed = 0, 0
+    while killed < 200:
+        options, trials = STUDIES[seed % len(STUDIES)]
+        killed += kill_and_resume(tmp_path / str(seed), options, trials, seed=seed, kills=min(20, 200 - killed))
+        seed += 1
+        print(f"{killed} kills in {seed} studies")
+        assert seed < 100
+
+
+def test_a_few_kills(tmp_path):
+    options, trials = STUDIES[0]
+    assert kill_and_resume(tmp_path, options, trials // 6, seed=1, kills=3) >= 2
