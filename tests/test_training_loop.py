@@ -151,6 +151,13 @@ def test_measurements_against_counting_by_hand():
     zeros = sum(int((p == 0).sum()) for p in model.parameters())
     assert zeros == 64
     assert measured["active_parameters"] == measured["parameters"] - zeros
+    alive = [(h != 0).any(0) for h in hidden]
+    by_hand = 64 * (int(alive[0].sum()) - int(alive[0][5]))  # incoming weights of live units, biases below
+    together = (hidden[0] != 0).float().T @ (hidden[1] != 0).float()  # a weight learns where both its ends are active
+    by_hand += int((together > 0).sum()) + int(alive[1].sum()) * 10
+    by_hand += int(alive[0].sum()) + int(alive[1].sum()) + 10
+    assert measured["live_parameters"] == by_hand
+    assert all(p.grad is None for p in model.parameters())
     assert measured["weight_sparsity"] == pytest.approx(64 / (64 * 11 + 11 * 7 + 7 * 10))
 
 

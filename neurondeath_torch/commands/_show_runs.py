@@ -18,7 +18,7 @@ SHOWN = (
     "dynamic_dnr",
     "activation_sparsity",
     "weight_sparsity",
-    "active_parameters",
+    "live_parameters",
 )
 
 

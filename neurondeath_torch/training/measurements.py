@@ -8,6 +8,8 @@
     static_dnr, dynamic_dnr               dead neuron rates of liu2022
     dead_by_activation, sparsity_by_activation    the same an activation, in the order of execution
     parameters, active_parameters         entries of all parameters, and those that are not zero
+    live_parameters                       active ones that learn: their gradient on those training images is not zero,
+                                          which a dead unit's weights, in and out, never have
     weight_sparsity                       share of zeros in the weights of linear and convolutional layers
 
 Of a network whose loss is no longer finite only the losses and accuracies are measured; the rest is None.
@@ -30,6 +32,7 @@ __all__ = ["TAU", "measure_epoch"]
 TAU = 0.1  # of dormancy, as Sokar et al. 2023 have it for supervised learning
 CHUNK = 1024  # images of a forward pass
 NO_UNITS = (
+    "live_parameters",
     "units",
     "dead_units",
     "dormant_units",
@@ -41,7 +44,6 @@ NO_UNITS = (
 )
 
 
-@torch.no_grad()
 def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dict[str, Any]:
     """Measure a network; its mode and its statistics stay as they are.
 
@@ -77,11 +79,16 @@ def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dic
             return {**measured, **dict.fromkeys(NO_UNITS)}
         with DeadUnitMonitor(model) as monitor:
             _evaluate(model, train)
-        return {**measured, **_units(monitor.report(tau=TAU))}
+        return {
+            **measured,
+            "live_parameters": _count_live_parameters(model, train),
+            **_units(monitor.report(tau=TAU)),
+        }
     finally:
         model.train(was_training)
 
 
+@torch.no_grad()
 def _evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
     """Mean loss and accuracy."""
     loss, right = 0.0, 0
@@ -101,6 +108,20 @@ def _count_parameters(model: nn.Module) -> dict[str, Any]:
         "active_parameters": sum(int(torch.count_nonzero(parameter)) for parameter in model.parameters()),
         "weight_sparsity": 1.0 - kept / n_weights,
     }
+
+
+def _count_live_parameters(model: nn.Module, split: Split) -> int:
+    """Count entries with a gradient; in the weights of layers, pruned entries do not count."""
+    model.zero_grad()
+    for images, classes in zip(torch.split(split.images, CHUNK), torch.split(split.classes, CHUNK), strict=True):
+        F.cross_entropy(model(images), classes, reduction="sum").backward()  # type: ignore[no-untyped-call]
+    live = 0
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            learns = parameter.grad != 0
+            live += int((learns & (parameter != 0) if parameter.dim() > 1 else learns).sum())
+    model.zero_grad()
+    return live
 
 
 def _units(report: DeadUnitReport) -> dict[str, Any]:
