@@ -19,13 +19,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
-from neurondeath_torch.activate_while_pruning import ActivateWhilePruning
-from neurondeath_torch.demon_pruning import DemonPruning
-from neurondeath_torch.penalty_schedules import Constant
-from neurondeath_torch.redo import ReDo
-from neurondeath_torch.structured_pruning import StructuredPruning
-from neurondeath_torch.synaptic_stripping import SynapticStripping
-from neurondeath_torch.training_method import NoMethod, TrainingMethod
+from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning
+from neurondeath_torch.methods.demon_pruning import DemonPruning
+from neurondeath_torch.methods.penalty_schedules import Constant
+from neurondeath_torch.methods.redo import ReDo
+from neurondeath_torch.methods.structured_pruning import StructuredPruning
+from neurondeath_torch.methods.synaptic_stripping import SynapticStripping
+from neurondeath_torch.methods.training_method import NoMethod, TrainingMethod
 
 ROUNDS = 30
 CLASSES = 10

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from neurondeath_torch.monitor import DeadUnitMonitor
+from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
 ROUNDS = 20
 SECONDS = 0.02  # a measurement lasts at least so long

@@ -64,10 +64,10 @@ def rival_seconds(width: int, depth: int) -> float:
 def engine_run(width: int, depth: int, estimator: str, trials: int, workers: int):  # type: ignore[no-untyped-def]
     """Seconds and estimates of the engine, warm."""
     from neurondeath_theory.network import Network
-    from simulations.driver import run_tasks
-    from simulations.estimates import read_simulation
+    from simulations.estimation.estimates import read_simulation
     from simulations.inputs import input_set
-    from simulations.store import Store
+    from simulations.stores.store import Store
+    from simulations.sweeps.driver import run_tasks
     from simulations.task import Task
 
     task = Task(Network([width] * depth), input_set(f"gaussian:{POINTS}", dimension=width), estimator=estimator)

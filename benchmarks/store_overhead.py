@@ -16,9 +16,9 @@ import numpy as np
 
 from neurondeath_theory.network import Network
 from simulations.inputs import input_set
-from simulations.merging import merge_stores
-from simulations.shards import Shard, sum_statistics
-from simulations.store import Store
+from simulations.stores.merging import merge_stores
+from simulations.stores.shards import Shard, sum_statistics
+from simulations.stores.store import Store
 from simulations.task import Task
 
 DEPTH = 50

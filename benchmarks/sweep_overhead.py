@@ -16,11 +16,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from neurondeath_theory.network import Network
-from simulations.driver import run_tasks
-from simulations.estimates import read_simulation
+from simulations.estimation.estimates import read_simulation
 from simulations.inputs import input_set
-from simulations.pools import LOCAL, open_pool
-from simulations.store import Store
+from simulations.stores.store import Store
+from simulations.sweeps.driver import run_tasks
+from simulations.sweeps.pools import LOCAL, open_pool
 from simulations.task import Task
 
 

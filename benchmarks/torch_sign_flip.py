@@ -23,8 +23,8 @@ from torch import nn
 from neurondeath_theory.errors import NeuronDeathError
 from neurondeath_theory.sign_flip import sign_flip_guarantee
 from neurondeath_theory.survival import survival_bounds
-from neurondeath_torch.initialisation import he_
-from neurondeath_torch.sign_flipping import sign_flip_
+from neurondeath_torch.initialising.initialisation import he_
+from neurondeath_torch.initialising.sign_flipping import sign_flip_
 from simulations.image_files import read_images
 
 

@@ -14,7 +14,7 @@ from figures.picture import COLUMN, colour, draw_estimates, house_style, line_st
 from figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath_theory.absorbing_walk import absorbed_probability
 from simulations.counter_random import stream_key, stream_normals
-from simulations.estimates import exact_interval
+from simulations.estimation.estimates import exact_interval
 
 __all__ = ["CAPTION", "compute", "draw"]
 

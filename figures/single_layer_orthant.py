@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from figures.picture import COLUMN, draw_estimates, house_style, new_figure
 from figures.tables import Record, Table, rows, tabulate
 from neurondeath_theory.network import Network
-from simulations.estimates import Simulation
+from simulations.estimation.estimates import Simulation
 from simulations.monte_carlo import simulate
 
 __all__ = ["CAPTION", "compute", "draw"]

@@ -71,7 +71,7 @@ def draw_store_plot(
     Parameters
     ----------
     table : mapping of str to sequence
-        Rows of estimates, as `simulations.layer_table.layer_table` gives them.
+        Rows of estimates, as `simulations.estimation.layer_table.layer_table` gives them.
     x, y : str
         Columns; x may hold words, y holds numbers. Rows without an x are left out.
     group_by : sequence of str, optional

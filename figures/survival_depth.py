@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from figures.picture import colour, draw_estimates, house_style, marker, new_figure, thinned
 from figures.tables import Table, distinct, rows, tabulate
 from neurondeath_theory.network import Network
-from simulations.estimates import Simulation
+from simulations.estimation.estimates import Simulation
 from simulations.monte_carlo import simulate
 
 __all__ = ["CAPTION", "compute", "draw", "draw_survival_depth"]

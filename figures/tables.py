@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.errors import NeuronDeathError
-from simulations.estimates import Simulation
+from simulations.estimation.estimates import Simulation
 
 __all__ = [
     "Record",

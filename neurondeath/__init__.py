@@ -37,9 +37,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "SafeRegion": "neurondeath_theory.design",
         "SafeWidth": "neurondeath_theory.sparse_networks",
         "SignFlipGuarantee": "neurondeath_theory.sign_flip",
-        "Simulation": "simulations.estimates",
+        "Simulation": "simulations.estimation.estimates",
         "SparseSurvival": "neurondeath_theory.sparse_networks",
-        "Store": "simulations.store",
+        "Store": "simulations.stores.store",
         "SurvivalBounds": "neurondeath_theory.survival",
         "TwoPointSurvival": "neurondeath_theory.two_point",
         "VarianceChain": "neurondeath_theory.finite_width",
@@ -49,8 +49,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "activation_sparsity": "neurondeath_theory.variance",
         "advise": "neurondeath_theory.advice",
         "batch_norm_statement": "neurondeath_theory.remedies",
-        "bernoulli_confidence_sequence": "simulations.confidence_sequences",
-        "bounded_mean_confidence_sequence": "simulations.confidence_sequences",
+        "bernoulli_confidence_sequence": "simulations.estimation.confidence_sequences",
+        "bounded_mean_confidence_sequence": "simulations.estimation.confidence_sequences",
         "bounds_that_hold": "neurondeath_theory.network_bounds",
         "check": "paper_check.verification",
         "chi1": "neurondeath_theory.variance",
@@ -80,7 +80,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "leaky_relu": "neurondeath_theory.activations",
         "log_width_schedule": "neurondeath_theory.schedules",
         "max_depth": "neurondeath_theory.design",
-        "merge_stores": "simulations.merging",
+        "merge_stores": "simulations.stores.merging",
         "min_width": "neurondeath_theory.design",
         "one_dimensional_survival": "neurondeath_theory.born_dead",
         "pair_survival": "neurondeath_theory.two_point",
@@ -194,11 +194,15 @@ if TYPE_CHECKING:
     from neurondeath_theory.variance_fixed_points import fixed_points as fixed_points
     from paper_check.citations import cite as cite
     from paper_check.verification import check as check
-    from simulations.confidence_sequences import bernoulli_confidence_sequence as bernoulli_confidence_sequence
-    from simulations.confidence_sequences import bounded_mean_confidence_sequence as bounded_mean_confidence_sequence
-    from simulations.estimates import Simulation as Simulation
+    from simulations.estimation.confidence_sequences import (
+        bernoulli_confidence_sequence as bernoulli_confidence_sequence,
+    )
+    from simulations.estimation.confidence_sequences import (
+        bounded_mean_confidence_sequence as bounded_mean_confidence_sequence,
+    )
+    from simulations.estimation.estimates import Simulation as Simulation
     from simulations.inputs import InputSet as InputSet
     from simulations.inputs import input_set as input_set
-    from simulations.merging import merge_stores as merge_stores
     from simulations.monte_carlo import simulate as simulate
-    from simulations.store import Store as Store
+    from simulations.stores.merging import merge_stores as merge_stores
+    from simulations.stores.store import Store as Store

@@ -13,7 +13,8 @@ claim. The format:
     domain = "widths 1 to 30, depths 1 to 100"
     figure = "survival_depth"          # optional: a name that `neurondeath figures list` shows
     erratum = ""                       # optional: in which restricted sense it holds
-    expected = "CONFIRMED"             # or REFUTED (with an erratum), or NOT TESTED (with a reason, without checks)
+    expected = "CONFIRMED"             # or REFUTED (with an erratum), INCONCLUSIVE (with a reason), or NOT TESTED
+                                       # (with a reason, without checks)
     reason = ""
 
     [[claim.check]]
@@ -50,7 +51,7 @@ from paper_check.evidence import ROUTES, Verdict
 __all__ = ["Check", "Claim", "Mutation", "packaged_claims", "read_claims", "select_claims"]
 
 CHECKER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-EXPECTED = (Verdict.CONFIRMED, Verdict.REFUTED, Verdict.NOT_TESTED)
+EXPECTED = (Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.NOT_TESTED)
 CLAIM_FIELDS: dict[str, type] = {
     "id": str,
     "paper": str,
@@ -227,6 +228,8 @@ def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) 
     )
     if expected == Verdict.REFUTED and not entry.get("erratum"):
         raise invalid(f"{place}, erratum", "say what holds instead where REFUTED is expected", entry.get("erratum"))
+    if expected == Verdict.INCONCLUSIVE and not entry.get("reason"):
+        raise invalid(f"{place}, reason", "be given where INCONCLUSIVE is expected", entry.get("reason"))
     if expected == Verdict.NOT_TESTED and (checks or not entry.get("reason")):
         raise invalid(f"{place}, reason", "be given, and no check, where NOT TESTED is expected", entry.get("reason"))
     if expected != Verdict.NOT_TESTED and not checks:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from neurondeath_theory._validation import check_choice
 from paper_check.evidence import Verdict
-from simulations.estimates import Simulation, exact_interval
+from simulations.estimation.estimates import Simulation, exact_interval
 
 __all__ = [
     "RELATIONS",

@@ -38,6 +38,8 @@ class Setting:
         Threads of a simulation; all cores by default.
     store : path, optional
         Results store of the simulations.
+    studies : path, optional
+        Folder with tables of studies of trainings; by default those that come with the project.
     """
 
     full: bool = False
@@ -45,6 +47,7 @@ class Setting:
     false_alarm: float = 1e-6
     workers: int | None = None
     store: Path | None = None
+    studies: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,9 +83,7 @@ def _odd(report: Report) -> Sequence[str]:
             if one.verdict != Verdict.REFUTED
         ]
     return [
-        f"{item.claim.id}: {item.verdict.value}, but {item.claim.expected.value} is expected"
-        for item in report.claims
-        if not item.as_expected
+        f"{item.claim.id}: {item.verdict.value}, but {item.claim.expected.value} is expected" for item in report.odd
     ]
 
 

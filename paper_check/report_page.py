@@ -19,7 +19,7 @@ from paper_check.evidence import Evidence, Verdict
 from paper_check.papers import PAPERS
 from paper_check.report import versions
 from paper_check.verification import CheckedClaim, Report
-from simulations.driver import Interrupted
+from simulations.sweeps.interruption import Interrupted
 
 __all__ = ["formula_markup", "page"]
 

@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 from neurondeath_theory._validation import check_count, check_flag, invalid
 from neurondeath_theory.network import Network
-from simulations.driver import check_workers, run_tasks
 from simulations.engine_choice import choose_engine
-from simulations.estimates import Simulation, read_simulation
-from simulations.goals import check_goal
+from simulations.estimation.estimates import Simulation, read_simulation
+from simulations.estimation.outputs import check_outputs
 from simulations.inputs import InputSet, input_set
-from simulations.outputs import check_outputs
-from simulations.pools import LOCAL, open_pool
-from simulations.store import Store
+from simulations.stores.store import Store
+from simulations.sweeps.driver import check_workers, run_tasks
+from simulations.sweeps.goals import check_goal
+from simulations.sweeps.pools import LOCAL, open_pool
 from simulations.task import Task
 
 __all__ = ["simulate"]
@@ -56,7 +56,7 @@ def simulate(
     relative_error : float, optional
         Sample until the relative standard error of the rarer of P(alive) and P(dead) at the last layer is this small,
         in (0, 1). A pilot of other random numbers fixes the number of networks beforehand, which leaves estimate and
-        interval as honest as a number that was typed in (see `simulations.stopping`).
+        interval as honest as a number that was typed in (see `simulations.sweeps.stopping`).
     max_trials : int, optional
         Most networks that `relative_error` may ask for, 1,000,000 by default.
     max_seconds : float, optional

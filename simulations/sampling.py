@@ -4,7 +4,7 @@ import time
 from importlib import import_module
 
 from simulations.samplers import SAMPLERS
-from simulations.shards import Shard
+from simulations.stores.shards import Shard
 from simulations.task import Task
 
 __all__ = ["run_shard"]

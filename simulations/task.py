@@ -10,8 +10,8 @@ from neurondeath_theory._validation import check_choice
 from neurondeath_theory.network import Network
 from simulations.counter_random import STREAM_VERSION
 from simulations.engine_choice import check_sampler
+from simulations.estimation.outputs import check_outputs
 from simulations.inputs import InputSet, check_fit
-from simulations.outputs import check_outputs
 from simulations.samplers import ENGINES, ESTIMATORS, TRIAL_COST
 
 __all__ = ["Task"]
@@ -39,7 +39,7 @@ class Task:
     dtype : {"float32", "float64"}
         Arithmetic of the forward pass; "float64" checks "float32" on the same random numbers.
     outputs : tuple of str
-        What is measured beside life and death, see `simulations.outputs`.
+        What is measured beside life and death, see `simulations.estimation.outputs`.
     stream : str
         Name of the random stream. Tasks of one name draw common random numbers, so that their difference is sharp;
         without one every task has its own.

@@ -9,8 +9,8 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
 from neurondeath_theory.errors import InvalidArgumentError
-from neurondeath_torch.activate_while_pruning import ActivateWhilePruning
-from neurondeath_torch.magnitude_pruning import GlobalPruning
+from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning
+from neurondeath_torch.methods.magnitude_pruning import GlobalPruning
 from tests.torch_methods import assert_resumes, build, points, train
 
 X, Y = points(64, 5), points(64, 2, seed=2)

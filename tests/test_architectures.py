@@ -23,9 +23,9 @@ from neurondeath_theory.network import Network
 from neurondeath_theory.remedies import batch_norm_statement, dense_survival, residual_survival, skip_survival
 from simulations.counter_random import stream_key
 from simulations.engine_choice import is_plain_gaussian
-from simulations.expectations import expected
+from simulations.estimation.expectations import expected
+from simulations.estimation.outputs import OUTPUTS
 from simulations.inputs import InputSet, input_set
-from simulations.outputs import OUTPUTS
 from simulations.samplers import crude_dense, crude_general
 from tests.architecture_twins import make_task, statistics
 from tests.statistical import assert_agrees, assert_refutes, seeds

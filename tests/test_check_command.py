@@ -25,7 +25,7 @@ from paper_check.evidence import Evidence, Verdict
 from paper_check.papers import PAPERS
 from paper_check.report_page import page
 from paper_check.verification import check
-from simulations.store import StoreError
+from simulations.stores.store import StoreError
 
 EXAMPLE = textwrap.dedent(inspect.getdoc(paper_check.claims).split("The format:")[1].split("A checker is")[0])
 FAKES = "tests.test_check_command"

@@ -248,7 +248,7 @@ def test_bad_input_is_one_line_and_leaves_nothing_behind(nd, tmp_path, line, wor
 
 
 def test_a_store_without_results_says_so(nd):
-    from simulations.store import Store
+    from simulations.stores.store import Store
 
     Store("empty.sqlite").close()
     for command in ("results", "plot"):

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurondeath_theory.errors import InvalidArgumentError
-from simulations import confidence_sequences
-from simulations.confidence_sequences import bernoulli_confidence_sequence, bounded_mean_confidence_sequence
-from simulations.estimates import exact_interval
+from simulations.estimation import confidence_sequences
+from simulations.estimation.confidence_sequences import bernoulli_confidence_sequence, bounded_mean_confidence_sequence
+from simulations.estimation.estimates import exact_interval
 from tests.statistical import assert_agrees, assert_refutes, seeds
 
 ALPHA = 0.05

@@ -12,11 +12,11 @@ import distributed
 import pytest
 
 from neurondeath_theory.network import Network
-from simulations.dask_scheduler import ClusterPool, SchedulerError
-from simulations.driver import run_tasks
 from simulations.inputs import input_set
 from simulations.monte_carlo import simulate
-from simulations.store import Store
+from simulations.stores.store import Store
+from simulations.sweeps.dask_scheduler import ClusterPool, SchedulerError
+from simulations.sweeps.driver import run_tasks
 from simulations.task import Task
 from tests.test_driver import dump
 
@@ -120,21 +120,21 @@ def test_a_failing_shard_is_one_line_and_what_is_done_is_kept(cluster, tmp_path,
 
 
 def test_another_version_is_refused(cluster, monkeypatch):
-    monkeypatch.setattr("simulations.dask_scheduler.__version__", "0.0.0")
+    monkeypatch.setattr("simulations.sweeps.dask_scheduler.__version__", "0.0.0")
     with pytest.raises(SchedulerError, match="install the same everywhere"):
         simulate(NETWORK, trials=2000, scheduler=cluster.scheduler_address)
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "", "tcp://127.0.0.1:1"])
 def test_an_address_that_does_not_answer(address, monkeypatch, tmp_path):
-    monkeypatch.setattr("simulations.dask_scheduler.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("simulations.sweeps.dask_scheduler.CONNECT_SECONDS", 0.5)
     with pytest.raises(SchedulerError, match="dask scheduler"):
         simulate(NETWORK, scheduler=address, store=tmp_path / "store.sqlite")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_cluster_without_workers_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr("simulations.dask_scheduler.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("simulations.sweeps.dask_scheduler.CONNECT_SECONDS", 0.5)
     with local_cluster(0) as empty, pytest.raises(SchedulerError, match="no workers"):
         simulate(NETWORK, scheduler=empty.scheduler_address, store=tmp_path / "store.sqlite")
     assert not list(tmp_path.iterdir())

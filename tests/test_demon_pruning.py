@@ -9,9 +9,9 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
 from neurondeath_theory.errors import InvalidArgumentError
-from neurondeath_torch.demon_pruning import DemonPruning
-from neurondeath_torch.penalty_schedules import Constant, OneCycle
-from neurondeath_torch.shrunk_models import load_shrunk
+from neurondeath_torch.methods.demon_pruning import DemonPruning
+from neurondeath_torch.methods.penalty_schedules import Constant, OneCycle
+from neurondeath_torch.surgery.shrunk_models import load_shrunk
 from tests.statistical import assert_agrees, assert_refutes, seeds
 from tests.torch_methods import assert_resumes, assert_same_state, build, kill, points, run, train
 

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 from neurondeath_theory.errors import InvalidArgumentError
 from neurondeath_theory.network import Network
-from simulations.driver import run_tasks
-from simulations.goals import check_goal
 from simulations.inputs import input_set
 from simulations.monte_carlo import simulate
-from simulations.parts import WHOLE, Part
-from simulations.plans import plan_tasks
-from simulations.pools import LocalPool
-from simulations.shard_queue import in_turn
-from simulations.shards import sum_statistics
-from simulations.stopping import pilot_seed
-from simulations.store import Store
+from simulations.stores.shards import sum_statistics
+from simulations.stores.store import Store
+from simulations.sweeps.driver import run_tasks
+from simulations.sweeps.goals import check_goal
+from simulations.sweeps.parts import WHOLE, Part
+from simulations.sweeps.plans import plan_tasks
+from simulations.sweeps.pools import LocalPool
+from simulations.sweeps.shard_queue import in_turn
+from simulations.sweeps.stopping import pilot_seed
 from simulations.task import Task
 from tests.statistical import assert_agrees, assert_refutes, seeds
 

@@ -22,12 +22,12 @@ from simulations.counter_random import (
     stream_normals,
     stream_words,
 )
-from simulations.estimates import read_simulation
+from simulations.estimation.estimates import read_simulation
 from simulations.inputs import input_set
 from simulations.samplers import splitting_dense
 from simulations.samplers.half_space import half_space
 from simulations.sampling import run_shard
-from simulations.store import Store
+from simulations.stores.store import Store
 from simulations.task import Task
 from tests.statistical import assert_agrees, assert_refutes, seeds
 

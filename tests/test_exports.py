@@ -15,8 +15,8 @@ from neurondeath_theory._console import command_line, run
 from neurondeath_theory.errors import InvalidArgumentError
 from neurondeath_theory.network import Network
 from simulations.commands import COMMANDS
-from simulations.exports import export_table
-from simulations.layer_table import (
+from simulations.estimation.exports import export_table
+from simulations.estimation.layer_table import (
     Condition,
     NothingToShowError,
     chosen_columns,
@@ -94,7 +94,7 @@ def test_bad_targets(tmp_path, name):
 def test_parquet_without_pyarrow_is_one_line(tmp_path):
     program = (
         "import sys; sys.modules['pyarrow'] = None\n"
-        "from simulations.exports import export_table\n"
+        "from simulations.estimation.exports import export_table\n"
         "from neurondeath_theory.errors import MissingExtraError\n"
         "try:\n"
         "    export_table({'a': [1]}, 'table.parquet')\n"

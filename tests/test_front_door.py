@@ -114,13 +114,15 @@ def test_public_surface():
         nd.nosuch  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["neurondeath", "neurondeath_theory", "simulations", "neurondeath_torch", "paper_check"])
+@pytest.mark.parametrize(
+    "package", ["neurondeath", "neurondeath_theory", "simulations", "neurondeath_torch", "paper_check"]
+)
 def test_exports_are_typed_and_are_no_modules(package):
     """Every lazy name is also imported for type checkers, and no module hides a name by sharing it."""
     module = importlib.import_module(package)
     source = Path(module.__file__).read_text()
     for name in module.__all__:
-        assert f"import {name} as {name}" in source
+        assert f" {name} as {name}" in source
         assert not isinstance(getattr(module, name), type(sys))
 
 

@@ -11,10 +11,10 @@ from neurondeath_theory import activations
 from neurondeath_theory.errors import InvalidArgumentError
 from neurondeath_theory.network import Network
 from simulations.engine_choice import choose_engine
-from simulations.grid import Study, make_grid
-from simulations.grid_files import read_grid_file
-from simulations.grid_options import OPTIONS, parse_reals, read_values
 from simulations.inputs import input_set
+from simulations.sweeps.grid import Study, make_grid
+from simulations.sweeps.grid_files import read_grid_file
+from simulations.sweeps.grid_options import OPTIONS, parse_reals, read_values
 from simulations.task import Task
 
 

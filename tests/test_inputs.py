@@ -6,7 +6,7 @@ from neurondeath_theory.errors import InvalidArgumentError
 from neurondeath_theory.network import Network
 from neurondeath_theory.survival import survival_bounds
 from simulations.counter_random import stream_key
-from simulations.expectations import expected
+from simulations.estimation.expectations import expected
 from simulations.inputs import InputSet, centred_points, check_fit, input_set
 from simulations.sampling import run_shard
 from simulations.task import Task

@@ -71,6 +71,10 @@ def test_constant_networks_are_counted():
 
     assert train_many(dead, X, Y, n_networks=4, steps=3).n_constant() == 4
     alive = train_many(lambda: nn.Linear(1, 1), X, Y, n_networks=4, steps=0)
+    np.testing.assert_array_equal(alive.first_spread, alive.spread)
+    trained = train_many(lambda: nn.Linear(1, 1), X, Y, n_networks=4, steps=9)
+    np.testing.assert_array_equal(trained.first_spread, alive.spread)
+    assert (trained.spread != alive.spread).all()
     assert alive.n_constant() == 0
     assert alive.spread == pytest.approx([2 * abs(slope[-1] - slope[0]) / 2 for slope in alive.outputs[:, :, 0]])
     assert alive.n_constant(tolerance=100.0) == 4

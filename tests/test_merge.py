@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from neurondeath_theory._console import Command, command_line, run
 from neurondeath_theory.network import Network
 from simulations.inputs import input_set
-from simulations.merging import merge_stores
 from simulations.monte_carlo import simulate
-from simulations.provenance import Provenance
-from simulations.shards import Shard
-from simulations.stopping import pilot_seed
-from simulations.store import ContradictionError, OverlapError, Store, StoreError
+from simulations.stores.merging import merge_stores
+from simulations.stores.provenance import Provenance
+from simulations.stores.shards import Shard
+from simulations.stores.store import ContradictionError, OverlapError, Store, StoreError
+from simulations.sweeps.stopping import pilot_seed
 from simulations.task import Task
 from tests.test_store import make_schema_1
 

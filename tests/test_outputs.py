@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from neurondeath_theory.network import Network
+from simulations.estimation.outputs import OUTPUTS, check_outputs, estimate_outputs
 from simulations.inputs import InputSet, input_set
-from simulations.outputs import OUTPUTS, check_outputs, estimate_outputs
 from simulations.samplers import crude_dense, crude_general
 from tests.architecture_twins import make_task
 from tests.statistical import assert_agrees, assert_refutes, seeds

@@ -16,7 +16,7 @@ from paper_check.comparisons import (
     survival_limits,
 )
 from paper_check.evidence import Verdict
-from simulations.estimates import exact_interval
+from simulations.estimation.estimates import exact_interval
 
 
 @pytest.mark.parametrize(

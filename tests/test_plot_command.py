@@ -13,7 +13,7 @@ from figures.store_plot import draw_store_plot
 from neurondeath_theory._console import command_line, run
 from neurondeath_theory.errors import InvalidArgumentError
 from neurondeath_theory.network import Network
-from simulations.layer_table import layer_table
+from simulations.estimation.layer_table import layer_table
 from simulations.monte_carlo import simulate
 
 

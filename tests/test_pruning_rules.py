@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from neurondeath_theory.errors import InvalidArgumentError
-from neurondeath_torch.pruning_rules import (
+from neurondeath_torch.methods.pruning_rules import (
     least_moved_negative,
     lowest_units,
     lowest_weights,
@@ -189,7 +189,7 @@ def test_bad_input_is_one_clear_line(call, words):
 
 
 def test_the_rules_do_not_need_pytorch():
-    modules = "neurondeath_torch.pruning_rules, neurondeath_torch.penalty_schedules"
+    modules = "neurondeath_torch.methods.pruning_rules, neurondeath_torch.methods.penalty_schedules"
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from neurondeath_theory.errors import InvalidArgumentError
-from neurondeath_torch.redo import ReDo
+from neurondeath_torch.methods.redo import ReDo
 from tests.torch_methods import assert_resumes, build, kill, points, train
 
 X, Y = points(64, 5), points(64, 2, seed=2)

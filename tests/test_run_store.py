@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from neurondeath_torch.training.run_store import RunStore, RunStoreError
-from simulations.store import Store
+from simulations.stores.store import Store
 
 
 def begin(store, run="abc", seed=0):

@@ -8,7 +8,7 @@ import pytest
 from neurondeath_theory.network import Network
 from neurondeath_theory.sign_flip import sign_flip_guarantee
 from simulations.counter_random import stream_key
-from simulations.expectations import expected
+from simulations.estimation.expectations import expected
 from simulations.inputs import InputSet, input_set
 from simulations.kernels.sign_flips import FLIP_LAYER, FLIP_NEURON, flip_layer
 from simulations.sampling import run_shard

@@ -12,9 +12,9 @@ import pytest
 
 from neurondeath_theory._console import command_line, run
 from simulations.commands import COMMANDS
-from simulations.estimates import read_store
-from simulations.progress import Progress
-from simulations.store import Store
+from simulations.estimation.estimates import read_store
+from simulations.stores.store import Store
+from simulations.sweeps.progress import Progress
 from tests.test_driver import dump
 
 
@@ -157,7 +157,7 @@ def test_errors_of_a_grid_file_reach_the_command_line(nd, tmp_path):
 
 
 def test_progress_in_a_file_is_plain_lines(nd, monkeypatch):
-    monkeypatch.setattr("simulations.progress.PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr("simulations.sweeps.progress.PLAIN_SECONDS", 0.0)
     err = nd("simulate --width 8 --depth 60 --trials 3000")[2]
     lines = [line for line in err.splitlines() if line.startswith("tasks")]
     assert len(lines) > 3
@@ -169,7 +169,7 @@ def test_progress_in_a_file_is_plain_lines(nd, monkeypatch):
 
 def test_progress_guesses_the_time_left(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("simulations.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("simulations.sweeps.progress.time.monotonic", lambda: now[0])
     counted = Progress(1, 100, quiet=True)
     timed = Progress(1, None, quiet=True, seconds=9.0)
     both = Progress(1, 100, quiet=True, seconds=4.0)

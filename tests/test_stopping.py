@@ -6,8 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurondeath_theory.errors import InvalidArgumentError
-from simulations.estimates import exact_interval
-from simulations.stopping import LEAST_TRIALS, PILOT_SEEDS, PILOT_TRIALS, next_pilot_trials, pilot_seed, trials_for
+from simulations.estimation.estimates import exact_interval
+from simulations.sweeps.stopping import (
+    LEAST_TRIALS,
+    PILOT_SEEDS,
+    PILOT_TRIALS,
+    next_pilot_trials,
+    pilot_seed,
+    trials_for,
+)
 from tests.statistical import assert_agrees, assert_refutes, seeds
 
 RUNS = 8000

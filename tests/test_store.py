@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from neurondeath_theory._version import __version__
 from neurondeath_theory.network import Network
-from simulations import store_files, store_schema
 from simulations.inputs import input_set
-from simulations.provenance import Provenance, cpu_name
-from simulations.shards import Shard, missing_shards, pack_statistics, sum_statistics, unpack_statistics
-from simulations.stopping import pilot_seed
-from simulations.store import ContradictionError, OverlapError, Store, StoreError
-from simulations.store_schema import SCHEMA_VERSION
+from simulations.stores import store_files, store_schema
+from simulations.stores.provenance import Provenance, cpu_name
+from simulations.stores.shards import Shard, missing_shards, pack_statistics, sum_statistics, unpack_statistics
+from simulations.stores.store import ContradictionError, OverlapError, Store, StoreError
+from simulations.stores.store_schema import SCHEMA_VERSION
+from simulations.sweeps.stopping import pilot_seed
 from simulations.task import Task
 
 TASK = Task(Network([3, 3]), input_set("gaussian:4", dimension=3))
@@ -271,7 +271,7 @@ WRITE_AND_DIE = """
 import os, signal, sys
 sys.path.insert(0, os.getcwd())
 from tests.test_store import TASK, Store, shard
-from simulations import store as module
+from simulations.stores import store as module
 if sys.argv[2] == "making":
     make = module.create_tables
     module.create_tables = lambda connection: (

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from neurondeath_theory.network import Network
-from simulations.estimates import exact_interval
+from simulations.estimation.estimates import exact_interval
 from simulations.monte_carlo import simulate
 from tests.statistical import assert_agrees, assert_refutes, seeds
 

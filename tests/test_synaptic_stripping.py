@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
 from neurondeath_theory.errors import InvalidArgumentError
-from neurondeath_torch.synaptic_stripping import SynapticStripping
+from neurondeath_torch.methods.synaptic_stripping import SynapticStripping
 from tests.torch_methods import assert_resumes, build, kill, points, train
 
 

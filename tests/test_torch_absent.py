@@ -30,7 +30,7 @@ def test_every_package_can_be_entered_and_the_definitions_used():
     program = """
 import neurondeath as nd, neurondeath_torch, simulations
 print(nd.survival_bounds([3] * 5).lower[-1])
-from neurondeath_torch.definitions import dead
+from neurondeath_torch.watching.definitions import dead
 print(dead([0, 2]).tolist(), dir(neurondeath_torch) is not None)
 """
     done = without_torch(program)
@@ -42,11 +42,11 @@ def test_a_missing_name_is_one_line_too():
     program = """
 from neurondeath_theory._lazy import lazy_exports
 from neurondeath_theory.errors import MissingExtraError
-get, _, _ = lazy_exports("neurondeath_torch", {"audit": "neurondeath_torch.auditing"})
+get, _, _ = lazy_exports("neurondeath_torch", {"audit": "neurondeath_torch.watching.auditing"})
 try:
     get("audit")
 except MissingExtraError as error:
     print(error)
 """
     done = without_torch(program)
-    assert done.stdout == f"`neurondeath_torch.auditing` {ONE_LINE}"
+    assert done.stdout == f"`neurondeath_torch.watching.auditing` {ONE_LINE}"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from neurondeath_theory import activations as theory  # noqa: E402
 from neurondeath_theory.errors import InvalidArgumentError  # noqa: E402
-from neurondeath_torch.activations import (  # noqa: E402
+from neurondeath_torch.networks.activations import (  # noqa: E402
     ClippedShiftedReLU,
     ClippedSoftThreshold,
     PiecewiseLinear,

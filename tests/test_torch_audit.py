@@ -17,9 +17,9 @@ from neurondeath_theory._console import command_line, run
 from neurondeath_theory.activations import clipped_shifted_relu
 from neurondeath_theory.errors import InvalidArgumentError, NeuronDeathError
 from neurondeath_theory.survival import survival_bounds
-from neurondeath_torch.activations import ClippedShiftedReLU, ShiftedReLU, SoftThreshold
-from neurondeath_torch.auditing import audit
 from neurondeath_torch.commands import COMMANDS
+from neurondeath_torch.networks.activations import ClippedShiftedReLU, ShiftedReLU, SoftThreshold
+from neurondeath_torch.watching.auditing import audit
 from tests.statistical import assert_agrees, assert_refutes, seeds
 from tests.test_torch_monitor import eleven, hooks_of, points, seeded
 
@@ -301,11 +301,11 @@ def test_every_remedy_that_is_a_call_can_be_called(activation, calls):
     names = {
         name: getattr(importlib.import_module(f"neurondeath_torch.{module}"), name)
         for module, name in (
-            ("initialisation", "edge_of_chaos_"),
-            ("initialisation", "he_"),
-            ("removal", "remove_dead_units"),
-            ("resetting", "reset_units"),
-            ("sign_flipping", "sign_flip_"),
+            ("initialising.initialisation", "edge_of_chaos_"),
+            ("initialising.initialisation", "he_"),
+            ("surgery.removal", "remove_dead_units"),
+            ("surgery.resetting", "reset_units"),
+            ("initialising.sign_flipping", "sign_flip_"),
         )
     }
     called = set()

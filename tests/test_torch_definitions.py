@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from neurondeath_theory.errors import InvalidArgumentError
-from neurondeath_torch import definitions
+from neurondeath_torch.watching import definitions
 
 FLAGS = st.integers(1, 12).flatmap(lambda n: arrays.arrays(np.bool_, n))
 # activations of shape (steps, samples, units), many of them zero
@@ -117,5 +117,5 @@ def test_bad_arguments_are_one_line_that_names_them(call, word):
 
 
 def test_definitions_do_not_load_torch():
-    program = "import sys; sys.modules['torch'] = None; import neurondeath_torch.definitions"
+    program = "import sys; sys.modules['torch'] = None; import neurondeath_torch.watching.definitions"
     subprocess.run([sys.executable, "-c", program], check=True)

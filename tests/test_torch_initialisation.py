@@ -12,9 +12,9 @@ from torch import nn  # noqa: E402
 from neurondeath_theory import activations as theory  # noqa: E402
 from neurondeath_theory.critical_designs import edge_of_chaos, sparse_design  # noqa: E402
 from neurondeath_theory.errors import InvalidArgumentError  # noqa: E402
-from neurondeath_torch.activations import from_theory  # noqa: E402
-from neurondeath_torch.initialisation import edge_of_chaos_, he_, rai_  # noqa: E402
-from neurondeath_torch.weight_layers import weight_layers  # noqa: E402
+from neurondeath_torch.initialising.initialisation import edge_of_chaos_, he_, rai_  # noqa: E402
+from neurondeath_torch.networks.activations import from_theory  # noqa: E402
+from neurondeath_torch.networks.weight_layers import weight_layers  # noqa: E402
 from tests.statistical import assert_agrees, assert_refutes, seeds  # noqa: E402
 
 DESIGN = sparse_design("clipped-shifted-relu", 0.7, v_prime=0.5)

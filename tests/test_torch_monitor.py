@@ -8,8 +8,8 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 from torch.nn.utils import parametrize, prune
 
 from neurondeath_theory.errors import InvalidArgumentError, NeuronDeathError
-from neurondeath_torch import activations as own
-from neurondeath_torch.monitor import DeadUnitMonitor
+from neurondeath_torch.networks import activations as own
+from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
 
 def seeded(build, seed=0):

@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
 from neurondeath_theory.errors import InvalidArgumentError
-from neurondeath_torch.removal import n_parameters, remove_dead_units, remove_units
+from neurondeath_torch.surgery.removal import n_parameters, remove_dead_units, remove_units
 from tests.torch_methods import kill, points
 
 

@@ -9,9 +9,9 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
 from neurondeath_theory.errors import InvalidArgumentError
-from neurondeath_torch.resetting import reset_units
-from neurondeath_torch.structured_pruning import StructuredPruning
-from neurondeath_torch.training_method import NoMethod
+from neurondeath_torch.methods.structured_pruning import StructuredPruning
+from neurondeath_torch.methods.training_method import NoMethod
+from neurondeath_torch.surgery.resetting import reset_units
 from tests.statistical import assert_agrees, assert_refutes, seeds
 from tests.torch_methods import assert_resumes, assert_same_state, build, kill, points, run, train
 

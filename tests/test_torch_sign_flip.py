@@ -13,9 +13,9 @@ from torch.nn import functional  # noqa: E402
 
 from neurondeath_theory.errors import AssumptionError, InvalidArgumentError  # noqa: E402
 from neurondeath_theory.survival import survival_bounds  # noqa: E402
-from neurondeath_torch.activations import ClippedShiftedReLU, ShiftedReLU, SoftThreshold  # noqa: E402
-from neurondeath_torch.initialisation import he_, rai_  # noqa: E402
-from neurondeath_torch.sign_flipping import SignFlip, sign_flip_  # noqa: E402
+from neurondeath_torch.initialising.initialisation import he_, rai_  # noqa: E402
+from neurondeath_torch.initialising.sign_flipping import SignFlip, sign_flip_  # noqa: E402
+from neurondeath_torch.networks.activations import ClippedShiftedReLU, ShiftedReLU, SoftThreshold  # noqa: E402
 from tests.statistical import assert_agrees, assert_refutes, seeds  # noqa: E402
 
 each_mode = pytest.mark.parametrize("mode", ["neuron", "layer"])

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
-from neurondeath_torch.shrunk_models import load_shrunk
+from neurondeath_torch.surgery.shrunk_models import load_shrunk
 
 BATCHES = 4
 

@@ -11,7 +11,7 @@ import typer
 from figures.gallery import check_folder, check_formats, check_names, make_figure, write_page
 from figures.registry import FIGURES
 from neurondeath_theory._validation import invalid
-from simulations.driver import Interrupted
+from simulations.sweeps.interruption import Interrupted
 
 __all__ = ["figures"]
 

@@ -11,9 +11,9 @@ from figures.picture import save as save_picture
 from figures.store_plot import draw_store_plot
 from figures.survival_depth import draw_survival_depth
 from neurondeath_theory._validation import check_choice, invalid
-from simulations.estimates import read_store
-from simulations.layer_table import check_layer, layer_table, parse_condition, tasks_that_meet
-from simulations.store import Store
+from simulations.estimation.estimates import read_store
+from simulations.estimation.layer_table import check_layer, layer_table, parse_condition, tasks_that_meet
+from simulations.stores.store import Store
 
 __all__ = ["plot"]
 

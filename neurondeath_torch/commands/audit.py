@@ -9,10 +9,10 @@ import typer
 from neurondeath_theory._console import Format, FormatOption, print_csv, print_json, print_table
 from neurondeath_theory._validation import check_choice, check_count, invalid
 from neurondeath_theory.errors import NeuronDeathError
-from neurondeath_torch._loading import load_data, load_model, load_weights, read_shape
-from neurondeath_torch.audit_picture import check_picture
-from neurondeath_torch.auditing import Audit
-from neurondeath_torch.auditing import audit as run_audit
+from neurondeath_torch.commands._loading import load_data, load_model, load_weights, read_shape
+from neurondeath_torch.watching.audit_picture import check_picture
+from neurondeath_torch.watching.auditing import Audit
+from neurondeath_torch.watching.auditing import audit as run_audit
 
 __all__ = ["audit"]
 

@@ -1,25 +1,21 @@
 """`neurondeath train`: training experiments from a file, into a store."""
 
-import sys
-import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from neurondeath_theory._console import Format, FormatOption
 from neurondeath_theory._validation import check_count, invalid
+from neurondeath_torch.commands._run_lines import RunLines
 from neurondeath_torch.commands._show_runs import show_runs
 from neurondeath_torch.training.campaign import run_campaign
 from neurondeath_torch.training.configuration import Experiment, read_experiments
 from neurondeath_torch.training.loop import find_device
 from neurondeath_torch.training.run_store import RunStore, StoredRun
-from simulations.interruption import stop_requests
+from simulations.sweeps.interruption import stop_requests
 
 __all__ = ["train"]
-
-PLAIN_SECONDS = 5.0  # between lines about the epochs of a run
 
 
 def train(
@@ -47,7 +43,7 @@ def train(
         return
     if not store.parent.is_dir():
         raise invalid("--store", "name a file in a folder that exists", str(store), f"make {store.parent} first")
-    lines = _Lines(len(runs), quiet=quiet)
+    lines = RunLines(len(runs), quiet=quiet)
     with stop_requests() as stop_signal:
         run_campaign(
             experiments,
@@ -84,29 +80,3 @@ def _planned(runs: list[tuple[Experiment, int]], store: Path) -> list[StoredRun]
         )
         for experiment, seed in runs
     ]
-
-
-class _Lines:
-    """A line on stderr for every finished run, and now and then for an epoch."""
-
-    def __init__(self, n_runs: int, *, quiet: bool) -> None:
-        self.n_runs, self.quiet = n_runs, quiet
-        self.done = 0
-        self.begun = self.last = time.monotonic()
-
-    def epoch_done(self, experiment: Experiment, seed: int, measured: Mapping[str, Any] | None) -> None:
-        """Say how an epoch went, unless something was said a moment ago."""
-        if not self.quiet and measured is not None and time.monotonic() - self.last > PLAIN_SECONDS:
-            self._say(f"  epoch {measured['epoch']}/{experiment.epochs} of {experiment}, seed {seed}", measured)
-
-    def run_done(self, experiment: Experiment, seed: int, measured: Mapping[str, Any] | None) -> None:
-        """Say how a run ended."""
-        self.done += 1
-        if not self.quiet and measured is not None:
-            left = (time.monotonic() - self.begun) * (self.n_runs / self.done - 1)
-            self._say(f"run {self.done}/{self.n_runs}, about {left:.0f} s left: {experiment}, seed {seed}", measured)
-
-    def _say(self, what: str, measured: Mapping[str, Any]) -> None:
-        self.last = time.monotonic()
-        dead = "diverged" if measured["diverged"] else f"{measured['dead_units']} of {measured['units']} units dead"
-        print(f"{what}: test accuracy {measured['test_accuracy']:.4f}, {dead}", file=sys.stderr, flush=True)

@@ -9,20 +9,24 @@ training points, and RAI. Where the papers do not say how they trained, what is 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from neurondeath_theory._validation import check_choice, check_count
-from neurondeath_torch.initialisation import he_, rai_
-from neurondeath_torch.sign_flipping import sign_flip_
+from neurondeath_torch.initialising.initialisation import he_, rai_
+from neurondeath_torch.initialising.sign_flipping import sign_flip_
 from neurondeath_torch.training.many_networks import ManyNetworks, train_many
 from neurondeath_torch.training.random_seeds import seed_of
 
-__all__ = ["CONSTANT_LOSS", "INITIALISATIONS", "train_on_absolute_value"]
+__all__ = ["CONSTANT_LOSS", "INITIALISATIONS", "collapse_rows", "train_on_absolute_value"]
 
 CONSTANT_LOSS = 0.25  # of the best constant: the variance of |x|
 HALF_WIDTH = 3.0**0.5  # of the interval
 INITIALISATIONS = ("he", "he, layer flip", "he, neuron flip", "rai")
+CONSTANT = 1e-6  # greatest difference of the outputs of a constant network
+LEARNED = 0.01  # greatest loss of a network that has learned |x|
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the loss that a table keeps
 
 
 def train_on_absolute_value(
@@ -58,7 +62,7 @@ def train_on_absolute_value(
     Returns
     -------
     ManyNetworks
-        `first_loss`, `loss`, `outputs` and `spread` on all points.
+        `first_loss`, `loss`, `outputs`, `first_spread` and `spread` on all points.
 
     Raises
     ------
@@ -94,6 +98,52 @@ def train_on_absolute_value(
         seed=seed,
         progress=progress,
     )
+
+
+def collapse_rows(
+    *, n_networks: int = 300, width: int = 2, hidden_layers: int = 9, **options: Any
+) -> list[dict[str, Any]]:
+    """Train on |x| from every initialisation, and count what became of the networks: the rows of a study.
+
+    Parameters
+    ----------
+    n_networks, width, hidden_layers, **options
+        As in `train_on_absolute_value`.
+
+    Returns
+    -------
+    list of dict
+        A row an initialisation: `born_constant` before training, `constant` after it, `learned` (loss below 0.01),
+        `rest`, and quantiles of the loss. A network is constant when its outputs on the training points do not differ.
+
+    Examples
+    --------
+    >>> rows = collapse_rows(n_networks=3, hidden_layers=2, steps=1)
+    >>> [(row["initialisation"], row["constant"] + row["learned"] + row["rest"]) for row in rows]
+    [('he', 3), ('he, layer flip', 3), ('he, neuron flip', 3), ('rai', 3)]
+    """
+    rows = []
+    for initialisation in INITIALISATIONS:
+        found = train_on_absolute_value(
+            initialisation, n_networks=n_networks, width=width, hidden_layers=hidden_layers, **options
+        )
+        constant, learned = found.spread <= CONSTANT, found.loss < LEARNED
+        rows.append(
+            {
+                "experiment": initialisation,
+                "initialisation": initialisation,
+                "seed": options.get("seed", 0),
+                "width": width,
+                "hidden_layers": hidden_layers,
+                "n_networks": n_networks,
+                "born_constant": int((found.first_spread <= CONSTANT).sum()),
+                "constant": int(constant.sum()),
+                "learned": int(learned.sum()),
+                "rest": int((~constant & ~learned).sum()),
+                **{f"loss_{share:g}": float(np.quantile(found.loss, share)) for share in QUANTILES},
+            }
+        )
+    return rows
 
 
 def _initialise(model: nn.Module, initialisation: str, points: Tensor) -> nn.Module:

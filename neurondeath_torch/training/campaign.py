@@ -14,7 +14,7 @@ from neurondeath_torch.training.configuration import Experiment
 from neurondeath_torch.training.labelled_data import LabelledData
 from neurondeath_torch.training.loop import load_experiment_data, train
 from neurondeath_torch.training.run_store import RunStore
-from simulations.interruption import Interrupted
+from simulations.sweeps.interruption import Interrupted
 
 __all__ = ["checkpoint_path", "run_campaign"]
 

@@ -21,7 +21,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from neurondeath_theory._result import Result, format_number
 from neurondeath_theory._validation import check_choice, check_count
-from neurondeath_torch.shrunk_models import load_shrunk
+from neurondeath_torch.methods.training_method import TrainingMethod
+from neurondeath_torch.surgery.shrunk_models import load_shrunk
 from neurondeath_torch.training.batches import epoch_batches, n_batches
 from neurondeath_torch.training.checkpoints import read_checkpoint, write_checkpoint
 from neurondeath_torch.training.configuration import Experiment
@@ -31,7 +32,6 @@ from neurondeath_torch.training.method_building import build_method, cycle_epoch
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.optimisers import make_optimiser, make_schedule
 from neurondeath_torch.training.run_store import RunStore
-from neurondeath_torch.training_method import TrainingMethod
 
 __all__ = ["TrainingRun", "train"]
 

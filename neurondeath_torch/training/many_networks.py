@@ -41,23 +41,29 @@ class ManyNetworks(Result):
         Loss on all points before and after training.
     outputs : float32 array, shape (n_networks, n_points, n_outputs)
         What each trained network says on all points.
-    spread : float array, shape (n_networks,)
-        Greatest minus least output over the points, the largest over the outputs: 0 for a network that has become
-        constant on the data.
+    first_spread, spread : float arrays, shape (n_networks,)
+        Greatest minus least output over the points, the largest over the outputs, before and after training: 0 for a
+        network that is constant on the data.
     """
 
     first_loss: npt.NDArray[np.float64]
     loss: npt.NDArray[np.float64]
     outputs: npt.NDArray[np.float32]
+    first_spread: npt.NDArray[np.float64]
     spread: npt.NDArray[np.float64]
 
     def n_constant(self, tolerance: float = 1e-6) -> int:
-        """Count the networks whose outputs differ by no more than `tolerance` over the points."""
+        """Count the trained networks whose outputs differ by no more than `tolerance` over the points."""
         return int((self.spread <= check_real("tolerance", tolerance, low=0.0)).sum())
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Name the columns, one row a network."""
-        return {"first_loss": self.first_loss, "loss": self.loss, "spread": self.spread}
+        return {
+            "first_loss": self.first_loss,
+            "loss": self.loss,
+            "first_spread": self.first_spread,
+            "spread": self.spread,
+        }
 
     def __str__(self) -> str:
         return (
@@ -136,7 +142,7 @@ def train_many(
         models = [_make(make_model, seed, number) for number in range(first, first + kept)]
         generator = torch.Generator().manual_seed(seed_of(seed, first // GROUP, "batches"))
         group = _Group(models, criterion)
-        before = group.losses(inputs, targets)
+        before, spread_before = group.losses(inputs, targets), _spread(group.outputs(inputs))
         stepper = make_optimiser(group.parameters.values(), lr=learning_rate)
         for _ in range(steps):
             if batch_size is None:
@@ -147,13 +153,17 @@ def train_many(
             stepper.zero_grad()
             group.loss(x, y).sum().backward()  # type: ignore[no-untyped-call]
             stepper.step()
-        groups.append((before, group.losses(inputs, targets), group.outputs(inputs)))
+        groups.append((before, spread_before, group.losses(inputs, targets), group.outputs(inputs)))
         if progress is not None:
             progress(first + kept)
-    first_loss, last_loss, outputs = (np.concatenate(column) for column in zip(*groups, strict=True))
-    flat = outputs.reshape(n_networks, n_points, -1)
-    spread = (flat.max(axis=1) - flat.min(axis=1)).max(axis=1).astype(np.float64)
-    return ManyNetworks(first_loss=first_loss, loss=last_loss, outputs=flat, spread=spread)
+    first_loss, first_spread, last_loss, outputs = (np.concatenate(column) for column in zip(*groups, strict=True))
+    return ManyNetworks(
+        first_loss=first_loss,
+        loss=last_loss,
+        outputs=outputs.reshape(n_networks, n_points, -1),
+        first_spread=first_spread,
+        spread=_spread(outputs),
+    )
 
 
 class _Group:
@@ -189,6 +199,13 @@ class _Group:
     def outputs(self, x: Tensor) -> npt.NDArray[np.float32]:
         """Give the outputs of every network on the same points."""
         return self._outputs(self.parameters, x).float().cpu().numpy()
+
+
+def _spread(outputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Give the greatest minus the least output of every network over the points, the largest over its outputs."""
+    flat = outputs.reshape(*outputs.shape[:2], -1)
+    widest: npt.NDArray[np.float64] = (flat.max(axis=1) - flat.min(axis=1)).max(axis=1).astype(np.float64)
+    return widest
 
 
 def _make(make_model: Callable[[], nn.Module], seed: int, number: int) -> nn.Module:

@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
-from neurondeath_torch.dead_unit_report import DeadUnitReport
-from neurondeath_torch.monitor import DeadUnitMonitor
 from neurondeath_torch.training.labelled_data import LabelledData, Split
+from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
+from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
 __all__ = ["TAU", "measure_epoch"]
 

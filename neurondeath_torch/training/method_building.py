@@ -16,16 +16,16 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn, optim
 
 from neurondeath_theory._validation import check_choice, check_count, check_real, invalid
-from neurondeath_torch.activate_while_pruning import ActivateWhilePruning
-from neurondeath_torch.demon_pruning import DemonPruning
-from neurondeath_torch.magnitude_pruning import GlobalPruning
-from neurondeath_torch.penalty_schedules import Constant, OneCycle
-from neurondeath_torch.redo import ReDo
-from neurondeath_torch.structured_pruning import StructuredPruning
-from neurondeath_torch.synaptic_stripping import SynapticStripping
+from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning
+from neurondeath_torch.methods.demon_pruning import DemonPruning
+from neurondeath_torch.methods.magnitude_pruning import GlobalPruning
+from neurondeath_torch.methods.penalty_schedules import Constant, OneCycle
+from neurondeath_torch.methods.redo import ReDo
+from neurondeath_torch.methods.structured_pruning import StructuredPruning
+from neurondeath_torch.methods.synaptic_stripping import SynapticStripping
+from neurondeath_torch.methods.training_method import NoMethod, TrainingMethod
 from neurondeath_torch.training.configuration import Experiment
 from neurondeath_torch.training.labelled_data import LabelledData
-from neurondeath_torch.training_method import NoMethod, TrainingMethod
 
 __all__ = ["build_method", "cycle_epochs"]
 

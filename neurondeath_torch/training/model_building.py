@@ -10,9 +10,9 @@ from neurondeath_theory import activations as theory
 from neurondeath_theory._validation import invalid
 from neurondeath_theory.activations import PiecewiseLinear
 from neurondeath_theory.critical_designs import EdgeOfChaos, edge_of_chaos, sparse_design
-from neurondeath_torch.activations import from_theory
-from neurondeath_torch.initialisation import edge_of_chaos_, he_, rai_
-from neurondeath_torch.sign_flipping import sign_flip_
+from neurondeath_torch.initialising.initialisation import edge_of_chaos_, he_, rai_
+from neurondeath_torch.initialising.sign_flipping import sign_flip_
+from neurondeath_torch.networks.activations import from_theory
 from neurondeath_torch.training.configuration import ModelChoice
 from neurondeath_torch.training.models import MODELS
 from neurondeath_torch.training.random_seeds import seed_of

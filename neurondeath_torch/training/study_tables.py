@@ -1,8 +1,9 @@
 """The studies that ship with the project: configurations of trainings, and tables of what came out of them.
 
 A study NAME is a configuration `studies/NAME.toml`, as `neurondeath train` reads it, and a table `studies/NAME.csv`: a
-row an epoch of a run, with the settings in which its runs differ and what was measured. The table's first line is a
-comment with its provenance as JSON: versions, device, threads, seconds, date. Reading a table needs no PyTorch.
+row an epoch of a run, with the settings in which its runs differ and what was measured; studies that are no grid of
+trainings have a table alone (see `study_running`). The table's first line is a comment with its provenance as JSON:
+versions, device, threads, seconds, date. Reading a table needs no PyTorch.
 """
 
 import csv
@@ -22,12 +23,14 @@ __all__ = ["STUDIES", "StudyTable", "read_study", "study_configuration", "write_
 
 STUDIES = {
     "absolute_value": "deep narrow networks learning |x| from four initialisations",
-    "sparse_training": "100 layers of width 300 with sparsifying activations, clipped and not",
-    "sparse_convolutions": "a deep convolutional network with sparsifying activations, clipped and not",
+    "sparse_training": "100 layers of width 300, 85 % sparse, clipped and not",
+    "sparse_designs": "50 layers of width 300, 85 % sparse, over activations and clips",
     "dead_units": "dead units against learning rate, batch size and weight decay",
+    "noise_only": "a trained perceptron under updates that are nothing but noise",
     "stripping": "Synaptic Stripping over width and depth",
     "stripping_transformer": "Synaptic Stripping on a small vision transformer",
     "demon_pruning": "Demon Pruning, its ablations and a structured baseline",
+    "removal_speed": "what removing dead units saves: multiply-adds and seconds of a step",
     "activation": "Activate-while-Pruning on top of global magnitude pruning",
 }
 

@@ -12,7 +12,7 @@ from neurondeath_theory.network import Network
 from paper_check.comparisons import RELATIONS, binomial_limits, compare, holds, normal_limits
 from paper_check.evidence import Evidence, Setting, Verdict
 from paper_check.formulas import evaluate
-from simulations.estimates import Simulation
+from simulations.estimation.estimates import Simulation
 from simulations.monte_carlo import simulate
 
 __all__ = [

@@ -22,7 +22,7 @@ from paper_check.checkers._findings import (
 from paper_check.checkers.sign_patterns import EverySign, every_sign
 from paper_check.evidence import Evidence, Setting
 from paper_check.formulas import evaluate
-from simulations.estimates import Simulation
+from simulations.estimation.estimates import Simulation
 
 __all__ = [
     "batch_by_enumeration",

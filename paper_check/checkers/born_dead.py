@@ -30,7 +30,7 @@ from paper_check.checkers.width_two import survival_over_single_point
 from paper_check.comparisons import all_of, compare, normal_limits
 from paper_check.evidence import Evidence, Setting
 from paper_check.formulas import evaluate
-from simulations.estimates import Simulation
+from simulations.estimation.estimates import Simulation
 from simulations.monte_carlo import simulate
 
 __all__ = [

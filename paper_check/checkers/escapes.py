@@ -25,9 +25,9 @@ from neurondeath_theory.network import Network
 from paper_check.comparisons import all_of, binomial_limits, compare, normal_limits
 from paper_check.evidence import Evidence, Setting, Verdict
 from paper_check.formulas import evaluate
-from simulations.driver import check_workers
 from simulations.inputs import input_set
 from simulations.samplers import crude_general
+from simulations.sweeps.driver import check_workers
 from simulations.task import Task
 
 __all__ = ["SAMPLERS", "dense_network", "escapes"]

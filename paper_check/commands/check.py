@@ -20,7 +20,8 @@ from paper_check.claims import Claim, packaged_claims, read_claims, select_claim
 from paper_check.report import print_report, report_data
 from paper_check.verification import CheckedClaim, Report
 from paper_check.verification import check as check_claims
-from simulations.driver import Interrupted, check_workers
+from simulations.sweeps.driver import check_workers
+from simulations.sweeps.interruption import Interrupted
 
 __all__ = ["check"]
 
@@ -53,6 +54,15 @@ def check(
     store: Annotated[
         str | None, typer.Option(help="Keep the simulations in this results store; a second run samples none twice.")
     ] = None,
+    studies: Annotated[
+        Path | None, typer.Option(help="Hold the claims on training against the tables in this folder.")
+    ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Run the studies of trainings anew, reduced: minutes each (extra torch).")
+    ] = False,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the MNIST files, for --retrain.  [default: $NEURONDEATH_DATA]")
+    ] = None,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures of the page.")] = True,
 ) -> None:
     """Verify the claims of the papers, each by independent routes, and report the evidence.
@@ -64,6 +74,12 @@ def check(
     threads = check_workers("--workers", workers)
     if out is not None and (out.is_dir() or not os.access(out.parent, os.W_OK)):
         raise invalid("--out", "name a file in a folder that exists and can be written to", str(out))
+    if retrain and (self_test or studies is not None):
+        raise invalid("--retrain", "stand without --self-test and --studies", True)
+    if studies is not None and not studies.is_dir():
+        raise invalid(
+            "--studies", "name a folder that exists", str(studies), "run `neurondeath study NAME --out FOLDER`"
+        )
     wanted = None if only is None else [name.strip() for part in only for name in part.split(",") if name.strip()]
     progress = _Progress()
     known = packaged_claims() if claims is None else read_claims(claims, name="--claims")
@@ -76,6 +92,9 @@ def check(
             claims=wanted_claims,
             workers=threads,
             store=store,
+            studies=studies,
+            retrain=retrain,
+            data_dir=data_dir,
             progress=progress,
         )
     progress.end_line()

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from neurondeath_theory._console import Format, print_csv, print_json, print_table
-from simulations.goals import Goal
-from simulations.parts import Part
-from simulations.plans import PlannedTask, plan_tasks
-from simulations.store import Store
+from simulations.stores.store import Store
+from simulations.sweeps.goals import Goal
+from simulations.sweeps.parts import Part
+from simulations.sweeps.plans import PlannedTask, plan_tasks
 from simulations.task import Task
 
 __all__ = ["show_plan"]

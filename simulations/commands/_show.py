@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neurondeath_theory._console import Format, print_csv, print_json, print_table, shown_layers
-from simulations.estimates import Simulation
+from simulations.estimation.estimates import Simulation
 
 __all__ = ["SUMMARY_COLUMNS", "show_layers", "show_summary", "show_table"]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from neurondeath_theory._console import Format, FormatOption, print_csv, print_json, print_table
-from simulations.merging import merge_stores
+from simulations.stores.merging import merge_stores
 
 __all__ = ["merge"]
 

@@ -8,9 +8,9 @@ import typer
 from neurondeath_theory._console import Format, FormatOption
 from neurondeath_theory._validation import invalid
 from simulations.commands._show import SUMMARY_COLUMNS, show_layers, show_summary, show_table
-from simulations.estimates import read_store
-from simulations.exports import check_export, export_table
-from simulations.layer_table import (
+from simulations.estimation.estimates import read_store
+from simulations.estimation.exports import check_export, export_table
+from simulations.estimation.layer_table import (
     COLUMN_GROUPS,
     check_layer,
     chosen_columns,
@@ -19,7 +19,7 @@ from simulations.layer_table import (
     sorted_table,
     tasks_that_meet,
 )
-from simulations.store import Store
+from simulations.stores.store import Store
 
 __all__ = ["results"]
 

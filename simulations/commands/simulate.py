@@ -11,17 +11,17 @@ from neurondeath_theory._validation import check_count, invalid
 from simulations.commands._activations import ACTIVATIONS
 from simulations.commands._plan import show_plan
 from simulations.commands._show import show_layers
-from simulations.driver import check_workers, run_tasks
 from simulations.engine_choice import is_plain_gaussian
-from simulations.estimates import Simulation, read_simulation
-from simulations.goals import check_goal
-from simulations.grid import Study, make_grid
-from simulations.grid_files import read_grid_file
-from simulations.grid_options import OPTIONS, read_values
-from simulations.outputs import OUTPUTS
-from simulations.parts import WHOLE, Part
-from simulations.pools import LOCAL, open_pool
-from simulations.store import Store
+from simulations.estimation.estimates import Simulation, read_simulation
+from simulations.estimation.outputs import OUTPUTS
+from simulations.stores.store import Store
+from simulations.sweeps.driver import check_workers, run_tasks
+from simulations.sweeps.goals import check_goal
+from simulations.sweeps.grid import Study, make_grid
+from simulations.sweeps.grid_files import read_grid_file
+from simulations.sweeps.grid_options import OPTIONS, read_values
+from simulations.sweeps.parts import WHOLE, Part
+from simulations.sweeps.pools import LOCAL, open_pool
 from simulations.task import Task
 
 __all__ = ["simulate"]

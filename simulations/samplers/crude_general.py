@@ -38,7 +38,7 @@ FLOAT_ROWS = {"variance": engine.VARIANCE, "correlation": engine.CORRELATION}
 def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
     """Count, layer by layer, networks with a living point (`alive`), living points, and their squares.
 
-    Batch norm adds `layerwise_alive`; `task.outputs` names further statistics (see `simulations.outputs`).
+    Batch norm adds `layerwise_alive`; `task.outputs` names further statistics (see `simulations.estimation.outputs`).
     """
     network, inputs = task.network, task.inputs
     outputs = task.outputs

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable
 
 from neurondeath.__main__ import main
-from simulations.shards import Shard, pack_statistics
-from simulations.store import Store
+from simulations.stores.shards import Shard, pack_statistics
+from simulations.stores.store import Store
 
 
 def line(shard: Shard) -> str:

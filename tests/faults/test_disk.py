@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from simulations.store import Store, StoreError
+from simulations.stores.store import Store, StoreError
 from tests.faults.runs import Study
 from tests.test_store import TASK, die, filled, shard
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from simulations.store import Store, StoreError
+from simulations.stores.store import Store, StoreError
 from tests.faults.runs import ROOT
 from tests.test_store import TASK, shard
 

@@ -1,0 +1,212 @@
+r"""Demon Pruning: let units die, keep the dead ones dead, and take them out of the network [dufort2024].
+
+At step t the loss carries $\lambda(t) R$, and after the optimiser's step Gaussian noise of standard deviation
+$\sigma(t)$, not scaled by the learning rate, is added to the weights of live units only. So living units wander and may
+die, while a dead one, without gradient and without noise, stays where it is. Every few steps the units dead on the
+deciding data are physically removed, with their optimiser state; none grows again. Both $\lambda$ and $\sigma$ follow
+one schedule (one cycle unless given), and the peak of $\lambda$ steers how sparse the network becomes.
+
+R is the sum of |g|, of g^2 or of max(g, 0)^2 over the scales g of the normalisation layers, or over all weights of
+linear and convolution layers. Noise falls on the incoming weights of hidden units, not on biases and not on layers
+without an activation, whose units cannot die.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from neurondeath_theory._validation import check_choice, check_count, check_real, invalid
+from neurondeath_torch.methods.penalty_schedules import OneCycle
+from neurondeath_torch.methods.training_method import TrainingMethod
+from neurondeath_torch.networks.data_passes import example_inputs
+from neurondeath_torch.networks.unit_activity import measure_activity
+from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.surgery.optimiser_state import check_optimiser
+from neurondeath_torch.surgery.removal import Removal, remove_dead_units
+from neurondeath_torch.surgery.unit_coupling import CouplingGraph
+
+__all__ = ["DemonPruning"]
+
+NORMS = ("l1", "l2", "positive-l2")
+SCALED = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+
+
+class DemonPruning(TrainingMethod):
+    """Regularise, add noise to live units, and remove the dead ones.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model in training; its layers shrink in place.
+    optimiser : torch.optim.Optimizer
+        Follows every removal: groups, momentum and second moments.
+    data : Tensor or iterable of batches
+        The deciding data, read at the start and every `remove_every` steps; a tensor (one batch), or batches that are
+        tensors, (inputs, targets) or dicts of keyword arguments. Measured in evaluation mode.
+    steps : int
+        Span of the schedule in optimiser steps; choose it shorter than the training.
+    peak : float
+        Largest factor of the penalty, at least 0.
+    noise : float
+        Largest standard deviation of the noise, at least 0.
+    remove_every : int or None
+        Steps between removals; None removes nothing and measures no more who is alive.
+    penalise : {"scales", "weights"}
+        Scales of the normalisation layers, or all weights of linear and convolution layers.
+    norm : {"l1", "l2", "positive-l2"}
+        Sum of absolute values, of squares, or of squares of the positive ones.
+    schedule : callable, optional
+        Step -> factor of `peak` and `noise`; `OneCycle(span=steps)` if not given.
+    noisy_units : {"live", "all"}
+        Whose weights get noise; "all" is for comparison.
+    seed : int
+        Of the noise, drawn from a generator of its own.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument is out of its domain, the model cannot be used, or it has no scales to penalise.
+
+    Notes
+    -----
+    Source: dufort2024 (arXiv 2403.07688). Who is alive is measured when units are removed, and holds until the next
+    time. The output layer is not shrunk and each layer keeps at least one unit. To resume, build the model, bring it to
+    its saved shapes with `load_shrunk`, load the optimiser and then this object.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+    >>> with torch.no_grad():
+    ...     model[1].bias[:3], model[1].bias[3:] = -100.0, 9.0
+    >>> optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    >>> demon = DemonPruning(model, optimiser, data=torch.randn(32, 4), steps=10, peak=0.01, remove_every=1)
+    >>> (model(torch.randn(32, 4)).square().mean() + demon.penalty()).backward()
+    >>> optimiser.step(); demon.after_step()
+    >>> model[0].out_features
+    5
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        *,
+        data: Any,
+        steps: int,
+        peak: float,
+        noise: float = 5e-5,
+        remove_every: int | None = 1000,
+        penalise: str = "scales",
+        norm: str = "l1",
+        schedule: Callable[[int], float] | None = None,
+        noisy_units: str = "live",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(model)
+        self._optimiser = check_optimiser(optimiser, model)
+        self._data = data
+        span = check_count("steps", steps)
+        self._peak = check_real("peak", peak, low=0.0)
+        self._noise = check_real("noise", noise, low=0.0)
+        self._every = None if remove_every is None else check_count("remove_every", remove_every)
+        self._on = check_choice("penalise", penalise, ("scales", "weights"))
+        self._norm = check_choice("norm", norm, NORMS)
+        self._schedule = OneCycle(span=span) if schedule is None else schedule
+        self._all_noisy = check_choice("noisy_units", noisy_units, ("live", "all")) == "all"
+        device = next(model.parameters()).device
+        self._generator = torch.Generator(device).manual_seed(check_count("seed", seed, least=0))
+        self._penalised: list[nn.Parameter] = []
+        self._live: dict[str, Tensor] = {}
+        self._find_parameters()
+        self._measure()
+        if self._every is not None:  # a model that cannot be traced must fail now, not after hours of training
+            CouplingGraph(model, example_inputs(model, data))
+
+    @property
+    def factor(self) -> float:
+        """The schedule's factor at the coming step."""
+        return float(self._schedule(self._steps))
+
+    def penalty(self) -> Tensor:
+        """Give lambda(t) R, to be added to the loss of the coming step."""
+        strength = self._peak * self.factor
+        if strength == 0.0:
+            return super().penalty()
+        if self._norm == "l1":
+            terms = [p.abs().sum() for p in self._penalised]
+        elif self._norm == "l2":
+            terms = [p.square().sum() for p in self._penalised]
+        else:
+            terms = [p.clamp(min=0.0).square().sum() for p in self._penalised]
+        return strength * torch.stack(terms).sum()
+
+    def after_step(self) -> None:
+        """Add the noise of the step that was taken and remove dead units if it is time."""
+        self._add_noise(self._noise * self.factor)
+        super().after_step()
+        if self._every is not None and self._steps % self._every == 0:
+            self.remove()
+
+    def remove(self) -> Removal | None:
+        """Remove the units that are dead on the deciding data now; None when there are none."""
+        if self._measure():
+            return None
+        removal = remove_dead_units(self._model, self._data, optimiser=self._optimiser)
+        for layer, gone in zip(removal.layers, removal.removed, strict=True):
+            self._record("remove", layer, units=len(gone))
+        self._find_parameters()
+        self._measure()
+        return removal
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give counters, record, live units and the state of the noise."""
+        live = {name: mask.clone() for name, mask in self._live.items()}
+        return {**super().state_dict(), "live": live, "generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state; the model must have its saved shapes already (see `load_shrunk`)."""
+        super().load_state_dict(state)
+        units = {name: len(mask) for name, mask in state["live"].items()}
+        modules = dict(self._model.named_modules())
+        here = {name: modules[name].weight.shape[_unit_axis(modules[name])] for name in self._live}
+        if units != here:
+            raise invalid("state", f"fit a model with units {here}", units, "call load_shrunk on the model first")
+        self._live = {name: mask.to(self._generator.device, copy=True) for name, mask in state["live"].items()}
+        self._generator.set_state(state["generator"].cpu())
+        self._find_parameters()
+
+    def _find_parameters(self) -> None:
+        kinds = SCALED if self._on == "scales" else WEIGHT_LAYERS
+        found = [getattr(module, "weight", None) for module in self._model.modules() if isinstance(module, kinds)]
+        self._penalised = [p for p in found if isinstance(p, nn.Parameter) and p.requires_grad]
+        if not self._penalised and self._peak > 0.0:
+            what = "trainable normalisation scales" if self._on == "scales" else "trainable weights"
+            raise invalid("penalise", "name parameters that the model has", f"no {what}", 'try penalise="weights"')
+
+    def _measure(self) -> bool:
+        """See who is alive, and whether all are."""
+        activity = measure_activity(self._model, self._data)
+        self._live = {
+            name: torch.ones_like(seen.active) if self._all_noisy else seen.active for name, seen in activity.items()
+        }
+        return all(bool(seen.active.all()) for seen in activity.values())
+
+    @torch.no_grad()
+    def _add_noise(self, deviation: float) -> None:
+        if deviation == 0.0:
+            return
+        modules = dict(self._model.named_modules())
+        for name, live in self._live.items():
+            layer = modules[name]
+            weight: Tensor = layer.weight
+            axis = _unit_axis(layer)
+            draw = torch.empty_like(weight).normal_(0.0, deviation, generator=self._generator)
+            weight.add_(draw.mul_(live.view([-1 if i == axis else 1 for i in range(weight.dim())])))
+
+
+def _unit_axis(layer: nn.Module) -> int:
+    """Where a layer's weight keeps its units: a transposed convolution on the second axis."""
+    return 1 if getattr(layer, "transposed", False) else 0

@@ -1,0 +1,219 @@
+"""Global pruning in cycles: prune the least salient weights of all layers together, rewind the rest, train again.
+
+The base of Activate-while-Pruning and its baseline. After each cycle of training a share of the weights still alive
+falls: those with the smallest |w|, or the smallest |w g| with g the gradient of a loss the caller supplies. Then,
+unless told otherwise, every parameter and buffer goes back to its value at the start, pruned weights staying at zero,
+and the optimiser forgets its state.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from neurondeath_theory._validation import check_choice, check_count, check_flag, check_real, invalid
+from neurondeath_torch.methods.masks import WeightMasks
+from neurondeath_torch.methods.pruning_rules import lowest_weights, weight_saliency
+from neurondeath_torch.methods.training_method import TrainingMethod
+from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.surgery.optimiser_state import check_optimiser
+
+__all__ = ["GlobalPruning", "Kept", "Values", "n_alive"]
+
+Values = list[npt.NDArray[np.floating[Any]]]
+Kept = list[npt.NDArray[np.bool_]]
+
+
+class GlobalPruning(TrainingMethod):
+    """Prune a share of the surviving weights after each cycle, and rewind.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model in training; its weights now are those to go back to.
+    share : float
+        Share in [0, 1) of the weights alive before a cycle that falls after it.
+    base : {"magnitude", "gradient"}
+        Whether |w| or |w g| says which fall.
+    loss : callable, optional
+        Needed for `base="gradient"`: computes the loss whose gradient is taken, for instance on a batch.
+    every : int, optional
+        Epochs of a cycle; if not given, call `after_cycle` yourself.
+    rounds : int, optional
+        Cycles after which `after_epoch` prunes; later epochs train the pruned model to the end. Without it the last
+        cycle is rewound too, and a model fresh from rewinding has not been trained.
+    rewind : bool
+        Whether all parameters and buffers go back to their values at the start.
+    layers : iterable of str, optional
+        Only prune these layers; all linear and convolution layers if not given.
+    optimiser : torch.optim.Optimizer, optional
+        If given, masks hold after each of its steps and its state is dropped when rewinding. Its learning rate, and a
+        scheduler, are the caller's to set back.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument is out of its domain, the model cannot be used, or it has no such layer.
+
+    Examples
+    --------
+    >>> model = nn.Linear(4, 1, bias=False)
+    >>> with torch.no_grad():
+    ...     _ = model.weight.copy_(torch.tensor([[1.0, -2.0, 3.0, -4.0]]))
+    >>> pruning = GlobalPruning(nn.Sequential(model), share=0.5)
+    >>> with torch.no_grad():
+    ...     _ = model.weight.copy_(torch.tensor([[9.0, -2.0, 3.0, -4.0]]))  # training
+    >>> pruning.after_cycle()
+    >>> model.weight.tolist(), pruning.n_pruned
+    ([[1.0, 0.0, 0.0, -4.0]], 2)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        share: float = 0.2,
+        base: str = "magnitude",
+        loss: Callable[[], Tensor] | None = None,
+        every: int | None = None,
+        rounds: int | None = None,
+        rewind: bool = True,
+        layers: Iterable[str] | None = None,
+        optimiser: torch.optim.Optimizer | None = None,
+    ) -> None:
+        super().__init__(model)
+        self._share = check_real("share", share, low=0.0, high=1.0, high_open=True)
+        self._base = check_choice("base", base, ("magnitude", "gradient"))
+        if self._base == "gradient" and not callable(loss):
+            raise invalid(
+                "loss", 'be a function of nothing for base="gradient"', loss, "lambda: criterion(model(x), y)"
+            )
+        self._loss = loss
+        self._every = None if every is None else check_count("every", every)
+        self._rounds = None if rounds is None else check_count("rounds", rounds)
+        self._rewind = check_flag("rewind", rewind)
+        if layers is None:
+            owners = {m.weight: name for name, m in model.named_modules() if isinstance(m, WEIGHT_LAYERS)}
+            layers = list(owners.values())  # a shared weight once
+        self._masks = WeightMasks(self._model, layers)
+        if not self._masks.layers:
+            raise invalid("layers", "name at least one layer with weights", type(model).__name__)
+        self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
+        if self._optimiser is not None:
+            self._masks.hold(self._optimiser)
+        self._cycles = 0
+        self._start = self._snapshot()
+
+    @property
+    def cycles(self) -> int:
+        """Number of cycles finished."""
+        return self._cycles
+
+    @property
+    def n_pruned(self) -> int:
+        """Number of weights pruned so far."""
+        return self._masks.n_pruned
+
+    @property
+    def masks(self) -> WeightMasks:
+        """The permanent masks."""
+        return self._masks
+
+    def after_step(self) -> None:
+        """Set the pruned weights back to zero."""
+        super().after_step()
+        self._masks.apply()
+
+    def after_epoch(self) -> None:
+        """Count the epoch, and end the cycle if it was the last one."""
+        super().after_epoch()
+        more = self._rounds is None or self._cycles < self._rounds
+        if self._every is not None and self._epochs % self._every == 0 and more:
+            self.after_cycle()
+
+    def after_cycle(self) -> None:
+        """Prune, and rewind the weights that survive."""
+        end = self._weights()
+        gradients = self._gradients() if self._base == "gradient" else None
+        kept = [self._masks.kept(layer) for layer in self._masks.layers]
+        for action, masks in self._choose(end, gradients, kept):
+            for layer, before, after in zip(self._masks.layers, kept, masks, strict=True):
+                self._record(action, layer, weights=int(before.sum() - after.sum()))
+            kept = masks
+        if self._rewind:
+            with torch.no_grad():
+                for name, value in self._tensors().items():
+                    value.copy_(self._start[name])
+            if self._optimiser is not None:
+                self._optimiser.state.clear()
+        for layer, mask in zip(self._masks.layers, kept, strict=True):
+            self._masks.set(layer, mask)
+        self._cycles += 1
+        if not self._rewind:
+            self._start = self._snapshot()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give counters, record, masks and the weights at the start of the cycle."""
+        start = {name: value.clone() for name, value in self._start.items()}
+        return {**super().state_dict(), "cycles": self._cycles, "masks": self._masks.state_dict(), "start": start}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state, its masks laid on the model's weights."""
+        super().load_state_dict(state)
+        if state["start"].keys() != self._start.keys():
+            raise invalid("state", "be of the same model", f"{len(state['start'])} tensors", "build the same model")
+        self._masks.load_state_dict(state["masks"])
+        self._cycles = int(state["cycles"])
+        self._start = {name: state["start"][name].to(old.device, copy=True) for name, old in self._start.items()}
+
+    def _choose(self, end: Values, gradients: Values | None, kept: Kept) -> list[tuple[str, Kept]]:
+        """Give the masks after each thing that is done, in order."""
+        count = round(self._share * n_alive(kept))
+        return [("prune", lowest_weights(self._scores(end, gradients), kept, count))]
+
+    @staticmethod
+    def _scores(end: Values, gradients: Values | None) -> Values:
+        if gradients is None:
+            return [weight_saliency(weights) for weights in end]
+        return [weight_saliency(weights, gradient) for weights, gradient in zip(end, gradients, strict=True)]
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self._tensors().items()}
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Give all parameters and buffers, shared ones under each of their names."""
+        parameters = self._model.named_parameters(remove_duplicate=False)
+        return {**dict(parameters), **dict(self._model.named_buffers(remove_duplicate=False))}
+
+    def _weights(self) -> Values:
+        return [_array(self._masks.weight(layer)) for layer in self._masks.layers]
+
+    def _gradients(self) -> Values:
+        """Take the gradient of the caller's loss, leaving the gradients of the training as they are."""
+        assert self._loss is not None  # refused at the start
+        weights = [self._masks.weight(layer) for layer in self._masks.layers]
+        loss = self._loss()
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+            raise invalid("loss", "return a scalar that depends on the model", type(loss).__name__)
+        gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+        return [_array(g if g is not None else torch.zeros_like(w)) for g, w in zip(gradients, weights, strict=True)]
+
+
+def n_alive(kept: Kept) -> int:
+    """Count the weights that are not pruned.
+
+    Examples
+    --------
+    >>> n_alive([np.array([True, False]), np.array([True])])
+    2
+    """
+    return sum(int(mask.sum()) for mask in kept)
+
+
+def _array(tensor: Tensor) -> npt.NDArray[np.floating[Any]]:
+    wide = torch.promote_types(tensor.dtype, torch.float32)
+    array: npt.NDArray[np.floating[Any]] = tensor.detach().to("cpu", wide, copy=True).numpy()
+    return array

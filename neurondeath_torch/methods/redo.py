@@ -1,0 +1,107 @@
+"""ReDo: recycle dormant units while training [Sokar, Agarwal, Castro, Evci 2023, arXiv 2302.12902].
+
+A unit is tau-dormant when its mean absolute activation on the data is at most tau times the mean over its layer. Every
+so many steps the dormant units are drawn anew: fresh incoming weights, zero outgoing weights, no optimiser memory. With
+tau = 0 only units that are never active are recycled, and the outputs do not move.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from neurondeath_theory._validation import check_count, check_real
+from neurondeath_torch.methods.training_method import TrainingMethod
+from neurondeath_torch.networks.unit_activity import measure_activity
+from neurondeath_torch.surgery.optimiser_state import check_optimiser
+from neurondeath_torch.surgery.resetting import Reset, reset_units, stream_seed
+from neurondeath_torch.watching.definitions import dormant
+
+__all__ = ["ReDo"]
+
+
+class ReDo(TrainingMethod):
+    """Draw dormant units anew every so many steps.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model in training.
+    optimiser : torch.optim.Optimizer or None
+        Its state of recycled units goes to zero.
+    data : Tensor or iterable of batches
+        The deciding data, read at each check in evaluation mode; a tensor (one batch), or batches that are tensors,
+        (inputs, targets) or dicts of keyword arguments.
+    every : int
+        Steps between checks.
+    tau : float
+        Dormancy threshold, at least 0.
+    layers : iterable of str, optional
+        Only these layers; all weight layers that an activation follows if not given.
+    initialise : callable, optional
+        As for `reset_units`.
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument is out of its domain, the model cannot be used, or no layer is followed by an activation.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+    >>> with torch.no_grad():
+    ...     model[0].weight[0], model[0].bias[0] = 0.0, -1.0
+    >>> optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> redo = ReDo(model, optimiser, data=torch.randn(64, 4), every=1)
+    >>> redo.after_step()
+    >>> redo.report().events[0].action, bool(model[0].weight[0].any())
+    ('reset', True)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer | None,
+        *,
+        data: Any,
+        every: int = 1000,
+        tau: float = 0.025,
+        layers: Iterable[str] | None = None,
+        initialise: Callable[[nn.Module], Any] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(model)
+        self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
+        self._data = data
+        self._every = check_count("every", every)
+        self._tau = check_real("tau", tau, low=0.0)
+        self._layers = list(measure_activity(model, data, None if layers is None else list(layers)))
+        self._initialise = initialise
+        self._seed = check_count("seed", seed, least=0)
+
+    def after_step(self) -> None:
+        """Recycle the dormant units, if it is time."""
+        super().after_step()
+        if self._steps % self._every == 0:
+            self.recycle()
+
+    def recycle(self) -> Reset | None:
+        """Recycle the dormant units now; None when there are none."""
+        units = {}
+        for layer, seen in measure_activity(self._model, self._data, self._layers).items():
+            flags = dormant((seen.total / seen.seen).cpu().numpy(), self._tau)
+            if flags.any():
+                units[layer] = flags
+        if not units:
+            return None
+        # one stream of draws per step, so that a resumed training draws the same
+        seed = stream_seed(self._seed, self._steps) % 2**31
+        reset = reset_units(
+            self._model, units, data=self._data, optimiser=self._optimiser, initialise=self._initialise, seed=seed
+        )
+        for layer, chosen, weights in zip(reset.layers, reset.units, reset.weights, strict=True):
+            self._record("reset", layer, units=len(chosen), weights=weights)
+        return reset

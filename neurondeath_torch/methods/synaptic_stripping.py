@@ -1,0 +1,129 @@
+"""Synaptic Stripping: bring dead units back by pruning the weights that hold them down [whitaker2023].
+
+Every few epochs each unit that is dead on the deciding data loses its lowest incoming weights: those strictly below a
+quantile of its remaining nonzero weights, the smallest signed values, normally the most negative. With non-negative
+inputs its pre-activation rises, until it is active again and learns. Masks are permanent, biases and live units are not
+touched. The deciding data are the caller's choice: take training or validation data, since choosing weights by test
+data leaks (the released code of the paper does).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from neurondeath_theory._validation import check_count, check_real
+from neurondeath_torch.methods.masks import WeightMasks
+from neurondeath_torch.methods.pruning_rules import stripped
+from neurondeath_torch.methods.training_method import TrainingMethod
+from neurondeath_torch.networks.unit_activity import measure_activity
+
+__all__ = ["SynapticStripping"]
+
+
+class SynapticStripping(TrainingMethod):
+    """Strip dead units of their lowest weights every few epochs.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model in training.
+    data : Tensor or iterable of batches
+        The deciding data, read once every time; a tensor (one batch), or batches that are tensors, (inputs, targets)
+        or dicts of keyword arguments. Measured in evaluation mode, batch-norm statistics untouched.
+    every : int
+        Epochs between two strippings.
+    stripping_factor : float
+        Quantile in [0, 1] of a dead unit's remaining nonzero weights below which they fall.
+    layers : iterable of str, optional
+        Only strip these layers; all weight layers that an activation follows if not given.
+    optimiser : torch.optim.Optimizer, optional
+        If given, the masks hold after each of its steps without a call of `after_step`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument is out of its domain, the model cannot be used, or no layer is followed by an activation.
+
+    Notes
+    -----
+    Source: whitaker2023 (arXiv 2302.05818). A layer whose activation reads a sum (a residual stream) is stripped by
+    the units of that sum. Pruned weights still get gradients; they are set back to zero after the step.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(3, 2, bias=False), nn.ReLU(), nn.Linear(2, 1))
+    >>> with torch.no_grad():
+    ...     _ = model[0].weight.copy_(torch.tensor([[-3.0, -2.0, 1.0], [1.0, -1.0, 1.0]]))
+    >>> stripping = SynapticStripping(model, data=torch.ones(1, 3))
+    >>> stripping.after_epoch()
+    >>> model[0].weight.tolist(), stripping.n_pruned
+    ([[0.0, -2.0, 1.0], [1.0, -1.0, 1.0]], 1)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        data: Any,
+        every: int = 1,
+        stripping_factor: float = 0.05,
+        layers: Iterable[str] | None = None,
+        optimiser: torch.optim.Optimizer | None = None,
+    ) -> None:
+        super().__init__(model)
+        self._data = data
+        self._every = check_count("every", every)
+        self._factor = check_real("stripping_factor", stripping_factor, low=0.0, high=1.0)
+        names = None if layers is None else list(layers)
+        self._masks = WeightMasks(self._model, measure_activity(self._model, data, names))
+        if optimiser is not None:
+            self._masks.hold(optimiser)
+
+    @property
+    def n_pruned(self) -> int:
+        """Number of weights pruned so far."""
+        return self._masks.n_pruned
+
+    @property
+    def masks(self) -> WeightMasks:
+        """The permanent masks."""
+        return self._masks
+
+    def after_step(self) -> None:
+        """Set the pruned weights back to zero."""
+        super().after_step()
+        self._masks.apply()
+
+    def after_epoch(self) -> None:
+        """Strip the dead units, if it is time."""
+        super().after_epoch()
+        if self._epochs % self._every == 0:
+            self.strip()
+
+    def strip(self) -> None:
+        """Strip the dead units now."""
+        for layer, activity in measure_activity(self._model, self._data, self._masks.layers).items():
+            dead = ~activity.active.cpu().numpy()
+            if not dead.any():
+                continue
+            # a transposed convolution keeps its units on the second axis
+            axis = 1 if getattr(self._model.get_submodule(layer), "transposed", False) else 0
+            weight = self._masks.weight(layer).detach().transpose(0, axis)
+            values = weight.to("cpu", torch.promote_types(weight.dtype, torch.float32)).numpy()
+            kept = self._masks.kept(layer)
+            after = stripped(values, kept.swapaxes(0, axis), dead, stripping_factor=self._factor).swapaxes(0, axis)
+            fallen = int(kept.sum() - after.sum())
+            if fallen:
+                self._masks.set(layer, after)
+            self._record("strip", layer, units=int(dead.sum()), weights=fallen)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give counters, record and masks."""
+        return {**super().state_dict(), "masks": self._masks.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state, its masks laid on the model's weights."""
+        super().load_state_dict(state)
+        self._masks.load_state_dict(state["masks"])

@@ -1,0 +1,1 @@
+"""What every part needs of a network: its activations and weight layers, data run through it, who feeds whom."""

@@ -1,0 +1,59 @@
+"""Run a model over data and leave its mode and the random numbers as they were."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neurondeath_torch.networks.input_data import Inputs, input_batches, on_device
+
+__all__ = ["call", "device_of", "evaluating", "example_inputs", "output_tensors", "run_over"]
+
+
+def example_inputs(model: nn.Module, data: Any) -> Inputs:
+    """Give the first batch of the data, on the model's device."""
+    with torch.random.fork_rng(devices=[]):  # a data loader draws a seed each time it is read
+        return on_device(next(input_batches(data)), device_of(model))
+
+
+def run_over(model: nn.Module, data: Any) -> None:
+    """Run all batches through the model without gradients, in evaluation mode."""
+    device = device_of(model)
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        for inputs in input_batches(data):
+            call(model, on_device(inputs, device))
+
+
+def call(model: nn.Module, inputs: Inputs) -> Any:
+    """Call the model on one batch."""
+    return model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
+
+
+def output_tensors(output: Any) -> list[Tensor]:
+    """Give the tensors of a model's output, whatever holds them, in order."""
+    if isinstance(output, Tensor):
+        return [output]
+    if isinstance(output, Mapping):
+        output = list(output.values())
+    if isinstance(output, (tuple, list)):
+        return [tensor for entry in output for tensor in output_tensors(entry)]
+    return []
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Give the device of the model's first parameter."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put every module in evaluation mode, and each back in its own mode afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

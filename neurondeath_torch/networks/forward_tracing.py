@@ -1,0 +1,359 @@
+"""Watching a model's forward pass: which weight layer feeds which activation, without touching the model's code.
+
+Hooks on all modules say where the pass is; between the first and the last of them a torch-function mode sees every
+call of a PyTorch function, so that `F.relu(self.fc(x))` is caught as well as `nn.ReLU`. Every tensor on the way carries
+a `Flow`: the weight layer whose units it holds, the activations it comes from, and what was done to it since. What runs
+inside compiled, scripted or fused code cannot be seen; such models are refused.
+"""
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from neurondeath_torch.networks.activation_calls import Activation, activation_of_call, activation_of_module
+from neurondeath_torch.networks.tensor_flow import (
+    INPUT,
+    Flow,
+    after_activation,
+    after_call,
+    after_step,
+    guessed_positions,
+    tensors_of,
+)
+from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+
+__all__ = ["ForwardTracer", "LayerCall", "Listener"]
+
+WEIGHT_CALLS = {  # function -> trailing axes that are positions, not units
+    "linear": 0,
+    "conv1d": 1,
+    "conv2d": 2,
+    "conv3d": 3,
+    "conv_transpose1d": 1,
+    "conv_transpose2d": 2,
+    "conv_transpose3d": 3,
+}
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """A call of a weight layer, before it happens.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer.
+    x, weight, bias : Tensor
+        What it is called with; `weight` as it is used, masks and parametrisations applied.
+    flow : Flow or None
+        Where x comes from.
+    spatial, groups, transposed : int, int, bool
+        Kind of layer.
+    rerun : callable
+        Does the same to another x and weight, without a bias.
+    """
+
+    name: str
+    x: torch.Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    flow: Flow | None
+    spatial: int
+    groups: int
+    transposed: bool
+    rerun: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+class Listener:
+    """Whoever wants to know; every method does nothing unless overridden."""
+
+    outputs_only = False  # a listener that overrides neither `layer_called` nor `about_to_activate` saves their cost
+
+    def started(self) -> None:
+        """Note that a forward pass begins."""
+
+    def layer_called(self, call: LayerCall) -> None:
+        """Note a call of a weight layer, before it happens."""
+
+    def about_to_activate(self, site: str, z: torch.Tensor, flow: Flow | None, activation: Activation) -> None:
+        """Note an activation's input, which an in-place activation is about to overwrite."""
+
+    def activated(self, site: str, h: torch.Tensor, flow: Flow | None) -> None:
+        """Note an activation's output."""
+
+    def activated_smoothly(self, h: torch.Tensor, flow: Flow | None) -> None:
+        """Note the output of an activation that is zero on no interval; to others it is one more step on the way."""
+
+    def finished(self) -> None:
+        """Note that the forward pass went through; a pass that raises an error is never finished."""
+
+
+class ForwardTracer:
+    """Hooks on a model that tell listeners about its layers and activations.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The model, as `check_model` accepts it.
+    listeners : sequence of Listener
+        Who is told.
+    watch : sequence of nn.Module
+        Modules to take as activations though nothing tells that they are.
+    """
+
+    def __init__(self, model: nn.Module, listeners: Sequence[Listener], watch: Sequence[nn.Module] = ()) -> None:
+        self.listeners = list(listeners)
+        self.never_zero: dict[str, str] = {}
+        self.weights: dict[str, tuple[torch.Tensor, bool, int]] = {}  # layer -> weight in use, transposed, groups
+        self._model = model
+        self._names = {module: name for name, module in model.named_modules()}
+        self._whole: dict[nn.Module, Activation] = {}
+        for module in self._names:
+            known = activation_of_module(module)
+            if module in watch:
+                self._whole[module] = Activation(type(module).__name__, known.form if known else None)
+            elif known is not None:
+                self._whole[module] = known
+        self._parameters = {id(parameter): name for name, parameter in model.named_parameters()}
+        self._labels: dict[tuple[nn.Module, str], str] = {}
+        self._handles: list[Any] = []
+        self._mode = _Calls(self)
+        self._reset()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ForwardTracer":
+        """Stay one: a copy of the model made meanwhile takes the hooks along, which then do nothing."""
+        return self
+
+    def start(self) -> None:
+        """Set the hooks."""
+        for module in self._names:
+            self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
+            self._handles.append(module.register_forward_hook(self._leave, with_kwargs=True))
+            self._handles.append(module.register_forward_hook(self._abandon, always_call=True))
+
+    def stop(self) -> None:
+        """Remove the hooks; an interrupted forward pass is forgotten."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        if self._depth > 0:  # an interrupt, for which PyTorch calls no hook
+            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        self._reset()
+
+    def _reset(self) -> None:
+        self._depth = 0
+        self._stack: list[nn.Module] = []
+        self._flows: dict[int, tuple[weakref.ref[torch.Tensor], Flow]] = {}
+        self._calls: dict[str, int] = {}
+        self._inside: tuple[nn.Module, str, Flow | None] | None = None  # an activation that is taken as a whole
+        self._left: nn.Module | None = None
+        self._busy = False
+
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        if module is self._model:
+            self._depth += 1
+            if self._depth == 1:
+                self._begin(args, kwargs)
+        if self._depth == 0 or module not in self._names:
+            return
+        self._stack.append(module)
+        whole = self._whole.get(module)
+        if whole is None or self._inside is not None:
+            return
+        tensor = next(tensors_of(args, kwargs), None)
+        if tensor is None:
+            return
+        flow = self.flow_of([tensor])
+        name = self._names[module] or whole.name
+        if whole.never_zero:
+            self.never_zero[name] = whole.never_zero
+            self._inside = (module, "", flow)
+            return
+        site = self._site(name)
+        self._inside = (module, site, flow)
+        self._tell(lambda listener: listener.about_to_activate(site, tensor, flow, whole), inputs=True)
+
+    def _leave(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+        if self._depth == 0 or module not in self._names:
+            return
+        self._left = module
+        self._stack.pop()
+        if self._inside is not None and self._inside[0] is module:
+            _, site, flow = self._inside
+            self._inside = None
+            result = next(tensors_of((output,), {}), None)
+            if result is not None and site:
+                self._tell(lambda listener: listener.activated(site, result, flow))
+                self._tag(output, after_activation(site, flow))
+            elif result is not None and flow is not None:
+                self._tell(lambda listener: listener.activated_smoothly(result, flow))
+                self._tag(output, after_step(flow, type(module).__name__))
+        elif self._inside is None:
+            self._inherit(module, args, kwargs, output)
+        if module is self._model:
+            self._end()
+            if self._depth == 0:
+                self._tell(lambda listener: listener.finished())
+
+    def _abandon(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """Clean up behind a module that raised an error; called for the others too, just after `_leave`."""
+        if self._left is module or self._depth == 0 or module not in self._names:
+            self._left = None
+            return
+        self._stack.pop()
+        if self._inside is not None and self._inside[0] is module:
+            self._inside = None
+        if module is self._model:
+            self._end()
+
+    def _end(self) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            self._reset()
+
+    def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        for tensor in tensors_of(args, kwargs):
+            self._tag(tensor, Flow(frozenset({INPUT}), spatial=guessed_positions(tensor)))
+        self._tell(lambda listener: listener.started())
+        self._mode.__enter__()  # type: ignore[no-untyped-call]
+
+    def _inherit(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+        """Let what a module makes in a way that cannot be seen come from what it was given."""
+        unknown = [tensor for tensor in tensors_of((output,), {}) if self._flow(tensor) is None]
+        flow = self.flow_of(tensors_of(args, kwargs)) if unknown else None
+        if flow is not None:
+            for tensor in unknown:
+                self._tag(tensor, after_step(flow, type(module).__name__))
+
+    def call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Do what a PyTorch function does, and take note of it."""
+        name = getattr(func, "__name__", "")
+        if self._busy:
+            return func(*args, **kwargs)
+        if name in WEIGHT_CALLS and self._inside is None:
+            return self._weight_call(name, func, args, kwargs)
+        activation = activation_of_call(name, args, kwargs) if self._inside is None else None
+        flow = self.flow_of(tensors_of(args, kwargs))
+        if activation is None or flow is None:
+            result = func(*args, **kwargs)
+            if flow is not None and isinstance(result, (torch.Tensor, tuple, list)):
+                self._tag(result, after_call(name, args, kwargs, flow, result))
+            return result
+        label = self._label(self._stack[-1], activation.name)
+        if activation.never_zero:
+            self.never_zero[label] = activation.never_zero
+            result = func(*args, **kwargs)
+            self._tell(lambda listener: listener.activated_smoothly(result, flow))
+            self._tag(result, after_step(flow, activation.name))
+            return result
+        site = self._site(label)
+        z = next(tensors_of(args, kwargs))
+        self._tell(lambda listener: listener.about_to_activate(site, z, flow, activation), inputs=True)
+        result = func(*args, **kwargs)
+        self._tell(lambda listener: listener.activated(site, result, flow))
+        self._tag(result, after_activation(site, flow))
+        return result
+
+    def _weight_call(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        given = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
+        x, weight, bias = given["input"], given["weight"], given.get("bias")
+        transposed = name.startswith("conv_transpose")
+        groups = 1 if name == "linear" else int(args[6] if len(args) > 6 else kwargs.get("groups", 1))
+        label = self._layer(name, weight)
+
+        def rerun(other: torch.Tensor, other_weight: torch.Tensor) -> torch.Tensor:
+            rest = {key: value for key, value in kwargs.items() if key not in ("input", "weight", "bias")}
+            result: torch.Tensor = func(other, other_weight, None, *args[3:], **rest)
+            return result
+
+        flow = self.flow_of([x])
+        kept = weight if id(weight) in self._parameters else weight.detach()  # of a computed one not its graph
+        self.weights[label] = (kept, transposed, groups)
+        call = LayerCall(label, x, weight, bias, flow, WEIGHT_CALLS[name], groups, transposed, rerun)
+        self._tell(lambda listener: listener.layer_called(call), inputs=True)
+        result = func(*args, **kwargs)
+        origins = flow.origins if flow is not None else frozenset({INPUT})
+        self._tag(result, Flow(origins, label, WEIGHT_CALLS[name], unit_layers=frozenset({label})))
+        return result
+
+    def _layer(self, function: str, weight: torch.Tensor) -> str:
+        owner = self._stack[-1]
+        if isinstance(owner, WEIGHT_LAYERS):
+            return self._names[owner] or "model"
+        known = self._parameters.get(id(weight))
+        return known if known is not None else ".".join(filter(None, [self._names[owner], function]))
+
+    def _label(self, owner: nn.Module, function: str) -> str:
+        """Name an activation after its module if that does nothing else, else after module and function."""
+        known = self._labels.get((owner, function))
+        if known is None:
+            path = self._names[owner]
+            simple = path and not any(True for _ in owner.children()) and not any(True for _ in owner.parameters())
+            known = path if simple else ".".join(filter(None, [path, function]))
+            self._labels[owner, function] = known
+        return known
+
+    def _site(self, label: str) -> str:
+        """Name a call of an activation, numbered from the second one on."""
+        self._calls[label] = self._calls.get(label, 0) + 1
+        return label if self._calls[label] == 1 else f"{label}#{self._calls[label]}"
+
+    def _tell(self, message: Callable[[Listener], None], *, inputs: bool = False) -> None:
+        listeners = [listener for listener in self.listeners if not (inputs and listener.outputs_only)]
+        if not listeners:
+            return
+        self._busy = True  # what listeners compute is none of the model's doing
+        try:
+            with torch.inference_mode():
+                for listener in listeners:
+                    message(listener)
+        finally:
+            self._busy = False
+
+    def _flow(self, tensor: torch.Tensor) -> Flow | None:
+        known = self._flows.get(id(tensor))
+        return known[1] if known is not None and known[0]() is tensor else None
+
+    def flow_of(self, tensors: Any) -> Flow | None:
+        """Give the common flow of tensors; None when none of them comes from the model's input."""
+        flows: list[Flow] = []
+        for tensor in tensors:
+            flow = self._flow(tensor)
+            if flow is not None and flow not in flows:
+                flows.append(flow)
+        if len(flows) < 2:
+            return flows[0] if flows else None
+        layers = {flow.layer for flow in flows}
+        return Flow(
+            origins=frozenset().union(*(flow.origins for flow in flows)),
+            layer=layers.pop() if len(layers) == 1 else None,
+            spatial=flows[0].spatial,
+            steps=tuple(dict.fromkeys(step for flow in flows for step in flow.steps)),
+            unit_layers=frozenset().union(*(flow.unit_layers for flow in flows)),
+        )
+
+    def _tag(self, result: Any, flow: Flow) -> None:
+        for tensor in tensors_of((result,), {}):
+            self._flows[id(tensor)] = (weakref.ref(tensor), flow)
+
+
+class _Calls(TorchFunctionMode):
+    """Shows every call of a PyTorch function to the tracer."""
+
+    def __init__(self, tracer: ForwardTracer) -> None:
+        super().__init__()
+        self._tracer = weakref.ref(tracer)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        tracer = self._tracer()
+        if tracer is None:
+            return func(*args, **(kwargs or {}))
+        return tracer.call(func, args, kwargs or {})

@@ -1,0 +1,124 @@
+"""Which units of which weight layers are active on the data.
+
+A unit belongs to a weight layer (linear or convolution) and is seen after the activation that follows it, behind
+normalisation, dropout, pooling, sums and scalings. A layer without an activation of its own, such as the output layer,
+has no units here; smooth activations count, since their units can be dormant though never dead.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neurondeath_theory._validation import invalid
+from neurondeath_torch.networks.data_passes import run_over
+from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
+from neurondeath_torch.networks.tensor_flow import Flow, split_units
+from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+
+__all__ = ["LayerActivity", "measure_activity"]
+
+
+@dataclass(kw_only=True)
+class LayerActivity:
+    """What one pass over the data saw of a layer's units, all of shape (n_units,).
+
+    Attributes
+    ----------
+    active : bool Tensor
+        Units that were active (not zero) at least once.
+    total : float Tensor
+        Sum of the absolute activations.
+    seen : int
+        Numbers summed per unit: samples times positions.
+    """
+
+    active: Tensor
+    total: Tensor
+    seen: int
+
+
+def measure_activity(
+    model: nn.Module, data: Any, layers: Iterable[str] | None = None, *, required: bool = True
+) -> dict[str, LayerActivity]:
+    """Run the data through the model in evaluation mode and see which units of its weight layers are active.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Left as it was, batch-norm statistics included.
+    data : Tensor or iterable of batches
+        The deciding data.
+    layers : iterable of str, optional
+        The weight layers to look at, in the model's words; all that are followed by an activation if not given.
+    required : bool
+        Whether a model without any such layer is refused.
+
+    Returns
+    -------
+    dict
+        Layer name -> activity, in the order of execution.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the data are empty, an activation is NaN or infinite, a named layer has no activation, or none has.
+    """
+    recorder = _Recorder(model)
+    tracer = ForwardTracer(model, [recorder])
+    tracer.start()
+    try:
+        run_over(model, data)
+    finally:
+        tracer.stop()
+    seen = {name: recorder.seen[name] for name in tracer.weights if name in recorder.seen}
+    if layers is not None:
+        wanted = list(layers)
+        for name in wanted:
+            if name not in seen:
+                remedy = f"choose among {', '.join(seen)}" if seen else "no weight layer is followed by an activation"
+                raise invalid("layers", "name weight layers that an activation follows", name, remedy)
+        seen = {name: activity for name, activity in seen.items() if name in wanted}
+    if not seen and required:
+        raise invalid("model", "have a weight layer followed by an activation", type(model).__name__)
+    for name, activity in seen.items():
+        if not bool(torch.isfinite(activity.total).all()):
+            raise invalid("model", "have finite activations on the data", f"NaN or infinity after `{name}`")
+        # copies, which may be changed in place: listeners run in inference mode
+        activity.active, activity.total = activity.active.clone(), activity.total.clone()
+    return seen
+
+
+class _Recorder(Listener):
+    """Adds up the activity of every layer whose units reach an activation."""
+
+    outputs_only = True
+
+    def __init__(self, model: nn.Module) -> None:
+        self.seen: dict[str, LayerActivity] = {}
+        self._widths = {
+            name: module.out_features if isinstance(module, nn.Linear) else module.out_channels
+            for name, module in model.named_modules()
+            if isinstance(module, WEIGHT_LAYERS)
+        }
+
+    def activated(self, site: str, h: Tensor, flow: Flow | None) -> None:
+        for layer in flow.unit_layers if flow is not None else ():
+            units = split_units(h, flow)
+            if self._widths.get(layer) != units.shape[2]:  # regrouped on the way: not this layer's units
+                continue
+            wide = torch.float32 if h.device.type == "mps" else torch.float64  # MPS knows no doubles
+            active, total = (units != 0).any(3).any(1).any(0), units.abs().sum((0, 1, 3), dtype=wide)
+            seen = units.numel() // max(units.shape[2], 1)
+            before = self.seen.get(layer)
+            if before is None:
+                self.seen[layer] = LayerActivity(active=active, total=total, seen=seen)
+            else:
+                before.active |= active
+                before.total += total
+                before.seen += seen
+
+    def activated_smoothly(self, h: Tensor, flow: Flow | None) -> None:
+        self.activated("", h, flow)

@@ -1,0 +1,144 @@
+"""The linear and convolutional layers of a user's model: names, widths, fan-ins, and what stands in the way.
+
+A unit is an output feature of a Linear layer and an output channel of a convolution; its fan-in is the number of
+weights it reads with, for a convolution in_channels / groups times the kernel's size. Layers come in the order in
+which the model registers them.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+
+from neurondeath_theory._validation import invalid
+from neurondeath_torch.networks.model_checks import plain_model
+
+__all__ = ["KINDS", "WEIGHT_LAYERS", "WeightLayer", "describe_left_alone", "every_weight_layer", "weight_layers"]
+
+Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+
+KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+WEIGHT_LAYERS = (nn.Linear, _ConvNd)  # all that have units, transposed convolutions too
+SHOWN = 4  # modules left alone that are named in a line
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightLayer:
+    """One layer of weights.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the model, as in `model.get_submodule(name)`.
+    module : Linear, Conv1d, Conv2d or Conv3d
+        The layer itself; its weight has shape (n_units, ...) with fan_in entries a unit.
+    n_units : int
+        Number of units.
+    fan_in : int
+        Weights a unit reads with.
+    obstacle : str
+        Why its weights cannot be changed in place; empty if they can.
+    """
+
+    name: str
+    module: Layer
+    n_units: int
+    fan_in: int
+    obstacle: str = ""
+
+
+def weight_layers(model: nn.Module) -> tuple[tuple[WeightLayer, ...], Mapping[str, str]]:
+    """List the layers whose weights can be set or negated in place, and what else has parameters.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any model; one compiled by `torch.compile` is unwrapped, since it shares its parameters.
+
+    Returns
+    -------
+    tuple
+        The layers, and a mapping of the names of all other modules with parameters of their own to the reason why they
+        are not among them.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As `plain_model`, or if there is no such layer.
+
+    Examples
+    --------
+    >>> layers, others = weight_layers(nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.BatchNorm2d(8)))
+    >>> [(layer.name, layer.n_units, layer.fan_in) for layer in layers], dict(others)
+    ([('0', 8, 18)], {'1': 'BatchNorm2d, not a linear or convolutional layer'})
+    """
+    every = every_weight_layer(model)
+    others = {layer.name: layer.obstacle for layer in every if layer.obstacle}
+    for name, module in plain_model(model).named_modules():
+        own = any(True for _ in module.parameters(recurse=False))
+        if own and not isinstance(module, KINDS) and "parametrizations" not in name.split("."):
+            others[name] = f"{type(module).__name__}, not a linear or convolutional layer"
+    layers = tuple(layer for layer in every if not layer.obstacle)
+    if not layers:
+        kinds = ", ".join(kind.__name__ for kind in KINDS)
+        found = others or type(model).__name__
+        raise invalid("model", f"have a layer ({kinds}) with weights of its own", found)
+    return layers, others
+
+
+def every_weight_layer(model: nn.Module) -> list[WeightLayer]:
+    """List all linear and convolutional layers, also those whose weights cannot be changed in place.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As `plain_model`.
+    """
+    model = plain_model(model)
+    owners: dict[int, list[str]] = {}
+    for name, module in model.named_modules():
+        for parameter in module.parameters(recurse=False):
+            owners.setdefault(id(parameter), []).append(name)
+    return [
+        WeightLayer(
+            name=name,
+            module=module,
+            n_units=module.weight.shape[0],
+            fan_in=math.prod(module.weight.shape[1:]),
+            obstacle=_why_not(module, owners),
+        )
+        for name, module in model.named_modules()
+        if isinstance(module, KINDS)
+    ]
+
+
+def describe_left_alone(left_alone: Mapping[str, str]) -> str:
+    """Put what was left alone, and why, in one line.
+
+    Examples
+    --------
+    >>> describe_left_alone({"norm": "LayerNorm", "head": "the output, as asked"})
+    'left alone: norm: LayerNorm; head: the output, as asked'
+    """
+    shown = [f"{name}: {reason}" for name, reason in list(left_alone.items())[:SHOWN]]
+    more = len(left_alone) - len(shown)
+    return "left alone: " + "; ".join([*shown, f"{more} more in `left_alone`"] if more else shown)
+
+
+def _why_not(module: nn.Module, owners: Mapping[int, list[str]]) -> str:
+    """Say why a layer's weights cannot be set in place; nothing if they can."""
+    weight = module._parameters.get("weight")
+    if weight is None:
+        return "its weight is computed from other parameters (a parametrisation or weight norm)"
+    if not weight.dtype.is_floating_point:
+        return f"its weights are of type {weight.dtype}"
+    if 0 in weight.shape:
+        return "it has no weights"
+    if module.bias is not None and "bias" not in module._parameters:
+        return "its bias is computed from other parameters"
+    shared = [name for parameter in module.parameters(recurse=False) for name in owners[id(parameter)]]
+    if len(shared) > len(list(module.parameters(recurse=False))):
+        return "it shares its parameters: " + ", ".join(sorted(set(shared)))
+    return ""

@@ -1,0 +1,128 @@
+"""Cut units out of a model as one transaction: either all is cut, checked and handed to the optimiser, or nothing."""
+
+import math
+from collections.abc import Callable, Sequence
+from copy import copy
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from neurondeath_theory._validation import invalid
+from neurondeath_torch.networks.data_passes import call, evaluating, output_tensors
+from neurondeath_torch.networks.input_data import Inputs
+from neurondeath_torch.surgery.optimiser_state import check_entries, check_optimiser, replace_parameters
+from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph, Replaced
+
+__all__ = ["cut_units"]
+
+
+def cut_units(
+    model: nn.Module,
+    graph: CouplingGraph,
+    plan: Sequence[tuple[Coupling, npt.NDArray[np.int64]]],
+    inputs: Inputs,
+    optimiser: torch.optim.Optimizer | None,
+    *,
+    same_function: bool,
+) -> float:
+    """Cut, check that the model still computes what it should, and only then touch the optimiser.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place.
+    graph : CouplingGraph
+        Traced from the model as it is.
+    plan : sequence of (Coupling, int array)
+        The units to cut from each layer.
+    inputs : Tensor or mapping
+        A batch to compare outputs on.
+    optimiser : torch.optim.Optimizer or None
+        Follows the new parameters.
+    same_function : bool
+        Whether the outputs must stay equal up to rounding; if not, only their shapes.
+
+    Returns
+    -------
+    float
+        Largest change of an output relative to the largest output.
+    """
+    if optimiser is not None:
+        check_entries(check_optimiser(optimiser, model), list(model.parameters()))
+    outputs = _outputs(model, inputs)
+    restore = _snapshot(model)
+    replaced: Replaced = {}
+    try:
+        for coupling, gone in plan:
+            if len(gone):
+                _chain(replaced, graph.cut(model.get_submodule(coupling.layer), gone))
+        deviation = _deviation(outputs, _outputs(model, inputs))
+        if same_function and not deviation <= _tolerance(outputs):
+            rule = "compute the same without its dead units"
+            remedy = "a function across units hides in it; name the layers to treat with layers="
+            raise invalid("model", rule, f"outputs moved by {deviation:.2g}", remedy)
+    except RuntimeError as error:
+        restore()
+        remedy = "a number of units is written into its forward; name the layers to treat with layers="
+        raise invalid("model", "run with fewer units", str(error).splitlines()[0], remedy) from error
+    except BaseException:
+        restore()
+        raise
+    if optimiser is not None:
+        replace_parameters(optimiser, replaced)
+    return deviation
+
+
+def _chain(replaced: Replaced, more: Replaced) -> None:
+    """Follow parameters that are cut a second time back to the ones the optimiser knows."""
+    newest = {new: old for old, (new, _) in replaced.items()}
+    for old, (new, positions) in more.items():
+        first = newest.get(old, old)
+        replaced[first] = (new, replaced[first][1][positions] if first is not old else positions)
+
+
+def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
+    with evaluating(model), torch.no_grad():
+        return [tensor.detach().clone() for tensor in output_tensors(call(model, inputs))]
+
+
+def _deviation(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:
+    """Largest change of an output relative to the largest output."""
+    worst = 0.0
+    for old, new in zip(before, after, strict=True):
+        if old.shape != new.shape:
+            rule = "keep the shape of its outputs"
+            raise invalid("model", rule, f"{tuple(new.shape)} instead of {tuple(old.shape)}", "name other layers")
+        if old.numel() and old.is_floating_point():
+            scale = max(float(old.abs().max()), torch.finfo(torch.float32).tiny)
+            gap = float((new.cpu().double() - old.cpu().double()).abs().max()) / scale
+            worst = gap if math.isnan(gap) else max(worst, gap)
+            if math.isnan(worst):
+                break
+    return worst
+
+
+def _tolerance(outputs: Sequence[Tensor]) -> float:
+    """Give room for rounding through many layers, far below any change that a live unit makes."""
+    kinds = [torch.finfo(tensor.dtype).eps for tensor in outputs if tensor.is_floating_point()]
+    return math.sqrt(max(kinds, default=0.0))
+
+
+def _snapshot(model: nn.Module) -> Callable[[], None]:
+    """Remember every module's attributes; cutting replaces tensors and never writes into them."""
+    saved = [
+        (module, copy(module.__dict__), copy(module._parameters), copy(module._buffers)) for module in model.modules()
+    ]
+
+    def restore() -> None:
+        for module, attributes, parameters, buffers in saved:
+            module.__dict__.clear()
+            module.__dict__.update(attributes)
+            module._parameters.clear()
+            module._parameters.update(parameters)
+            module._buffers.clear()
+            module._buffers.update(buffers)
+
+    return restore

@@ -1,0 +1,323 @@
+"""Remove units for good: smaller tensors, not masks, and the same function.
+
+A unit goes with the row and bias that write it, its normalisation parameters and statistics, the columns that read it
+and all their optimiser state, through residual connections too. A unit is dead when no layer that reads it ever sees
+anything but zero from it on the data: then the network computes the same on the data without it. That is what
+`remove_dead_units` tests, layer by layer that reads; it keeps a unit that is inactive but read as a nonzero constant
+(batch norm after the activation) or that shares its channel with live ones (a residual stream), and says so.
+
+The layers of the model are changed in place and get new Parameter objects; an optimiser passed along follows. Other
+references to the old ones (a list made for gradient clipping, an average of the weights) must be made anew.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from neurondeath_theory._result import Result, format_number
+from neurondeath_theory._validation import invalid
+from neurondeath_torch.networks.data_passes import example_inputs
+from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.unit_activity import measure_activity
+from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.surgery._unit_cutting import cut_units
+from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph
+
+__all__ = ["Removal", "n_parameters", "remove_dead_units", "remove_units", "unit_indices"]
+
+Units = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal(Result):
+    """What was removed from a model, one row a layer; layers that write the same units go together.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        Names of the layers that write units, joined by " + " where several write the same ones.
+    units_before : tuple of int
+        Units of each layer before.
+    removed : tuple of int arrays
+        Units removed from each layer, in its numbering before.
+    dead_kept : tuple of int
+        Dead units of each layer that had to stay.
+    reasons : tuple of str
+        Why, empty where none stayed.
+    parameters_before, parameters_after : int
+        Parameters of the whole model.
+    deviation : float
+        Largest change of an output on the first batch, relative to the largest output.
+    """
+
+    layers: tuple[str, ...]
+    units_before: tuple[int, ...]
+    removed: tuple[Units, ...]
+    dead_kept: tuple[int, ...]
+    reasons: tuple[str, ...]
+    parameters_before: int
+    parameters_after: int
+    deviation: float
+
+    @property
+    def n_removed(self) -> int:
+        """Number of units removed from the model."""
+        return sum(len(units) for units in self.removed)
+
+    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
+        """Name the columns, one row a layer."""
+        counts = [len(units) for units in self.removed]
+        return {
+            "layer": self.layers,
+            "units_before": self.units_before,
+            "units_after": [before - gone for before, gone in zip(self.units_before, counts, strict=True)],
+            "removed": counts,
+            "dead_kept": self.dead_kept,
+            "reason": self.reasons,
+        }
+
+    def __str__(self) -> str:
+        kept = sum(self.dead_kept)
+        tail = f"; {kept} dead kept" if kept else ""
+        return (
+            f"removed {self.n_removed} of {sum(self.units_before)} units, {self.parameters_before} -> "
+            f"{self.parameters_after} parameters, outputs moved by {format_number(self.deviation, 2)} at most{tail}"
+        )
+
+
+def remove_dead_units(
+    model: nn.Module,
+    data: Any,
+    *,
+    optimiser: torch.optim.Optimizer | None = None,
+    layers: Iterable[str] | None = None,
+) -> Removal:
+    """Remove the units that are dead on the data, leaving the outputs as they are.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place; its mode, dtypes, devices and frozen parameters stay. Measured in evaluation mode, batch-norm
+        statistics untouched.
+    data : Tensor or iterable of batches
+        The deciding data: a tensor (one batch), or batches that are tensors, (inputs, targets) or dicts of keyword
+        arguments. On other data a removed unit might have been active.
+    optimiser : torch.optim.Optimizer, optional
+        Its groups and state follow the new parameters.
+    layers : iterable of str, optional
+        Only remove units of these layers.
+
+    Returns
+    -------
+    Removal
+        What went, what stayed and why.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model is compiled, wrapped, lazy or not traceable, the data are empty or not finite, the optimiser's
+        state cannot be cut, or the outputs would change (a function across units that no graph shows); then the model
+        is left as it was.
+
+    Notes
+    -----
+    The output layer keeps its units and every layer keeps at least one. Outputs agree up to rounding, since sums of
+    fewer terms round differently: about 1e-6 relative in float32.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> with torch.no_grad():
+    ...     _ = model[0].weight.fill_(1.0), model[0].bias.copy_(torch.tensor([0.5, -9.0, 0.5]))
+    >>> removal = remove_dead_units(model, torch.rand(8, 2))
+    >>> removal.removed[0].tolist(), model[0].out_features, model[2].in_features
+    ([1], 2, 2)
+    """
+    check_model(model)
+    inputs = example_inputs(model, data)
+    graph = CouplingGraph(model, inputs)
+    couplings = _chosen(graph, model, layers)
+    zero, dead_layers = _silent_inputs_and_dead_units(model, couplings, data)
+    plan, kept, reasons = [], [], []
+    for coupling in couplings:
+        silent = _read_as_zero(coupling, zero)
+        gone = np.flatnonzero(silent) if not coupling.obstacle else np.array([], dtype=np.int64)
+        if len(gone) == coupling.n_units:
+            gone = gone[1:]
+        dead = np.zeros(coupling.n_units, dtype=bool)
+        for writer in coupling.writers:  # dead in one of several writers of a stream counts as dead there
+            if writer.name in dead_layers:
+                dead[writer.units[dead_layers[writer.name][writer.channels]]] = True
+        dead[gone] = False
+        plan.append((coupling, gone))
+        kept.append(int(dead.sum()))
+        if not dead.any():
+            reasons.append("")
+        elif coupling.obstacle:
+            reasons.append(coupling.obstacle)
+        elif silent[dead].all():
+            reasons.append("a layer keeps at least one unit")
+        else:
+            reasons.append("a layer that reads it sees more than zero from its channel")
+    before = n_parameters(model)
+    deviation = cut_units(model, graph, plan, inputs, optimiser, same_function=True)
+    return _removal(model, plan, before, deviation, kept, reasons)
+
+
+def remove_units(
+    model: nn.Module,
+    units: Mapping[str, Any],
+    *,
+    data: Any,
+    optimiser: torch.optim.Optimizer | None = None,
+) -> Removal:
+    """Remove chosen units, dead or not, with all that belongs to them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place.
+    units : mapping
+        Layer name -> unit indices, or one boolean per unit.
+    data : Tensor or iterable of batches
+        The first batch is used to trace the model.
+    optimiser : torch.optim.Optimizer, optional
+        Its groups and state follow the new parameters.
+
+    Returns
+    -------
+    Removal
+        What went; `deviation` says how far the outputs moved.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a layer does not exist, its units cannot go (output layer, layer norm, grouped convolution, tied weights), an
+        index is out of range or no unit would be left; then the model is left as it was.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> removal = remove_units(model, {"0": [0, 2]}, data=torch.rand(8, 2))
+    >>> removal.parameters_before, removal.parameters_after, model[2].weight.shape
+    (13, 5, torch.Size([1, 1]))
+    """
+    check_model(model)
+    inputs = example_inputs(model, data)
+    graph = CouplingGraph(model, inputs)
+    plan = []
+    for coupling in _chosen(graph, model, units, "units"):
+        if coupling.obstacle:
+            raise invalid("units", "name layers whose units can be removed", coupling.layer, coupling.obstacle)
+        gone = unit_indices(f"units[{coupling.layer!r}]", units[coupling.layer], coupling.n_units)
+        if len(gone) == coupling.n_units:
+            raise invalid("units", "leave each layer at least one unit", f"all {len(gone)} of `{coupling.layer}`")
+        plan.append((coupling, gone))
+    before = n_parameters(model)
+    deviation = cut_units(model, graph, plan, inputs, optimiser, same_function=False)
+    return _removal(model, plan, before, deviation, [0] * len(plan), [""] * len(plan))
+
+
+def unit_indices(name: str, units: Any, n_units: int) -> Units:
+    """Give units, named by index or by one boolean each, as sorted indices.
+
+    Examples
+    --------
+    >>> unit_indices("units", [True, False, True], 3).tolist(), unit_indices("units", [2, 2], 3).tolist()
+    ([0, 2], [2])
+    """
+    array = np.asarray(units.cpu() if isinstance(units, Tensor) else units)
+    if array.dtype == bool and array.shape == (n_units,):
+        return np.flatnonzero(array)
+    if array.size == 0:
+        return np.array([], dtype=np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= n_units:
+        raise invalid(name, f"hold indices from 0 to {n_units - 1}, or {n_units} booleans", units)
+    return np.unique(array).astype(np.int64)
+
+
+def _chosen(
+    graph: CouplingGraph, model: nn.Module, layers: Iterable[str] | None, name: str = "layers"
+) -> list[Coupling]:
+    """Give the couplings of the named layers, or of all."""
+    if layers is None:
+        return list(graph.couplings())
+    modules = dict(model.named_modules())
+    chosen: list[Coupling] = []
+    for layer in layers:
+        if not isinstance(modules.get(layer), WEIGHT_LAYERS):
+            raise invalid(name, "name linear or convolution layers", layer, "see model.named_modules()")
+        coupling = graph.coupling(modules[layer])
+        twin = next((c.layer for c in chosen if {p.name for p in c.writers} & {p.name for p in coupling.writers}), None)
+        if twin is not None:
+            raise invalid(name, "name one of the layers that write the same units", f"{twin} and {layer}")
+        chosen.append(coupling)
+    return chosen
+
+
+def _silent_inputs_and_dead_units(
+    model: nn.Module, couplings: Sequence[Coupling], data: Any
+) -> tuple[dict[nn.Module, npt.NDArray[np.bool_]], dict[str, npt.NDArray[np.bool_]]]:
+    """See in one pass which input channels of the reading layers are zero on all the data, and which units are dead.
+
+    Readers that are not called as modules are left out, and count as seeing everything.
+    """
+    nonzero: dict[nn.Module, Tensor] = {}
+
+    def look(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        spatial = 0 if isinstance(module, nn.Linear) else len(module.kernel_size)  # type: ignore[arg-type]
+        inputs = (arguments[0] if arguments else keywords["input"]).detach()
+        rows = inputs.movedim(inputs.dim() - 1 - spatial, 0).flatten(1)
+        seen = (rows != 0).any(1)  # NaN is not zero
+        nonzero[module] = nonzero[module] | seen if module in nonzero else seen
+
+    readers = {part.module for coupling in couplings for part in coupling.readers}
+    handles = [module.register_forward_pre_hook(look, with_kwargs=True) for module in readers]
+    try:
+        activity = measure_activity(model, data, required=False)
+    finally:
+        for handle in handles:
+            handle.remove()
+    zero = {module: ~seen.cpu().numpy() for module, seen in nonzero.items()}
+    return zero, {name: ~seen.active.cpu().numpy() for name, seen in activity.items()}
+
+
+def _read_as_zero(coupling: Coupling, zero: Mapping[nn.Module, npt.NDArray[np.bool_]]) -> npt.NDArray[np.bool_]:
+    """Tell for each unit whether every layer that reads it sees only zeros."""
+    silent = np.full(coupling.n_units, bool(coupling.readers))
+    for reader in coupling.readers:
+        if reader.module in zero:
+            np.logical_and.at(silent, reader.units, zero[reader.module][reader.channels])
+        else:
+            silent[reader.units] = False
+    return silent
+
+
+def n_parameters(model: nn.Module) -> int:
+    """Count the parameters of a model, shared ones once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _removal(
+    model: nn.Module,
+    plan: Sequence[tuple[Coupling, Units]],
+    parameters_before: int,
+    deviation: float,
+    dead_kept: Sequence[int],
+    reasons: Sequence[str],
+) -> Removal:
+    return Removal(
+        layers=tuple(" + ".join(part.name for part in coupling.writers) for coupling, _ in plan),
+        units_before=tuple(coupling.n_units for coupling, _ in plan),
+        removed=tuple(gone for _, gone in plan),
+        dead_kept=tuple(dead_kept),
+        reasons=tuple(reasons),
+        parameters_before=parameters_before,
+        parameters_after=n_parameters(model),
+        deviation=deviation,
+    )

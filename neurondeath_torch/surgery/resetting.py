@@ -1,0 +1,224 @@
+"""Draw units anew in place: fresh incoming weights, neutral normalisation, no outgoing weights, no optimiser memory.
+
+A unit that is drawn anew starts as in a new network, but its outgoing weights are zero, so that a dead unit comes back
+without moving the outputs; the optimiser's momentum and second moments of all these weights go to zero, since they
+belong to the unit that was. Parameters stay the same objects.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from neurondeath_theory._result import Result
+from neurondeath_theory._validation import check_choice, check_count, invalid
+from neurondeath_torch.networks.data_passes import example_inputs
+from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.surgery.optimiser_state import check_entries, check_optimiser, clear_entries
+from neurondeath_torch.surgery.removal import unit_indices
+from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph, Part
+
+__all__ = ["Reset", "reset_units", "stream_seed"]
+
+Units = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reset(Result):
+    """Which units were drawn anew, one row a layer asked for.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        Names of the layers.
+    units : tuple of int arrays
+        Units drawn anew; empty where the layer was left alone.
+    weights : tuple of int
+        Incoming weights drawn anew.
+    reasons : tuple of str
+        Why a layer was left alone, else empty.
+    """
+
+    layers: tuple[str, ...]
+    units: tuple[Units, ...]
+    weights: tuple[int, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def n_reset(self) -> int:
+        """Number of units drawn anew."""
+        return sum(len(units) for units in self.units)
+
+    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
+        """Name the columns, one row a layer."""
+        return {
+            "layer": self.layers,
+            "reset": [len(units) for units in self.units],
+            "weights": self.weights,
+            "reason": self.reasons,
+        }
+
+    def __str__(self) -> str:
+        alone = sum(bool(reason) for reason in self.reasons)
+        return f"drew {self.n_reset} units anew" + (f"; left {alone} layers alone" if alone else "")
+
+
+def reset_units(
+    model: nn.Module,
+    units: Mapping[str, Any],
+    *,
+    data: Any,
+    optimiser: torch.optim.Optimizer | None = None,
+    initialise: Callable[[nn.Module], Any] | None = None,
+    outgoing: str = "zero",
+    seed: int = 0,
+) -> Reset:
+    """Draw units anew, with their optimiser state.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place; parameters stay the same objects.
+    units : mapping
+        Layer name -> unit indices, or one boolean per unit.
+    data : Tensor or iterable of batches
+        The first batch is used to trace which weights read the units.
+    optimiser : torch.optim.Optimizer, optional
+        Its state of the incoming, normalisation and outgoing weights goes to zero.
+    initialise : callable, optional
+        Draws all parameters of a copy of the layer, of which the rows of the units are taken; the layer's own
+        `reset_parameters()` if not given.
+    outgoing : {"zero", "keep"}
+        Set the outgoing weights to zero, or leave them.
+    seed : int
+        Of the draws; PyTorch's own generators are left as they were.
+
+    Returns
+    -------
+    Reset
+        What was drawn anew. Layers whose units are written by others too (residual streams), are returned by the model
+        or have shared or computed weights are left alone, with the reason.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a layer does not exist, an index is out of range, or the model cannot be traced.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> with torch.no_grad():
+    ...     model[0].weight[1] = 0.0
+    >>> print(reset_units(model, {"0": [1]}, data=torch.rand(8, 2)))
+    drew 1 units anew
+    >>> bool(model[0].weight[1].any()), model[2].weight[0, 1].item()
+    (True, 0.0)
+    """
+    check_model(model)
+    check_choice("outgoing", outgoing, ("zero", "keep"))
+    check_count("seed", seed, least=0)
+    if optimiser is not None:
+        check_entries(check_optimiser(optimiser, model), list(model.parameters()))
+    modules = dict(model.named_modules())
+    graph = CouplingGraph(model, example_inputs(model, data))
+    plan: list[tuple[Coupling, Units, str]] = []
+    for name in units:
+        if not isinstance(modules.get(name), WEIGHT_LAYERS):
+            raise invalid("units", "name linear or convolution layers", name, "see model.named_modules()")
+        coupling = graph.coupling(modules[name])
+        chosen = unit_indices(f"units[{name!r}]", units[name], coupling.n_units)
+        plan.append((coupling, chosen, _obstacle(coupling)))
+    drawn = []
+    for number, (coupling, chosen, obstacle) in enumerate(plan):
+        if obstacle or not len(chosen):
+            drawn.append(0)
+            continue
+        drawn.append(_draw(coupling, chosen, optimiser, initialise, seed=stream_seed(seed, number)))
+    for coupling, chosen, obstacle in plan:  # after all draws, which also draw what reads other units drawn anew
+        if outgoing == "zero" and not obstacle:
+            for reader in coupling.readers:
+                columns = reader.channels[np.isin(reader.units, chosen)]
+                _fill(reader, columns, 0 if getattr(reader.module, "transposed", False) else 1, optimiser)
+    nobody = np.array([], dtype=np.int64)
+    return Reset(
+        layers=tuple(coupling.layer for coupling, _, _ in plan),
+        units=tuple(nobody if obstacle else chosen for _, chosen, obstacle in plan),
+        weights=tuple(drawn),
+        reasons=tuple(obstacle for _, _, obstacle in plan),
+    )
+
+
+def stream_seed(*numbers: int) -> int:
+    """Mix numbers into a seed far from those that people give, with which the model itself may have been drawn."""
+    return int(np.random.SeedSequence(numbers, spawn_key=(len(numbers),)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _obstacle(coupling: Coupling) -> str:
+    others = [part.name for part in coupling.writers if part.name != coupling.layer]
+    if not coupling.obstacle and others:
+        return f"its units are written by `{others[0]}` too"
+    return coupling.obstacle
+
+
+@torch.no_grad()
+def _draw(
+    coupling: Coupling,
+    units: Units,
+    optimiser: torch.optim.Optimizer | None,
+    initialise: Callable[[nn.Module], Any] | None,
+    *,
+    seed: int,
+) -> int:
+    """Draw the rows of units anew and make their normalisation neutral; give the number of weights drawn."""
+    layer = coupling.writers[0].module
+    fresh = deepcopy(layer)
+    device = next(layer.parameters()).device
+    # drawn on the CPU: the same numbers on every device, and no other generator is touched
+    fresh = fresh.cpu()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        initialise(fresh) if initialise is not None else fresh.reset_parameters()  # type: ignore[operator]
+    fresh = fresh.to(device)
+    axis = 1 if getattr(layer, "transposed", False) else 0
+    drawn = 0
+    for name, parameter in layer.named_parameters(recurse=False):
+        rows = _selected(parameter, units, axis if parameter.dim() > 1 else 0)
+        parameter.copy_(torch.where(rows, dict(fresh.named_parameters(recurse=False))[name], parameter))
+        drawn += int(rows.expand_as(parameter).sum()) if name == "weight" else 0
+        if optimiser is not None:
+            clear_entries(optimiser, parameter, rows)
+    for part in coupling.norms:
+        channels = part.channels[np.isin(part.units, units)]
+        if isinstance(part.module, _NormBase):
+            neutral = {"weight": 1.0, "running_var": 1.0, "bias": 0.0, "running_mean": 0.0}
+            for name, value in neutral.items():
+                tensor = getattr(part.module, name)
+                if tensor is not None:
+                    rows = _selected(tensor, channels, 0)
+                    tensor.masked_fill_(rows, value)
+                    if optimiser is not None and isinstance(tensor, nn.Parameter):
+                        clear_entries(optimiser, tensor, rows)
+    return drawn
+
+
+@torch.no_grad()
+def _fill(part: Part, channels: Units, axis: int, optimiser: torch.optim.Optimizer | None) -> None:
+    weight: nn.Parameter = part.module.weight  # type: ignore[assignment]
+    columns = _selected(weight, channels, axis)
+    weight.masked_fill_(columns, 0.0)
+    if optimiser is not None:
+        clear_entries(optimiser, weight, columns)
+
+
+def _selected(tensor: Tensor, entries: Units, axis: int) -> Tensor:
+    """Mark entries along one axis, in a shape that broadcasts to the tensor's."""
+    mask = torch.zeros(tensor.shape[axis], dtype=torch.bool, device=tensor.device)
+    mask[torch.from_numpy(entries).to(tensor.device)] = True
+    return mask.view([-1 if i == axis else 1 for i in range(tensor.dim())])

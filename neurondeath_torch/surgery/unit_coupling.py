@@ -1,0 +1,243 @@
+"""Which weights belong to a unit: the rows that write it, its normalisation, and the columns that read it.
+
+Torch-Pruning's dependency graph follows the channels of every layer through normalisation, sums, concatenation and
+flattening. Here each layer's units are gathered into one `Coupling`: what else must go when one of them goes, and
+whether anything on the way forbids it. Cutting never slices by its own idea of an axis: every parameter is replaced by
+the positions of its entries, Torch-Pruning cuts those, and the entries that stay are read off. The same positions cut
+gradients and optimiser state.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch_pruning
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch_pruning.ops import OPTYPE, TORCH_CONV
+
+from neurondeath_theory._validation import invalid
+from neurondeath_torch.networks.data_passes import call, evaluating, output_tensors
+from neurondeath_torch.networks.input_data import Inputs
+from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+
+__all__ = ["Coupling", "CouplingGraph", "Part"]
+
+Indices = npt.NDArray[np.int64]
+Replaced = dict[nn.Parameter, tuple[nn.Parameter, Tensor]]
+
+# what may lie between a unit and its readers without making the other units depend on it
+HARMLESS = frozenset(
+    (
+        OPTYPE.CONV,
+        OPTYPE.LINEAR,
+        OPTYPE.BN,
+        OPTYPE.IN,
+        OPTYPE.PRELU,
+        OPTYPE.DEPTHWISE_CONV,
+        OPTYPE.EMBED,
+        OPTYPE.CONCAT,
+        OPTYPE.SPLIT,
+        OPTYPE.ELEMENTWISE,
+        OPTYPE.RESHAPE,
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A module that holds weights of the units: `channels[i]` of it belong to unit `units[i]`."""
+
+    name: str
+    module: nn.Module
+    channels: Indices
+    units: Indices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coupling:
+    """All that belongs to the units of one layer.
+
+    Attributes
+    ----------
+    layer : str
+        The layer the units are named after.
+    n_units : int
+        Its number of units.
+    writers, norms, readers : list of Part
+        Weight layers whose rows write the units (the layer itself first), modules with parameters or statistics per
+        unit (norms, depthwise convolutions), and weight layers whose columns read them.
+    obstacle : str
+        Why no unit can go, empty if nothing forbids it.
+    """
+
+    layer: str
+    n_units: int
+    writers: list[Part] = field(default_factory=list)
+    norms: list[Part] = field(default_factory=list)
+    readers: list[Part] = field(default_factory=list)
+    obstacle: str = ""
+
+
+class CouplingGraph:
+    """The couplings of a model, traced by one forward pass in evaluation mode.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Left as it was.
+    inputs : Tensor or mapping
+        One batch for the model.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Inputs) -> None:
+        self._model = model
+        self._names = {module: name for name, module in model.named_modules()}
+        owners: dict[nn.Parameter, int] = {}
+        for _, parameter in model.named_parameters(remove_duplicate=False):
+            owners[parameter] = owners.get(parameter, 0) + 1
+        self._tied = {parameter for parameter, count in owners.items() if count > 1}
+        self._traced = _WithVisibleInputs(model, inputs)
+        with evaluating(self._traced), torch.enable_grad(), _all_trainable(model):
+            try:
+                self._graph = torch_pruning.DependencyGraph().build_dependency(
+                    self._traced, inputs, forward_fn=call, output_transform=_differentiable, verbose=False
+                )
+            except (AttributeError, IndexError, KeyError, TypeError, AssertionError) as error:
+                remedy = "units can still be masked or drawn anew, not removed"
+                raise invalid("model", "be traceable by Torch-Pruning", repr(error), remedy) from error
+
+    def couplings(self) -> Iterator[Coupling]:
+        """Give the coupling of each weight layer, each unit once, in the order of the model's modules."""
+        seen: dict[nn.Module, set[int]] = {}
+        for layer in self._names:
+            if not isinstance(layer, WEIGHT_LAYERS) or layer not in self._graph.module2node:
+                continue
+            if self._graph.module2node[layer].type == OPTYPE.DEPTHWISE_CONV:
+                continue  # its channels are the units of the layer before it
+            coupling = self.coupling(layer)
+            fresh = [u for u in range(coupling.n_units) if u not in seen.get(layer, set())]
+            for part in coupling.writers:
+                seen.setdefault(part.module, set()).update(part.channels.tolist())
+            if len(fresh) == coupling.n_units:
+                yield coupling
+
+    def coupling(self, layer: nn.Module) -> Coupling:
+        """Gather what belongs to the units of one layer."""
+        if layer not in self._graph.module2node:
+            raise invalid("layers", "name layers that the model calls on the data", self._names[layer])
+        n_units = self._graph.get_out_channels(layer)
+        group = self._group(layer, range(n_units))
+        coupling = Coupling(layer=self._names[layer], n_units=n_units)
+        obstacle = ""
+        for item in group:
+            target, kind = item.dep.target.module, item.dep.target.type
+            obstacle = obstacle or self._obstacle(target, kind)
+            if kind not in HARMLESS or not isinstance(target, nn.Module) or target not in self._names:
+                continue
+            part = Part(
+                name=self._names[target],
+                module=target,
+                channels=np.asarray(item.idxs, dtype=np.int64),
+                units=np.asarray(item.root_idxs, dtype=np.int64),
+            )
+            if kind in (OPTYPE.CONV, OPTYPE.LINEAR):
+                writes = self._graph.is_out_channel_pruning_fn(item.dep.handler)
+                (coupling.writers if writes else coupling.readers).append(part)
+            elif next(target.parameters(recurse=False), None) is not None or kind == OPTYPE.BN:
+                coupling.norms.append(part)
+        if not coupling.readers:
+            obstacle = "it is the output layer"
+        return Coupling(**{**coupling.__dict__, "obstacle": obstacle})
+
+    def cut(self, layer: nn.Module, units: Iterable[int]) -> Replaced:
+        """Remove units of a layer with all that belongs to them; give what replaced what."""
+        group = self._group(layer, units)
+        modules = {item.dep.target.module for item in group if item.dep.target.module in self._names}
+        old = {(module, name): p for module in modules for name, p in module._parameters.items() if p is not None}
+        for (module, name), parameter in old.items():
+            positions = torch.arange(parameter.numel(), dtype=torch.float64)
+            module._parameters[name] = nn.Parameter(positions.view(parameter.shape))
+        group.prune()
+        replaced: Replaced = {}
+        for (module, name), parameter in old.items():
+            cut = module._parameters[name]
+            assert cut is not None  # Torch-Pruning replaces parameters and drops none
+            if cut.shape == parameter.shape:
+                module._parameters[name] = parameter
+                continue
+            positions = cut.detach().flatten().long().to(parameter.device)
+            stays = parameter.detach().flatten()[positions].view(cut.shape)
+            new = nn.Parameter(stays, requires_grad=parameter.requires_grad)
+            if parameter.grad is not None:
+                new.grad = parameter.grad.flatten()[positions].view(cut.shape)
+            module._parameters[name] = new
+            replaced[parameter] = (new, positions)
+        return replaced
+
+    def _group(self, layer: nn.Module, units: Iterable[int]) -> Any:
+        prune = self._graph.get_pruner_of_module(layer).prune_out_channels
+        return self._graph.get_pruning_group(layer, prune, [int(unit) for unit in units])
+
+    def _obstacle(self, target: Any, kind: Any) -> str:
+        if kind == OPTYPE.OUTPUT:
+            return "it is returned by the model"
+        if target in self._traced.inputs.values():
+            return "it shares its channels with the model's input"
+        name = self._names.get(target, "a bare parameter") if isinstance(target, nn.Module) else "a bare parameter"
+        if kind not in HARMLESS:
+            what = type(target).__name__ if name != "a bare parameter" else "arithmetic"
+            return f"{what} `{name}` depends on the number of units"
+        if kind == OPTYPE.CONV and isinstance(target, TORCH_CONV) and target.groups > 1:
+            return f"`{name}` is a grouped convolution"
+        if not isinstance(target, nn.Module) or target not in self._names:
+            return ""
+        if parametrize.is_parametrized(target) or hasattr(target, "weight_orig") or hasattr(target, "weight_g"):
+            return f"the weight of `{name}` is computed from other parameters"
+        own = [p for p in target._parameters.values() if p is not None]
+        if any(p in self._tied for p in own):
+            return f"`{name}` shares a parameter with another layer"
+        if any(p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None) for p in own):
+            return f"a parameter of `{name}` has hooks, which a new one would lack"
+        return ""
+
+
+class _WithVisibleInputs(nn.Module):
+    """The model behind identities on its inputs, so that the graph knows an input that is added or concatenated."""
+
+    def __init__(self, model: nn.Module, inputs: Inputs) -> None:
+        super().__init__()
+        self.model = model
+        self.inputs = nn.ModuleDict()
+        for name, value in ({"input": inputs} if isinstance(inputs, Tensor) else inputs).items():
+            kind = {2: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}.get(getattr(value, "ndim", 0))
+            if kind is not None and value.is_floating_point() and name.isidentifier():
+                identity = kind(value.shape[1], eps=0.0, device=value.device, dtype=value.dtype)
+                self.inputs[f"{name}_"] = identity  # no key of a ModuleDict may be the name of a method
+
+    def forward(self, *arguments: Tensor, **keywords: Any) -> Any:
+        shown = [self.inputs["input_"](value) if "input_" in self.inputs else value for value in arguments]
+        keywords = {k: self.inputs[f"{k}_"](v) if f"{k}_" in self.inputs else v for k, v in keywords.items()}
+        return self.model(*shown, **keywords)
+
+
+@contextmanager
+def _all_trainable(model: nn.Module) -> Iterator[None]:
+    """Let gradients flow to every parameter, since the graph is followed by them, and freeze the frozen again."""
+    frozen = [p for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+
+
+def _differentiable(output: Any) -> list[Tensor]:
+    """Give the output tensors that depend on parameters."""
+    return [tensor for tensor in output_tensors(output) if tensor.grad_fn is not None]

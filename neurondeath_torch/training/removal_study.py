@@ -1,0 +1,134 @@
+"""What removing dead units saves: multiply-adds of an image, counted, and seconds of a training step, timed.
+
+A small convolutional network is trained on the digits by Demon Pruning without removals, so that dead units gather;
+then they are removed at once. Steps before and after are timed in turns, so that both meet the same machine.
+"""
+
+import copy
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor, nn
+
+from neurondeath_torch.surgery.removal import remove_dead_units
+from neurondeath_torch.training.configuration import (
+    DataChoice,
+    Experiment,
+    MethodChoice,
+    ModelChoice,
+    OptimiserChoice,
+)
+from neurondeath_torch.training.loop import load_experiment_data, train
+
+__all__ = ["multiply_adds", "removal_rows"]
+
+BATCH = 256  # images of a timed step
+
+
+def removal_rows(
+    *,
+    epochs: int = 15,
+    widths: Sequence[int] = (32, 32, 64, 64),
+    peak: float = 0.03,
+    repeats: int = 30,
+    seeds: Sequence[int] = (10, 11, 12, 13, 14),
+) -> list[dict[str, Any]]:
+    """Train, remove the dead units, and measure both networks.
+
+    Parameters
+    ----------
+    epochs : int
+        Of training.
+    widths : sequence of int
+        Channels of the convolutions.
+    peak : float
+        Of Demon Pruning's penalty.
+    repeats : int
+        Timed steps of each network.
+    seeds : sequence of int
+        A training each.
+
+    Returns
+    -------
+    list of dict
+        Two rows a seed, `state` "before" and "after": `units`, `multiply_adds` of one image, `step_seconds` (median of
+        the steps), `deviation` of the outputs.
+
+    Examples
+    --------
+    >>> before, after = removal_rows(epochs=1, widths=[4, 4], peak=0.0, repeats=1, seeds=[0])
+    >>> before["multiply_adds"] >= after["multiply_adds"], before["units"]
+    (True, 8)
+    """
+    rows = []
+    for seed in seeds:
+        experiment = Experiment(
+            epochs=epochs,
+            data=DataChoice(validation=0.0),
+            model=ModelChoice(kind="vgg", options={"widths": list(widths)}),
+            optimiser=OptimiserChoice(learning_rate=0.05, schedule="cosine"),
+            method=MethodChoice(kind="demon-pruning", options={"peak": peak, "remove_every": None}),
+        )
+        data = load_experiment_data(experiment)
+        model = train(experiment, seed=seed, data=data, device="cpu").model
+        if model is None:
+            raise TypeError("a training without a store gives its model")
+        smaller = copy.deepcopy(model)
+        removal = remove_dead_units(smaller, data.train.images)
+        states = {"before": model, "after": smaller}
+        seconds = _step_seconds(states, data.train.images[:BATCH], data.train.classes[:BATCH], repeats)
+        for state, network in states.items():
+            rows.append(
+                {
+                    "experiment": state,
+                    "state": state,
+                    "seed": seed,
+                    "epoch": epochs,
+                    "units": sum(m.out_channels for m in network.modules() if isinstance(m, nn.Conv2d)),
+                    "multiply_adds": multiply_adds(network, data.train.images[:1]),
+                    "step_seconds": seconds[state],
+                    "deviation": removal.deviation if state == "after" else 0.0,
+                }
+            )
+    return rows
+
+
+@torch.no_grad()
+def multiply_adds(model: nn.Module, image: Tensor) -> int:
+    """Count the multiplications of weights in one forward pass of an image, shape (1, channels, rows, columns).
+
+    Examples
+    --------
+    >>> multiply_adds(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 5)), torch.zeros(1, 1, 4, 4))
+    112
+    """
+    counts: list[int] = []
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        weight = module.weight
+        positions = output.numel() // (output.shape[1] if isinstance(module, nn.Conv2d) else output.shape[-1])
+        counts.append(weight.numel() * positions)  # type: ignore[operator]
+
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+    try:
+        model(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(counts)
+
+
+def _step_seconds(networks: dict[str, nn.Module], images: Tensor, classes: Tensor, repeats: int) -> dict[str, float]:
+    """Time forward and backward passes of the networks in turns; the first round warms up."""
+    times: dict[str, list[float]] = {name: [] for name in networks}
+    for _ in range(repeats + 1):
+        for name, network in networks.items():
+            network.train()
+            started = time.perf_counter()
+            F.cross_entropy(network(images), classes).backward()  # type: ignore[no-untyped-call]
+            times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(each[1:]) for name, each in times.items()}

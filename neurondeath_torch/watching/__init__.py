@@ -1,0 +1,1 @@
+"""Dead units seen: what counts as dead, the monitor, and the audit with its verdict and picture."""

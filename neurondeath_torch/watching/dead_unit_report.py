@@ -1,0 +1,182 @@
+"""What a monitor saw: the activity of every unit, and how many are dead by each definition."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurondeath_theory._result import Result, format_number
+from neurondeath_theory._validation import check_choice, check_instance, invalid
+from neurondeath_torch.watching import definitions
+from neurondeath_torch.watching.definitions import Overlap
+
+__all__ = ["DeadUnitReport", "UnitActivity"]
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UnitActivity:
+    """The units of one activation, over all data seen; arrays have shape (n_units,).
+
+    Attributes
+    ----------
+    name : str
+        The activation: its module, or the module that calls it and the function; `#2` for a second call.
+    layer : str or None
+        The weight layer whose units these are; None when there is no single one.
+    n_samples, n_positions, n_batches : int
+        Samples, positions (samples times positions a sample), and forward passes seen.
+    n_active : int array
+        Positions at which the unit was active.
+    mean_size : float array
+        Mean of |h|.
+    last_fired : int array
+        Forward pass, counted from 1, at which the unit was last active; 0 for never.
+    pruned : bool array or None
+        Units whose incoming weights are all exactly zero; None when the layer is not known.
+    """
+
+    name: str
+    layer: str | None
+    n_samples: int
+    n_positions: int
+    n_batches: int
+    n_active: npt.NDArray[np.int64]
+    mean_size: npt.NDArray[np.float64]
+    last_fired: npt.NDArray[np.int64]
+    pruned: Flags | None
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return self.n_active.size
+
+    @cached_property
+    def dead(self) -> Flags:
+        """Units never active."""
+        return definitions.dead(self.n_active)
+
+    @cached_property
+    def apoz(self) -> npt.NDArray[np.float64]:
+        """Share of zeros of every unit."""
+        return definitions.apoz(self.n_active, self.n_positions)
+
+    @property
+    def sparsity(self) -> float:
+        """Share of zeros of the layer."""
+        return float(self.apoz.mean())
+
+    def dormant(self, tau: float) -> Flags:
+        """Tell which units are tau-dormant."""
+        return definitions.dormant(self.mean_size, tau)
+
+    def silent(self, window: int) -> Flags:
+        """Tell which units did not fire during the last `window` forward passes."""
+        return definitions.silent(self.last_fired, self.n_batches, window)
+
+    @property
+    def static_dnr(self) -> float | None:
+        """Share of units with no unpruned input; None when the layer is not known."""
+        return None if self.pruned is None else definitions.static_dnr(self.pruned)
+
+    @property
+    def dynamic_dnr(self) -> float | None:
+        """Mean share of units that are zero though they have unpruned inputs; None when the layer is not known."""
+        return None if self.pruned is None else definitions.dynamic_dnr(self.apoz, self.pruned)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeadUnitReport(Result):
+    """Dead units by every definition; columns have one row an activation, in the order of execution.
+
+    Attributes
+    ----------
+    activities : tuple of UnitActivity
+        What was seen, one entry an activation.
+    never_zero : mapping of str to str
+        Activations that have no dead units, and why.
+    tau : float
+        Threshold of tau-dormancy.
+    window : int
+        Forward passes without firing after which a unit counts as silent.
+    """
+
+    activities: tuple[UnitActivity, ...]
+    never_zero: Mapping[str, str]
+    tau: float
+    window: int
+
+    @property
+    def n_units(self) -> int:
+        """Units of all activations."""
+        return sum(activity.n_units for activity in self.activities)
+
+    @property
+    def n_dead(self) -> int:
+        """Dead units of all activations."""
+        return sum(int(activity.dead.sum()) for activity in self.activities)
+
+    def __getitem__(self, name: str) -> UnitActivity:
+        for activity in self.activities:
+            if activity.name == name:
+                return activity
+        raise invalid("name", f"be one of {', '.join(activity.name for activity in self.activities)}", name)
+
+    def dead_units(self, by: str = "activation") -> dict[str, Flags]:
+        """Give the dead units as masks, True for dead.
+
+        Parameters
+        ----------
+        by : {"activation", "layer"}
+            Key of the mapping: the activation, or the weight layer whose units these are. A layer that feeds several
+            activations has a dead unit where all of them are; activations without a single layer are left out.
+
+        Returns
+        -------
+        dict of str to bool array, shape (n_units,)
+        """
+        check_choice("by", by, ("activation", "layer"))
+        if by == "activation":
+            return {activity.name: activity.dead for activity in self.activities}
+        masks: dict[str, Flags] = {}
+        for activity in self.activities:
+            if activity.layer is not None:
+                masks[activity.layer] = masks.get(activity.layer, np.True_) & activity.dead
+        return masks
+
+    def overlap(self, later: "DeadUnitReport") -> Overlap:
+        """Compare these dead units with those of a later report on the same activations."""
+        check_instance("later", later, DeadUnitReport, "a DeadUnitReport", "call report() again")
+        first, second = self.dead_units(), later.dead_units()
+        if {name: mask.size for name, mask in first.items()} != {name: mask.size for name, mask in second.items()}:
+            raise invalid("later", "hold the same activations and units", ", ".join(second), "compare before surgery")
+        return definitions.overlap(
+            np.concatenate(list(first.values())), np.concatenate([second[name] for name in first])
+        )
+
+    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
+        """Name the columns, one row an activation."""
+        seen = self.activities
+        return {
+            "activation": [activity.name for activity in seen],
+            "layer": [activity.layer for activity in seen],
+            "units": [activity.n_units for activity in seen],
+            "dead": [int(activity.dead.sum()) for activity in seen],
+            "apoz": [activity.sparsity for activity in seen],
+            "dormant": [int(activity.dormant(self.tau).sum()) for activity in seen],
+            "silent": [int(activity.silent(self.window).sum()) for activity in seen],
+            "static_dnr": [activity.static_dnr for activity in seen],
+            "dynamic_dnr": [activity.dynamic_dnr for activity in seen],
+        }
+
+    def __str__(self) -> str:
+        dormant = sum(int(activity.dormant(self.tau).sum()) for activity in self.activities)
+        samples = max(activity.n_samples for activity in self.activities)
+        return (
+            f"{self.n_dead} of {self.n_units} units dead on {samples} samples, {dormant} dormant at "
+            f"tau = {format_number(self.tau)}, in {len(self.activities)} activations"
+        )

@@ -1,0 +1,292 @@
+"""Dead units of a running model: counted over any number of batches, on the device, by every definition at once.
+
+    with DeadUnitMonitor(model) as monitor:
+        for inputs, _ in loader:
+            model(inputs)
+    print(monitor.report())
+
+What is seen: `nn.ReLU` and its relatives, the activation modules of `neurondeath_torch`, and activations called as
+functions or methods in the model's forward pass (`F.relu`, `torch.relu`, `x.relu_()`, `x.clamp(min=0)`), in place or
+not, by a torch-function mode that is on during the pass only. What else should count, such as a top-k module or a GELU
+with a threshold, is named in `watch`. What runs inside compiled, scripted or fused code (recurrent cells with a ReLU)
+and arithmetic such as `x * (x > 0)` is not seen.
+
+A module called twice in a pass makes two activations, `relu` and `relu#2`. A pass that raises an error counts nothing.
+The model's mode, its gradients and its outputs stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from torch import nn
+
+from neurondeath_theory._validation import check_count, check_real, invalid
+from neurondeath_theory.errors import NeuronDeathError
+from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
+from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.tensor_flow import Flow, split_units
+from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity
+from neurondeath_torch.watching.definitions import pruned
+
+__all__ = ["DeadUnitMonitor"]
+
+EXACT = 2**24  # ones that single precision adds without an error; it does so far faster than booleans are added
+
+
+class DeadUnitMonitor:
+    """Context manager that counts the activity of every unit while the model runs.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The model; it is what must be called, in training or evaluation mode, with or without gradients or autocast.
+        Every call is one batch; the first axis of an activation holds the samples.
+    threshold : float
+        Size above which an activation counts as active, at least 0.
+    watch : sequence of str or type
+        Names or classes of further modules whose outputs are activations.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model's forward pass cannot be watched (compiled, scripted, wrapped, lazy, on the meta device) or a
+        module to be watched does not exist.
+
+    Notes
+    -----
+    A unit is a channel after a convolution and a feature otherwise. Counts are exact; mean sizes are sums in the
+    activation's precision, at least single, within a batch, and in double between batches. Per unit three numbers are
+    kept on the device; a batch costs a copy and two sums of each activation, and a few microseconds a PyTorch call
+    (`benchmarks/monitor_overhead.py`).
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> _ = model.load_state_dict({
+    ...     "0.weight": torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]), "0.bias": torch.zeros(3),
+    ...     "2.weight": torch.ones(1, 3), "2.bias": torch.zeros(1)})
+    >>> with DeadUnitMonitor(model) as monitor:
+    ...     _ = model(torch.rand(16, 2) + 0.1)
+    >>> print(monitor.report())
+    1 of 3 units dead on 16 samples, 1 dormant at tau = 0, in 1 activations
+    >>> monitor.report().dead_units()["1"].tolist()
+    [False, False, True]
+    """
+
+    def __init__(
+        self, model: nn.Module, *, threshold: float = 0.0, watch: Sequence[str | type[nn.Module]] = ()
+    ) -> None:
+        self._model = check_model(model)
+        self._threshold = check_real("threshold", threshold, low=0.0)
+        self._watch = _watched(model, watch)
+        self._counts = _Counts(self._threshold)
+        self._tracer: ForwardTracer | None = None
+        self._open = False
+
+    def __enter__(self) -> Self:
+        if self._open:
+            raise invalid("monitor", "be entered once at a time", "a monitor that is open")
+        check_model(self._model)  # it may have been compiled since
+        self._tracer = ForwardTracer(self._model, [self._counts, *self._listeners()], self._watch)
+        self._tracer.start()
+        self._open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._tracer is not None:
+            self._tracer.stop()
+        self._open = False
+        if kind is None:
+            self._check_seen()
+
+    def _listeners(self) -> Sequence[Listener]:
+        """Give who else is told what happens in a pass."""
+        return ()
+
+    @property
+    def n_batches(self) -> int:
+        """Forward passes seen since the start or the last `reset`."""
+        return self._counts.n_batches
+
+    def reset(self) -> None:
+        """Forget all counts; the hooks stay."""
+        self._counts = _Counts(self._threshold)
+        if self._tracer is not None:
+            self._tracer.listeners[0] = self._counts
+
+    def report(self, *, tau: float = 0.0, window: int | None = None) -> DeadUnitReport:
+        """Say which units are dead so far, inside the context or after it.
+
+        Parameters
+        ----------
+        tau : float
+            Threshold of tau-dormancy, at least 0.
+        window : int, optional
+            Forward passes without firing after which a unit is silent, at least 1; by default all.
+
+        Returns
+        -------
+        DeadUnitReport
+            Counts by every definition; pruned units are those of the weights used in the last pass.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument leaves its domain or an activation held NaN or infinity.
+        NeuronDeathError
+            If no forward pass or no activation was seen.
+        """
+        level = check_real("tau", tau, low=0.0)
+        last = None if window is None else check_count("window", window)
+        self._check_seen()
+        assert self._tracer is not None  # a batch was seen
+        activities = tuple(
+            counts.activity(name, self.n_batches, self._tracer) for name, counts in self._counts.sites.items()
+        )
+        return DeadUnitReport(
+            activities=activities,
+            never_zero=dict(self._tracer.never_zero),
+            tau=level,
+            window=self.n_batches if last is None else last,
+        )
+
+    def _check_seen(self) -> None:
+        name = type(self._model).__name__
+        if self.n_batches == 0:
+            raise NeuronDeathError(
+                f"the monitor saw no forward pass of {name}: call the very module that is monitored, inside the "
+                "`with` block, and not a copy of it that was compiled before"
+            )
+        if not self._counts.sites:
+            known = self._tracer.never_zero if self._tracer is not None else {}
+            why = "; ".join(f"{site}: {reason}" for site, reason in known.items()) or "none was called"
+            raise NeuronDeathError(
+                f"the monitor saw no activation in {name} that can be zero ({why}); name further modules in `watch`, "
+                "with a `threshold` where they are never exactly zero"
+            )
+
+
+def _watched(model: nn.Module, watch: Sequence[str | type[nn.Module]]) -> list[nn.Module]:
+    if isinstance(watch, (str, bytes)):
+        raise invalid("watch", "be a sequence of module names or classes", watch, f"write [{watch!r}]")
+    named = dict(model.named_modules())
+    found: list[nn.Module] = []
+    for entry in watch:
+        if isinstance(entry, str):
+            matching = [named[entry]] if entry in named else []
+        elif isinstance(entry, type) and issubclass(entry, nn.Module):
+            matching = [module for module in named.values() if isinstance(module, entry)]
+        else:
+            raise invalid("watch", "hold module names or classes", entry)
+        if not matching:
+            raise invalid("watch", "name modules of the model", entry, "see model.named_modules()")
+        found += matching
+    return found
+
+
+@dataclass
+class _SiteCounts:
+    """Additive statistics of one activation; tensors of shape (n_units,) on its device."""
+
+    layer: str | None
+    n_active: torch.Tensor
+    total_size: torch.Tensor
+    last_fired: torch.Tensor
+    n_samples: int = 0
+    n_positions: int = 0
+
+    def activity(self, name: str, n_batches: int, tracer: ForwardTracer) -> UnitActivity:
+        total = self.total_size.double().cpu().numpy()
+        if not np.isfinite(total).all():
+            unit = int(np.flatnonzero(~np.isfinite(total))[0])
+            raise invalid(
+                "model",
+                "have finite activations",
+                f"NaN or infinity in {name}, unit {unit}",
+                "check the data and weights",
+            )
+        rows = None if self.layer is None else _weight_rows(*tracer.weights[self.layer])
+        fits = rows is not None and len(rows) == total.size
+        return UnitActivity(
+            name=name,
+            layer=self.layer if fits else None,
+            n_samples=self.n_samples,
+            n_positions=self.n_positions,
+            n_batches=n_batches,
+            n_active=self.n_active.cpu().numpy(),
+            mean_size=total / max(self.n_positions, 1),
+            last_fired=self.last_fired.cpu().numpy(),
+            pruned=pruned((rows != 0).flatten(1).any(1, keepdim=True).cpu().numpy())
+            if fits and rows is not None
+            else None,
+        )
+
+
+class _Counts(Listener):
+    """Counts the activity of units; a pass is added when it is finished."""
+
+    outputs_only = True
+
+    def __init__(self, threshold: float) -> None:
+        self.sites: dict[str, _SiteCounts] = {}
+        self.n_batches = 0
+        self._threshold = threshold
+        self._pending: list[tuple[str, str | None, torch.Tensor, torch.Tensor, int, int]] = []
+
+    def started(self) -> None:
+        self._pending.clear()
+
+    def activated(self, site: str, h: torch.Tensor, flow: Flow | None) -> None:
+        units = split_units(h, flow)
+        samples, tokens, _, positions = units.shape
+        wide = torch.float32 if h.dtype in (torch.float16, torch.bfloat16) else h.dtype
+        sizes = units.abs()
+        size = _per_unit(sizes, wide)
+        active = sizes.sign_() if self._threshold == 0.0 else (sizes > self._threshold).to(wide)
+        n_active = _per_unit(active if active.numel() <= EXACT else active.long(), wide).long()
+        layer = None if flow is None else flow.layer
+        self._pending.append((site, layer, n_active, size, samples, samples * tokens * positions))
+
+    def finished(self) -> None:
+        self.n_batches += 1
+        for site, layer, n_active, size, samples, positions in self._pending:
+            counts = self.sites.get(site)
+            if counts is None:
+                exact = torch.float32 if size.device.type == "mps" else torch.float64  # MPS knows no doubles
+                counts = _SiteCounts(
+                    layer, torch.zeros_like(n_active), torch.zeros_like(size, dtype=exact), torch.zeros_like(n_active)
+                )
+                self.sites[site] = counts
+            if n_active.shape != counts.n_active.shape:
+                received = f"{counts.n_active.numel()} units at first and {n_active.numel()} now"
+                raise invalid("model", f"keep the units of {site}", received, "reset() the monitor after surgery")
+            if layer != counts.layer:
+                counts.layer = None
+            counts.n_active += n_active
+            counts.total_size += size
+            counts.last_fired.masked_fill_(n_active > 0, self.n_batches)
+            counts.n_samples += samples
+            counts.n_positions += positions
+        self._pending.clear()
+
+
+def _per_unit(values: torch.Tensor, wide: torch.dtype) -> torch.Tensor:
+    """Sum over samples, tokens and positions; along memory first, which is many times faster than all at once."""
+    kind = wide if values.is_floating_point() else values.dtype
+    rows = values.sum(3, dtype=kind) if values.shape[3] > 1 else values.squeeze(3)
+    return rows.sum((0, 1), dtype=kind)
+
+
+def _weight_rows(weight: torch.Tensor, transposed: bool, groups: int) -> torch.Tensor:
+    """Give incoming weights, one row a unit."""
+    if not transposed:
+        return weight
+    inputs, outputs = weight.shape[:2]  # (inputs, outputs of a group, ...)
+    grouped = weight.reshape(groups, inputs // groups, outputs, -1).transpose(1, 2)
+    return grouped.reshape(groups * outputs, -1)

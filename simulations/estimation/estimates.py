@@ -1,0 +1,326 @@
+r"""From the statistics of a task to estimates with errors, beside the theory.
+
+Crude: P(alive) is a share of independent trials, and its interval is the exact 95 % one of Clopper and Pearson (1934).
+Conditional and splitting: P(alive) is an average over independent trials, and its 95 % interval is the normal one;
+the conditional estimator averages P(dead) on its own, so that a rare death keeps its digits. The mean living ratio is
+an average over trials. The standard error of an average is the sample standard deviation over $\sqrt{trials}$; where
+it is not far below the average itself, few trials carry the sum, and it takes more before either can be trusted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurondeath_theory._result import Result, format_number
+from neurondeath_theory.network import Network
+from simulations.estimation.expectations import expected
+from simulations.estimation.outputs import estimate_outputs
+from simulations.stores.shards import sum_statistics
+from simulations.stores.store import Store, StoreError
+
+__all__ = ["Simulation", "exact_interval", "read_simulation", "read_store"]
+
+Floats = npt.NDArray[np.float64]
+Totals = Mapping[str, npt.NDArray[Any]]
+CONFIDENCE = 0.95
+NORMAL_QUANTILE = 1.959963984540054  # of CONFIDENCE, two-sided
+RARE = 1e-3  # a probability of death that is shown on its own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation(Result):
+    """Estimates of one task under one seed; arrays have shape (k,), one entry a layer.
+
+    Attributes
+    ----------
+    task_id, seed, trials
+        What was sampled, from which seed, how often.
+    network : Network
+        The law of the networks.
+    inputs : dict
+        Description of the input set: `spec`, `n_points`, `dimension`, `n_nonzero`, `nonnegative`, ...
+    estimator, engine, dtype : str
+        How it was sampled.
+    alive, low, high : float array
+        Estimated P(alive through layer l) and its 95 % interval: exact for the crude estimator, normal for the others.
+    alive_stderr : float array
+        Standard error of P(alive), and of P(dead) (NaN for a single trial).
+    death : float array
+        Estimated P(dead by layer l), with full relative precision however rare it is.
+    log10_alive, log10_death : float array
+        Decimal logarithms of the two, finite even where the conditional and the splitting estimator underflow.
+    living_ratio, living_ratio_stderr : float array
+        Mean share of points alive through layer l and its standard error (NaN for a single trial; 0 where all trials
+        gave the same, so that only the interval of P(alive) says how rare the other outcome may be).
+    lower_bound, upper_bound : float array
+        Theory: bounds on P(alive); NaN where none holds for the network.
+    expected_living_ratio, living_ratio_at_least : float array
+        Theory: exact mean living ratio and a bound below it, for sign flips below the ratio of every single trial; NaN
+        where none holds.
+    withheld : mapping of str to str
+        Why a statement of the theory (`lower`, `upper`, `living_ratio`) is not given.
+    outputs : mapping of str to (float array, float array)
+        What else was measured, with standard errors: see `simulations.estimation.outputs`.
+    cpu_seconds : float
+        Processor time spent.
+    """
+
+    task_id: str
+    seed: int
+    trials: int
+    network: Network
+    inputs: Mapping[str, Any]
+    estimator: str
+    engine: str
+    dtype: str
+    alive: Floats
+    low: Floats
+    high: Floats
+    alive_stderr: Floats
+    death: Floats
+    log10_alive: Floats
+    log10_death: Floats
+    living_ratio: Floats
+    living_ratio_stderr: Floats
+    lower_bound: Floats
+    upper_bound: Floats
+    expected_living_ratio: Floats
+    living_ratio_at_least: Floats
+    withheld: Mapping[str, str]
+    outputs: Mapping[str, tuple[Floats, Floats]]
+    cpu_seconds: float
+
+    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
+        """Name the columns, one row a layer."""
+        measured: dict[str, Floats] = {}
+        for name, (mean, stderr) in self.outputs.items():
+            measured |= {name: mean, f"{name}_stderr": stderr}
+        if np.isfinite(self.living_ratio_at_least).all() and not np.isfinite(self.expected_living_ratio).all():
+            measured["living_ratio_at_least"] = self.living_ratio_at_least
+        return {
+            "depth": np.arange(1, self.network.depth + 1),
+            "alive": self.alive,
+            "low": self.low,
+            "high": self.high,
+            "alive_stderr": self.alive_stderr,
+            "death": self.death,
+            "log10_alive": self.log10_alive,
+            "log10_death": self.log10_death,
+            "living_ratio": self.living_ratio,
+            "living_ratio_stderr": self.living_ratio_stderr,
+            "expected_living_ratio": self.expected_living_ratio,
+            "lower_bound": self.lower_bound,
+            "upper_bound": self.upper_bound,
+            **measured,
+            "trials": np.full(self.network.depth, self.trials),
+            "estimator": [self.estimator] * self.network.depth,
+        }
+
+    def confidence_sequence(self, confidence: float = 0.95) -> tuple[Floats, Floats]:
+        """Give an interval of P(alive) that holds however often one looks and tops up.
+
+        `low` and `high` hold for a number of trials that was fixed beforehand; this one holds at all numbers at once
+        and is wider (see `simulations.estimation.confidence_sequences`).
+
+        Parameters
+        ----------
+        confidence : float
+            Probability that it never misses, in (0, 1).
+
+        Returns
+        -------
+        (float array, float array)
+            Lower and upper limits, shape (k,); NaN unless the estimator is crude.
+        """
+        from simulations.estimation.confidence_sequences import bernoulli_confidence_sequence
+
+        if self.estimator != "crude":
+            return np.full(self.network.depth, np.nan), np.full(self.network.depth, np.nan)
+        return bernoulli_confidence_sequence(np.rint(self.alive * self.trials), self.trials, confidence)
+
+    def summary(self) -> dict[str, Any]:
+        """Give everything but the layers, as plain data."""
+        return {
+            "task_id": self.task_id,
+            "widths": list(self.network.widths),
+            "input_dim": self.network.input_dim,
+            "architecture": self.network.architecture,
+            "activation": str(self.network.activation),
+            "init": self.network.init,
+            "weight_variance": self.network.weight_variance,
+            "bias_variance": self.network.bias_variance,
+            "sign_flip": self.network.sign_flip,
+            "inputs": self.inputs["spec"],
+            "input_seed": self.inputs["seed"],
+            "n_points": self.inputs["n_points"],
+            "seed": self.seed,
+            "trials": self.trials,
+            "estimator": self.estimator,
+            "engine": self.engine,
+            "dtype": self.dtype,
+            "withheld": dict(self.withheld),
+            "cpu_seconds": self.cpu_seconds,
+        }
+
+    def __str__(self) -> str:
+        alive, low, high = (format_number(values[-1]) for values in (self.alive, self.low, self.high))
+        trials = f"{self.trials} trials" if self.estimator == "crude" else f"{self.trials} {self.estimator} trials"
+        estimate = f"P(alive through {self.network.depth} layers) = {alive}, 95 % interval [{low}, {high}]"
+        if self.death[-1] < RARE:
+            death, error = format_number(self.death[-1]), format_number(self.alive_stderr[-1], 2)
+            estimate += f", P(dead) = {death} ± {error}"
+        return f"{estimate}, {trials} of a {self.network} on {self.inputs['spec']}"
+
+
+def exact_interval(
+    successes: npt.NDArray[np.integer[Any]], trials: int, confidence: float = CONFIDENCE
+) -> tuple[Floats, Floats]:
+    """Give the exact (Clopper-Pearson) interval of a probability from counts of successes.
+
+    Examples
+    --------
+    >>> low, high = exact_interval(np.array([0, 5]), 10)
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([0.0, 0.1871], [0.3085, 0.8129])
+    """
+    from scipy.special import betaincinv
+
+    tail = (1.0 - confidence) / 2.0
+    hits = np.asarray(successes, dtype=np.float64)
+    misses = trials - hits
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1), misses + 1, tail), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1), 1.0 - tail), 1.0)
+    return low, high
+
+
+def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[str, Any]) -> Simulation:
+    """Estimate from all stored shards of a task and a seed."""
+    trials, totals = sum_statistics(store.shards(task_id, seed))
+    if not trials:
+        raise StoreError(f"no finished trials of task {task_id} with seed {seed} in {store.path!r}")
+    network = Network.from_description(description["network"])
+    inputs = description["inputs"]
+    count = _from_counts if description["estimator"] == "crude" else _from_averages
+    theory = expected(network, inputs)
+    estimates = count(totals, trials, network, inputs["n_points"])
+    unknown = np.full(network.depth, np.nan)
+    if inputs.get("infinite"):  # no share of an infinite set is counted
+        estimates |= {"living_ratio": unknown, "living_ratio_stderr": unknown}
+    return Simulation(
+        task_id=task_id,
+        seed=seed,
+        trials=trials,
+        network=network,
+        inputs=inputs,
+        estimator=description["estimator"],
+        engine=description["engine"],
+        dtype=description["dtype"],
+        **estimates,
+        lower_bound=unknown if theory.lower is None else theory.lower,
+        upper_bound=unknown if theory.upper is None else theory.upper,
+        expected_living_ratio=unknown if theory.living_ratio is None else theory.living_ratio,
+        living_ratio_at_least=unknown if theory.living_ratio_at_least is None else theory.living_ratio_at_least,
+        withheld=theory.reasons,
+        outputs=estimate_outputs(totals, trials, network.widths, inputs["n_points"]),
+        cpu_seconds=store.effort(task_id, seed)[1],
+    )
+
+
+def _from_counts(totals: Totals, trials: int, network: Network, n_points: int) -> dict[str, Floats]:
+    """Estimate from counts of networks with a living point and of living points."""
+    alive, death = totals["alive"] / trials, (trials - totals["alive"]) / trials
+    low, high = exact_interval(totals["alive"], trials)
+    ratio, ratio_stderr = _living_ratio(totals["living"], totals["living_squares"], trials, n_points)
+    spread = np.sqrt(alive * death / (trials - 1)) if trials > 1 else np.full(network.depth, np.nan)
+    with np.errstate(divide="ignore"):
+        log10_alive, log10_death = np.log10(alive), np.log10(death)
+    return {
+        "alive": alive,
+        "low": low,
+        "high": high,
+        "alive_stderr": spread,
+        "death": death,
+        "log10_alive": log10_alive,
+        "log10_death": log10_death,
+        "living_ratio": ratio,
+        "living_ratio_stderr": ratio_stderr,
+    }
+
+
+def _living_ratio(
+    living: npt.NDArray[np.int64], squares: npt.NDArray[np.int64], trials: int, n_points: int
+) -> tuple[Floats, Floats]:
+    """Mean and standard error of the living ratio from sums of counts and of their squares, exact until the end."""
+    if trials < 2:
+        return living / (trials * n_points), np.full(len(living), np.nan)
+    # trials * sum of squares - (sum)^2 overflows 64 bits: Python's integers do not
+    spread = [trials * int(square) - int(count) ** 2 for count, square in zip(living, squares, strict=True)]
+    variance = np.array([value / (trials * (trials - 1)) for value in spread])
+    return living / (trials * n_points), np.sqrt(variance / trials) / n_points
+
+
+def _from_averages(totals: Totals, trials: int, network: Network, n_points: int) -> dict[str, Floats]:
+    """Estimate from sums over trials, `alive` and `living` in units of a single point's survival, `dead` of 2^-n."""
+    widths = np.array(network.widths, dtype=np.float64)
+    log10_unit = np.cumsum(np.log1p(-np.exp2(-widths))) / np.log(10.0)
+    unit = 10.0**log10_unit
+    relative, relative_stderr = _average(totals["alive"], totals["alive_squares"], trials)
+    living, living_stderr = _average(totals["living"], totals["living_squares"], trials)
+    alive, stderr = np.minimum(relative * unit, 1.0), relative_stderr * unit  # above 1 by rounding only
+    with np.errstate(divide="ignore"):
+        log10_alive = np.minimum(np.log10(relative) + log10_unit, 0.0)
+        if "dead" in totals:
+            death, death_stderr = _average(totals["dead"], totals["dead_squares"], trials)
+            log10_death = np.log10(death) - widths.min() * np.log10(2.0)
+            rare = np.exp2(-widths.min())
+            certain = relative == 0.0  # no point to keep alive
+            log10_death = np.where(certain, 0.0, log10_death)
+            death, death_stderr = np.where(certain, 1.0, death * rare), death_stderr * rare
+            # the same error in theory; the sum of what is rarer loses no digits
+            stderr = np.where(death < 0.5, death_stderr, stderr)
+        else:
+            death = 1.0 - alive
+            log10_death = np.log10(death)
+    low, high = alive - NORMAL_QUANTILE * stderr, alive + NORMAL_QUANTILE * stderr
+    # where every population died out: the share of those that live, each at most 1, is at most this
+    none = -np.expm1(np.log((1.0 - CONFIDENCE) / 2.0) / trials)
+    high = np.where(np.isneginf(log10_alive), none, high)
+    unknown = np.isnan(stderr)
+    return {
+        "alive": alive,
+        "low": np.where(unknown, 0.0, np.clip(low, 0.0, 1.0)),
+        "high": np.where(unknown, 1.0, np.clip(high, 0.0, 1.0)),
+        "alive_stderr": stderr,
+        "death": death,
+        "log10_alive": log10_alive,
+        "log10_death": log10_death,
+        "living_ratio": living * unit / n_points,
+        "living_ratio_stderr": living_stderr * unit / n_points,
+    }
+
+
+def _average(total: Floats, squares: Floats, trials: int) -> tuple[Floats, Floats]:
+    """Average over trials and its standard error, from sums."""
+    mean = total / trials
+    if trials < 2:
+        return mean, np.full(len(mean), np.nan)
+    variance = np.maximum(squares / trials - mean**2, 0.0) * trials / (trials - 1)
+    return mean, np.sqrt(variance / trials)
+
+
+def read_store(store: Store, task: str | None = None) -> list[Simulation]:
+    """Estimate everything a store holds, or the tasks whose id begins with `task`.
+
+    Raises
+    ------
+    StoreError
+        If there is nothing to show.
+    """
+    contents = [row for row in store.contents() if task is None or row[0].startswith(task)]
+    if not contents:
+        which = "finished trials" if task is None else f"task that begins with {task!r}"
+        raise StoreError(f"no {which} in {store.path!r}")
+    return [read_simulation(store, *row) for row in contents]

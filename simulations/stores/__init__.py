@@ -1,0 +1,1 @@
+"""The results store: shards, the file that keeps them, merging."""

@@ -1,0 +1,210 @@
+"""Run tasks shard by shard, into a store; interrupted runs resume where they stopped.
+
+Three rules end a run, whichever comes first: so many trials, so small an error (`pilot`), so much time. Shards are
+started in the order of the grid and every one that is started is finished and stored, so a run that ends by
+the clock keeps the first trials of each task, not those that happened to be quick.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from itertools import chain
+
+from neurondeath_theory._validation import check_count
+from simulations.kernels.jit import is_compiled
+from simulations.stores.shards import Shard
+from simulations.stores.store import OverlapError, Store
+from simulations.sweeps.goals import Goal, check_goal
+from simulations.sweeps.interruption import Interrupted, stop_requests
+from simulations.sweeps.parts import WHOLE, Part
+from simulations.sweeps.pilot import read_pilot
+from simulations.sweeps.pools import Pool, open_pool
+from simulations.sweeps.progress import Progress
+from simulations.sweeps.shard_queue import in_turn, pieces_of, run_queue
+from simulations.sweeps.stopping import pilot_seed
+from simulations.task import Task
+
+__all__ = ["check_workers", "run_tasks"]
+
+
+def check_workers(name: str, workers: int | str | None) -> int:
+    """Accept a number of threads; None or "all" means every core this process may use."""
+    if workers is None or workers == "all":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        number = int(workers)
+    except ValueError:
+        number = workers  # type: ignore[assignment]
+    return check_count(name, number, most=4096)
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    store: Store,
+    *,
+    seed: int,
+    trials: int | None = None,
+    goal: Goal | None = None,
+    workers: int = 1,
+    pool: Pool | None = None,
+    part: Part = WHOLE,
+    quiet: bool = False,
+) -> None:
+    """Bring every task to its goal under `seed`.
+
+    Only this thread touches the store; workers run shards. On SIGINT or SIGTERM the shards in flight are finished and
+    stored before `Interrupted` is raised.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What to sample; each at most once.
+    store : Store
+        Where shards are kept; what it holds is not sampled again.
+    seed : int
+        Seed of the trials, at least 0.
+    trials : int, optional
+        Trials of every task, where `goal` is not given.
+    goal : Goal, optional
+        Stop rules.
+    workers : int
+        Threads, where `pool` is not given.
+    pool : Pool, optional
+        Where shards run.
+    part : Part
+        Which shards are this run's.
+    quiet : bool
+        Show nothing on stderr.
+    """
+    rules = check_goal(trials) if goal is None else goal
+    with open_pool(workers) if pool is None else nullcontext(pool) as here, stop_requests() as stop_signal:
+        _Run(store, seed, rules, part, here, stop_signal, quiet).bring_to_goal(tasks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What is to be in a store: so many trials of each task under a seed."""
+
+    tasks: Sequence[Task]
+    goals: Mapping[str, int]
+    store: Store
+    seed: int
+    part: Part
+    what: str = ""
+
+
+class _Run:
+    """What the steps of one run share."""
+
+    def __init__(
+        self,
+        store: Store,
+        seed: int,
+        goal: Goal,
+        part: Part,
+        pool: Pool,
+        stop_signal: Callable[[], int | None],
+        quiet: bool,
+    ) -> None:
+        self.store, self.seed, self.goal, self.part = store, seed, goal, part
+        self.pool, self.stop_signal, self.quiet = pool, stop_signal, quiet
+        self.deadline = None if goal.max_seconds is None else time.monotonic() + goal.max_seconds
+
+    def bring_to_goal(self, tasks: Sequence[Task]) -> None:
+        """Let pilots decide how many trials there will be, where they must, and do them."""
+        for task in tasks:
+            self.store.add_task(task)
+        goals = {task.task_id: self.goal.most_trials for task in tasks}
+        if self.goal.relative_error is not None:
+            # machines of different kinds may not agree on a pilot to the last bit: a part keeps its own to itself
+            with Store(":memory:") if self.part != WHOLE else nullcontext(self.store) as pilots:
+                goals = self._fly_pilots(tasks, pilots)
+            tasks = [task for task in tasks if task.task_id in goals]
+        self._complete(_Work(tasks=tasks, goals=goals, store=self.store, seed=self.seed, part=self.part))
+
+    def _fly_pilots(self, tasks: Sequence[Task], pilots: Store) -> dict[str, int]:
+        """Give the trials each task needs; tasks whose pilot the clock cut short are left out."""
+        goals: dict[str, int] = {}
+        for task in tasks if pilots is not self.store else ():
+            pilots.add_task(task)
+        while True:
+            sizes: dict[str, int] = {}
+            for task in tasks:
+                report = read_pilot(pilots, task, self.seed, self.goal)
+                if report.trials is not None:
+                    goals[task.task_id] = report.trials
+                elif report.pilot_trials is not None:
+                    sizes[task.task_id] = report.pilot_trials
+            tasks = [task for task in tasks if task.task_id in sizes]
+            if not tasks or self._time_is_up():  # a pilot that the clock has cut short says nothing
+                return goals
+            seed = pilot_seed(self.seed)
+            self._complete(_Work(tasks=tasks, goals=sizes, store=pilots, seed=seed, part=WHOLE, what="pilot "))
+
+    def _complete(self, work: _Work) -> None:
+        """Sample what a store lacks, unless it is time to stop."""
+        while True:
+            left, n_trials = self._sample_missing(work)
+            # another run on this store that cuts the grid elsewhere may have come first: fill what it has left
+            if not any(left.values()) or self._is_to_stop():
+                break
+        number = self.stop_signal()
+        if number is not None and any(left.values()):
+            of = "" if n_trials is None else f" with {sum(left.values())} of {n_trials} {work.what}trials to go"
+            raise Interrupted(
+                f"stopped by {signal.Signals(number).name}{of}; "
+                f"the finished ones are in {self.store.path!r}: run the same command again to go on",
+                number,
+            )
+
+    def _sample_missing(self, work: _Work) -> tuple[dict[str, int], int | None]:
+        """Sample what a store lacks at this moment; gives what each task lacks afterwards, and all lacked before."""
+        done = {task.task_id: work.store.done(task.task_id, work.seed) for task in work.tasks}
+        left = {
+            task.task_id: n_missing
+            for task in work.tasks
+            if (n_missing := work.part.n_missing(task, done[task.task_id], work.goals[task.task_id]))
+        }
+        queues = (
+            pieces_of(task, work.part.missing(task, done.pop(task.task_id), work.goals[task.task_id]))
+            for task in work.tasks
+            if task.task_id in left
+        )
+        # a run that ends by the clock takes the tasks in turn, so that it has something of each
+        queue = chain.from_iterable(queues) if self.deadline is None else in_turn(queues)
+        n_trials = sum(left.values()) if self.goal.counted else None
+        seconds = None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+        with Progress(len(left), n_trials, quiet=self.quiet, seconds=seconds, what=work.what) as progress:
+            if left and self.pool.compiles_here and not is_compiled():
+                progress.say("compiling the sampling kernels, once for this version (some ten seconds)")
+
+            def finish(shards: Sequence[Shard]) -> None:
+                for shard in _added(work.store, shards):
+                    left[shard.task_id] -= shard.trials
+                    progress.advance(shard.trials, task_done=left[shard.task_id] == 0)
+
+            run_queue(queue, work.seed, self.pool, finish=finish, is_to_stop=self._is_to_stop)
+        return left, n_trials
+
+    def _is_to_stop(self) -> bool:
+        return self.stop_signal() is not None or self._time_is_up()
+
+    def _time_is_up(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+
+def _added(store: Store, shards: Sequence[Shard]) -> Sequence[Shard]:
+    """Commit shards at once; gives those that the store now holds as they are."""
+    try:
+        store.add_many(shards)
+    except OverlapError:
+        kept = []
+        for shard in shards:
+            with suppress(OverlapError):
+                store.add(shard)
+                kept.append(shard)
+        return kept
+    return shards

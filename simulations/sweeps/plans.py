@@ -1,0 +1,80 @@
+"""What a run would do: the trials that are stored, those still to sample, and how long that takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simulations.stores.store import Store
+from simulations.sweeps.goals import Goal
+from simulations.sweeps.parts import WHOLE, Part
+from simulations.sweeps.pilot import read_pilot
+from simulations.task import Task
+
+__all__ = ["PlannedTask", "plan_tasks"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTask:
+    """One task of a run that has not begun.
+
+    Attributes
+    ----------
+    task : Task
+        What would be sampled.
+    stored : int
+        Trials that the store holds.
+    goal : int or None
+        Trials the task is brought to, all parts together; None where a pilot has to decide it, or time alone does.
+    to_do : int or None
+        Trials this run would sample; None where `goal` is.
+    seconds : float or None
+        Processor time of them on one core, at the pace of the stored ones; None where nothing is known.
+    """
+
+    task: Task
+    stored: int
+    goal: int | None
+    to_do: int | None
+    seconds: float | None
+
+
+def plan_tasks(
+    tasks: Sequence[Task], store: Store | None, *, seed: int, goal: Goal, part: Part = WHOLE
+) -> list[PlannedTask]:
+    """Look what a run of these tasks would do; nothing is written.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What would be sampled.
+    store : Store or None
+        What is stored; None where there is no store yet.
+    seed : int
+        Seed of the trials, at least 0.
+    goal : Goal
+        Stop rules.
+    part : Part
+        Which shards are the run's.
+
+    Returns
+    -------
+    list of PlannedTask
+        One for every task.
+    """
+    return [_plan(task, store, seed, goal, part) for task in tasks]
+
+
+def _plan(task: Task, store: Store | None, seed: int, goal: Goal, part: Part) -> PlannedTask:
+    trials, cpu_seconds = store.effort(task.task_id, seed) if store is not None else (0, 0.0)
+    needed = _goal_of(task, store, seed, goal)
+    if needed is None:
+        return PlannedTask(task=task, stored=trials, goal=None, to_do=None, seconds=None)
+    to_do = part.n_missing(task, store.done(task.task_id, seed) if store is not None else (), needed)
+    pace = cpu_seconds / trials if trials else None
+    seconds = 0.0 if to_do == 0 else None if pace is None else pace * to_do
+    return PlannedTask(task=task, stored=trials, goal=needed, to_do=to_do, seconds=seconds)
+
+
+def _goal_of(task: Task, store: Store | None, seed: int, goal: Goal) -> int | None:
+    if goal.relative_error is not None:
+        return None if store is None else read_pilot(store, task, seed, goal).trials
+    return goal.most_trials if goal.counted else None

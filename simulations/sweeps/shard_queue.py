@@ -1,0 +1,113 @@
+"""Keep a few shards in flight until a queue is empty or it is time to stop; whatever was started is finished."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+
+from simulations.sampling import run_shard
+from simulations.stores.shards import Shard
+from simulations.sweeps.pools import Pool
+from simulations.task import Task
+
+__all__ = ["Piece", "in_turn", "pieces_of", "run_queue"]
+
+POLL_SECONDS = 0.2  # how soon a reason to stop is noticed
+
+Piece = tuple[Task, int, int]  # a shard to do: trials start .. stop - 1 of a task
+
+
+def pieces_of(task: Task, stretches: Iterable[tuple[int, int]]) -> Iterator[Piece]:
+    """Give the shards of one task."""
+    return ((task, start, stop) for start, stop in stretches)
+
+
+def in_turn(queues: Iterable[Iterator[Piece]]) -> Iterator[Piece]:
+    """Take a shard of each, again and again, until all are empty."""
+    left = list(queues)
+    while left:
+        remaining = []
+        for pieces in left:
+            piece = next(pieces, None)
+            if piece is not None:
+                yield piece
+                remaining.append(pieces)
+        left = remaining
+
+
+def run_queue(
+    queue: Iterator[Piece],
+    seed: int,
+    pool: Pool,
+    *,
+    finish: Callable[[Sequence[Shard]], None],
+    is_to_stop: Callable[[], bool],
+) -> None:
+    """Run shards and hand them over as they finish.
+
+    Parameters
+    ----------
+    queue : iterator of (task, start, stop)
+        The shards, in the order in which they are started; drawn from as there is room.
+    seed : int
+        Seed of the trials.
+    pool : Pool
+        Where they run.
+    finish : callable
+        Takes finished shards, in this thread.
+    is_to_stop : callable
+        Says whether to start no more.
+    """
+    in_flight: set[Future[list[Shard]]] = set()
+    batches = _Batches(queue)
+    if pool.compiles_here:
+        task, stretches = batches.take(1)
+        if task is not None:  # alone: two threads must not compile the same kernel
+            finish([run_shard(task, seed, start, stop) for start, stop in stretches])
+    exhausted = False
+    try:
+        while in_flight or not exhausted:
+            while not exhausted and len(in_flight) < pool.room():
+                task, stretches = (None, []) if is_to_stop() else batches.take(pool.batch_size())
+                if task is None:
+                    exhausted = True
+                else:
+                    in_flight.add(pool.submit(task, seed, stretches))
+            done, in_flight = wait(in_flight, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            exhausted = exhausted or is_to_stop()
+            _hand_over(done, pool, finish)
+    except BaseException:
+        for future in in_flight:
+            future.cancel()
+        raise
+
+
+class _Batches:
+    """A queue of which several shards of one task are taken at a time."""
+
+    def __init__(self, queue: Iterator[Piece]) -> None:
+        self._queue = queue
+        self._next = next(queue, None)
+
+    def take(self, most: int) -> tuple[Task | None, list[tuple[int, int]]]:
+        """Take up to `most` neighbouring shards of one task; no task when the queue is empty."""
+        if self._next is None:
+            return None, []
+        task = self._next[0]
+        stretches: list[tuple[int, int]] = []
+        while self._next is not None and self._next[0] is task and len(stretches) < most:
+            stretches.append(self._next[1:])
+            self._next = next(self._queue, None)
+        return task, stretches
+
+
+def _hand_over(done: Iterable[Future[list[Shard]]], pool: Pool, finish: Callable[[Sequence[Shard]], None]) -> None:
+    """Keep every shard that came back, then complain of one that did not."""
+    shards: list[Shard] = []
+    failure: BaseException | None = None
+    for future in done:
+        try:
+            shards.extend(future.result())
+        except (Exception, CancelledError) as error:
+            failure = error
+    finish(shards)
+    if failure is not None:
+        raise pool.explain(failure) from None
