@@ -49,6 +49,7 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 2.7)
         axis = figure.subplots()
+        axis.set_axisbelow(True)
         place, below = np.arange(len(table["initialisation"])), np.zeros(len(table["initialisation"]))
         for number, outcome in enumerate(OUTCOMES):
             axis.bar(place, table[outcome], 0.65, bottom=below, color=colour(number), label=outcome)

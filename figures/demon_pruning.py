@@ -55,6 +55,7 @@ def draw(table: Table) -> Figure:
                 label=method,
             )
         axis.set_xscale("log")
+        axis.set_ylim(top=1.0)
         axis.set_xlabel("share of parameters left")
         axis.set_ylabel("test accuracy")
         figure.legend(loc="outside right upper")

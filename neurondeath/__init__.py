@@ -12,10 +12,13 @@ from neurondeath_theory._lazy import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "ActivateWhilePruning": "neurondeath_torch.methods.activate_while_pruning",
         "Advice": "neurondeath_theory.advice",
         "BatchNormStatement": "neurondeath_theory.remedies",
         "BranchSurvival": "neurondeath_theory.remedies",
         "DataAwareBounds": "neurondeath_theory.data_aware",
+        "DeadUnitMonitor": "neurondeath_torch.watching.monitor",
+        "DemonPruning": "neurondeath_torch.methods.demon_pruning",
         "DepthScales": "neurondeath_theory.correlation",
         "EdgeOfChaos": "neurondeath_theory.critical_designs",
         "Escape": "neurondeath_theory.finite_width",
@@ -41,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "SparseSurvival": "neurondeath_theory.sparse_networks",
         "Store": "simulations.stores.store",
         "SurvivalBounds": "neurondeath_theory.survival",
+        "SynapticStripping": "neurondeath_torch.methods.synaptic_stripping",
         "TwoPointSurvival": "neurondeath_theory.two_point",
         "VarianceChain": "neurondeath_theory.finite_width",
         "__version__": "neurondeath_theory._version",
@@ -48,6 +52,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "absorbed_probability": "neurondeath_theory.absorbing_walk",
         "activation_sparsity": "neurondeath_theory.variance",
         "advise": "neurondeath_theory.advice",
+        "audit": "neurondeath_torch.watching.auditing",
         "batch_norm_statement": "neurondeath_theory.remedies",
         "bernoulli_confidence_sequence": "simulations.estimation.confidence_sequences",
         "bounded_mean_confidence_sequence": "simulations.estimation.confidence_sequences",
@@ -69,28 +74,35 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "dense_survival": "neurondeath_theory.remedies",
         "depth_scales": "neurondeath_theory.correlation",
         "edge_of_chaos": "neurondeath_theory.critical_designs",
+        "edge_of_chaos_": "neurondeath_torch.initialising.initialisation",
         "escape_probability": "neurondeath_theory.finite_width",
         "first_layer_death": "neurondeath_theory.first_layer",
         "fixed_points": "neurondeath_theory.variance_fixed_points",
         "growing_variance": "neurondeath_theory.fixed_scale",
         "growing_width_schedule": "neurondeath_theory.schedules",
         "hard_tanh": "neurondeath_theory.activations",
+        "he_": "neurondeath_torch.initialising.initialisation",
         "identity": "neurondeath_theory.activations",
         "input_set": "simulations.inputs",
         "leaky_relu": "neurondeath_theory.activations",
         "log_width_schedule": "neurondeath_theory.schedules",
+        "make_figure": "figures.gallery",
         "max_depth": "neurondeath_theory.design",
         "merge_stores": "simulations.stores.merging",
         "min_width": "neurondeath_theory.design",
         "one_dimensional_survival": "neurondeath_theory.born_dead",
         "pair_survival": "neurondeath_theory.two_point",
         "phase_diagram": "neurondeath_theory.phases",
+        "rai_": "neurondeath_torch.initialising.initialisation",
         "rai_constant": "neurondeath_theory.rai",
         "relu": "neurondeath_theory.activations",
+        "remove_dead_units": "neurondeath_torch.surgery.removal",
+        "reset_units": "neurondeath_torch.surgery.resetting",
         "residual_survival": "neurondeath_theory.remedies",
         "safe_region": "neurondeath_theory.design",
         "safe_width": "neurondeath_theory.sparse_networks",
         "shifted_relu": "neurondeath_theory.activations",
+        "sign_flip_": "neurondeath_torch.initialising.sign_flipping",
         "sign_flip_guarantee": "neurondeath_theory.sign_flip",
         "simulate": "simulations.monte_carlo",
         "skip_survival": "neurondeath_theory.remedies",
@@ -109,6 +121,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
 )
 
 if TYPE_CHECKING:
+    from figures.gallery import make_figure as make_figure
     from neurondeath_theory._version import __version__ as __version__
     from neurondeath_theory.absorbing_walk import absorbed_probability as absorbed_probability
     from neurondeath_theory.activations import PiecewiseLinear as PiecewiseLinear
@@ -192,6 +205,17 @@ if TYPE_CHECKING:
     from neurondeath_theory.variance_fixed_points import FixedPoint as FixedPoint
     from neurondeath_theory.variance_fixed_points import FixedPoints as FixedPoints
     from neurondeath_theory.variance_fixed_points import fixed_points as fixed_points
+    from neurondeath_torch.initialising.initialisation import edge_of_chaos_ as edge_of_chaos_
+    from neurondeath_torch.initialising.initialisation import he_ as he_
+    from neurondeath_torch.initialising.initialisation import rai_ as rai_
+    from neurondeath_torch.initialising.sign_flipping import sign_flip_ as sign_flip_
+    from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning as ActivateWhilePruning
+    from neurondeath_torch.methods.demon_pruning import DemonPruning as DemonPruning
+    from neurondeath_torch.methods.synaptic_stripping import SynapticStripping as SynapticStripping
+    from neurondeath_torch.surgery.removal import remove_dead_units as remove_dead_units
+    from neurondeath_torch.surgery.resetting import reset_units as reset_units
+    from neurondeath_torch.watching.auditing import audit as audit
+    from neurondeath_torch.watching.monitor import DeadUnitMonitor as DeadUnitMonitor
     from paper_check.citations import cite as cite
     from paper_check.verification import check as check
     from simulations.estimation.confidence_sequences import (

@@ -12,7 +12,7 @@
                                           which a dead unit's weights, in and out, never have
     weight_sparsity                       share of zeros in the weights of linear and convolutional layers
 
-Of a network whose loss is no longer finite only the losses and accuracies are measured; the rest is None.
+Of a network whose loss or activations are no longer finite only losses and accuracies are measured; the rest is None.
 """
 
 import math
@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
+from neurondeath_theory.errors import InvalidArgumentError
 from neurondeath_torch.training.labelled_data import LabelledData, Split
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
@@ -77,13 +78,13 @@ def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dic
         }
         if not math.isfinite(train_loss):
             return {**measured, **dict.fromkeys(NO_UNITS)}
-        with DeadUnitMonitor(model) as monitor:
-            _evaluate(model, train)
-        return {
-            **measured,
-            "live_parameters": _count_live_parameters(model, train),
-            **_units(monitor.report(tau=TAU)),
-        }
+        try:
+            with DeadUnitMonitor(model) as monitor:
+                _evaluate(model, train)
+            units = _units(monitor.report(tau=TAU))
+        except InvalidArgumentError:  # activations overflow in a layer, and a rectifier behind it hides them
+            return {**measured, **dict.fromkeys(NO_UNITS)}
+        return {**measured, "live_parameters": _count_live_parameters(model, train), **units}
     finally:
         model.train(was_training)
 
