@@ -72,4 +72,4 @@ def draw(table: Table) -> Figure:
 
 
 def _words(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
+    return ", ".join(f"{name.split()[-1]} {value:g}" for name, value in settings.items()).replace("size", "batches of")

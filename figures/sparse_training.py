@@ -1,4 +1,4 @@
-"""Training 100 layers of sparse activations: accuracy and measured sparsity, clipped and not, epoch by epoch.
+"""Training deep networks of sparse activations: accuracy and measured sparsity, clipped and not, epoch by epoch.
 
 Supports price2024 at our size.
 """
@@ -18,24 +18,22 @@ from neurondeath_torch.training.study_tables import read_study
 __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
-    "Test accuracy (above) and share of zeros among the activations (below) of networks of 100 and of 50 hidden layers "
-    "of width 300 at the edge of chaos, designed at a sparsity of 0.85, trained by Adam on 10 000 MNIST images; "
-    "unclipped activations and clipped ones by V'(q*). Mean over {trials} seeds."
+    "Test accuracy (above) and share of zeros among the activations (below) of networks of 50 hidden layers of width "
+    "300 at the edge of chaos, designed at a sparsity of 0.85, trained by Adam on 10 000 MNIST images; unclipped "
+    "activations and clipped ones by V'(q*). Mean over {trials} seeds."
 )
-STUDIES = {"sparse_training": "100 layers", "sparse_designs": "50 layers"}
 FAMILIES = {"shifted-relu": "shifted ReLU", "soft-threshold": "soft threshold"}
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Read the tables of the studies that come with the project."""
+    """Read the table of the study that comes with the project."""
     keys: Keys = {"panel": _panel, "clip": _clip, "epoch": "epoch"}
     values = {"accuracy": "test_accuracy", "sparsity": "activation_sparsity"}
-    read = [{**row, "depth": depth} for name, depth in STUDIES.items() for row in read_study(name).rows]
-    return tabulate(over_seeds(read, keys, values))
+    return tabulate(over_seeds(read_study("sparse_designs").rows, keys, values))
 
 
 def draw(table: Table) -> Figure:
-    """Draw two rows of panels, a column a depth and family."""
+    """Draw two rows of panels, a column a family."""
     panels, clips = distinct(table["panel"]), sorted(distinct(table["clip"]))
     with house_style():
         figure = new_figure(6.9, 3.8)
@@ -59,8 +57,7 @@ def draw(table: Table) -> Figure:
 
 
 def _panel(row: Mapping[str, Any]) -> str:
-    family = FAMILIES[str(row["model.activation"]).removeprefix("clipped-")]
-    return f"{row['depth']}, {family}"
+    return FAMILIES[str(row["model.activation"]).removeprefix("clipped-")]
 
 
 def _clip(row: Mapping[str, Any]) -> str:

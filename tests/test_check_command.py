@@ -299,13 +299,13 @@ def read_page(text):
 
 
 def test_the_page_is_whole_and_needs_nothing_else(capsys):
-    real = [one for one in packaged_claims() if one.id in ("L5", "L7")]
+    real = [one for one in packaged_claims() if one.id in ("L5", "D4-noise")]
     drawn = [replace(claim(name, "CONFIRMED"), figure="activations") for name in ("F1", "F2")]
     report = check(claims=[*real, *drawn])
     text = page(report)
     assert "[figure 1/1] activations" in capsys.readouterr().err
     reader = read_page(text)
-    assert {"claim-L5", "claim-L7", "claim-F1", "claim-F2", "figure-activations"} <= set(reader.ids)
+    assert {"claim-L5", "claim-D4-noise", "claim-F1", "claim-F2", "figure-activations"} <= set(reader.ids)
     assert reader.tags.count("math") == 1
     assert reader.tags.count("img") == 1  # once, though two claims name it
     assert "#figure-activations" in reader.references

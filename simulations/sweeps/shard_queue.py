@@ -55,6 +55,11 @@ def run_queue(
         Takes finished shards, in this thread.
     is_to_stop : callable
         Says whether to start no more.
+
+    Raises
+    ------
+    NeuronDeathError
+        If a shard failed, after all others that were started are finished and handed over.
     """
     in_flight: set[Future[list[Shard]]] = set()
     batches = _Batches(queue)
@@ -63,6 +68,7 @@ def run_queue(
         if task is not None:  # alone: two threads must not compile the same kernel
             finish([run_shard(task, seed, start, stop) for start, stop in stretches])
     exhausted = False
+    failure: BaseException | None = None
     try:
         while in_flight or not exhausted:
             while not exhausted and len(in_flight) < pool.room():
@@ -72,12 +78,14 @@ def run_queue(
                 else:
                     in_flight.add(pool.submit(task, seed, stretches))
             done, in_flight = wait(in_flight, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            exhausted = exhausted or is_to_stop()
-            _hand_over(done, pool, finish)
+            failure = _hand_over(done, finish) or failure
+            exhausted = exhausted or failure is not None or is_to_stop()
     except BaseException:
         for future in in_flight:
             future.cancel()
         raise
+    if failure is not None:
+        raise pool.explain(failure) from None
 
 
 class _Batches:
@@ -99,8 +107,8 @@ class _Batches:
         return task, stretches
 
 
-def _hand_over(done: Iterable[Future[list[Shard]]], pool: Pool, finish: Callable[[Sequence[Shard]], None]) -> None:
-    """Keep every shard that came back, then complain of one that did not."""
+def _hand_over(done: Iterable[Future[list[Shard]]], finish: Callable[[Sequence[Shard]], None]) -> BaseException | None:
+    """Keep every shard that came back; give what went wrong with one that did not."""
     shards: list[Shard] = []
     failure: BaseException | None = None
     for future in done:
@@ -109,5 +117,4 @@ def _hand_over(done: Iterable[Future[list[Shard]]], pool: Pool, finish: Callable
         except (Exception, CancelledError) as error:
             failure = error
     finish(shards)
-    if failure is not None:
-        raise pool.explain(failure) from None
+    return failure
