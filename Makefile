@@ -55,9 +55,12 @@ lint: $(VENV)/.linters ## style, types and the arrows between packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.tests ## speed against NumPy, PyTorch and sgemm, each in its own process; JSON in benchmarks/results/
+bench: $(VENV)/.tests ## speed against NumPy, PyTorch and sgemm, overheads; JSON in benchmarks/results/
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/precision_per_second.py --json benchmarks/results/precision.json
+	$(BIN)/python benchmarks/sweep_overhead.py
+	$(BIN)/python benchmarks/monitor_overhead.py --json benchmarks/results/monitor.json
+	$(BIN)/python benchmarks/method_overhead.py --json benchmarks/results/methods.json
 
 clean: ## remove the environment and everything that was made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -37,6 +37,7 @@ FIGURES = {
     "sparse_survival": "narrow sparse networks die",
     "absorbing_walk": "a weight that noise may kill",
     "collapse": "learning |x|: what becomes of deep narrow networks",
+    "sparse_training": "training 50 layers of sparse activations, clipped and not",
     "dead_units_learning_rate_batch": "dead units against learning rate, batch size and weight decay",
     "stripping": "Synaptic Stripping: dead units and accuracy, with it and without",
     "demon_pruning": "Demon Pruning: accuracy against what is left of the network",

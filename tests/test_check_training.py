@@ -143,9 +143,9 @@ def test_levels(setting):
     assert training.level(**claim, relation=">", right=5.0).verdict is Verdict.CONFIRMED
     assert training.level(**claim, relation=">", right=12.0).verdict is Verdict.REFUTED  # one of two is enough
     wide = {**claim, "where": {**NONE, "model.width": 8}, "by": []}
-    assert training.near(**wide, right=8.0, tolerance=4.0).verdict is Verdict.CONFIRMED
-    assert training.near(**wide, right=16.0, tolerance=4.0).verdict is Verdict.REFUTED
-    assert training.near(**wide, right=8.0, tolerance=0.5).verdict is Verdict.INCONCLUSIVE
+    assert training.near(**wide, number=8.0, tolerance=4.0).verdict is Verdict.CONFIRMED
+    assert training.near(**wide, number=16.0, tolerance=4.0).verdict is Verdict.REFUTED
+    assert training.near(**wide, number=8.0, tolerance=0.5).verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(

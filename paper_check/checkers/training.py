@@ -192,20 +192,22 @@ def level(
 
 
 def near(
-    *, setting: Setting, study: str, y: str, where: Row, right: float, tolerance: float, by: Sequence[str] = ()
+    *, setting: Setting, study: str, y: str, where: Row, number: float, tolerance: float, by: Sequence[str] = ()
 ) -> Evidence:
     """Say whether the mean of a measurement lies within a tolerance of a number.
 
     Parameters
     ----------
-    setting, study, y, where, right, by
+    setting, study, y, where, by
         As for `level`.
+    number : float
+        The number.
     tolerance : float
         How far away it may lie.
     """
     check_real("tolerance", tolerance, low=0.0, low_open=True)
-    sides = [(">", right - tolerance), ("<", right + tolerance)]
-    return _levels(setting, study, y, where, by, sides, f"within {tolerance:g} of {right:g}")
+    sides = [(">", number - tolerance), ("<", number + tolerance)]
+    return _levels(setting, study, y, where, by, sides, f"within {tolerance:g} of {number:g}")
 
 
 def share(*, setting: Setting, study: str, count: str, of: str, where: Row, relation: str, right: float) -> Evidence:
@@ -263,12 +265,12 @@ def _levels(
             Compared(
                 what=_words(group),
                 left=estimate,
-                right=float(np.mean([number for _, number in sides])),
+                right=float(np.mean([side for _, side in sides])),
                 estimate=estimate,
                 low=low,
                 high=high,
                 n=len(values),
-                verdict=all_of(_verdict(estimate, low, high, relation, number) for relation, number in sides),
+                verdict=all_of(_verdict(estimate, low, high, relation, side) for relation, side in sides),
             )
         )
     return _evidence(table, f"mean {y} of {_words(where)} {claimed}", found, missing)
