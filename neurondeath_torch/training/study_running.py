@@ -31,6 +31,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "dead_units": {"epochs": 10, "seeds": [0, 1, 2]},
     "sparse_training": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
     "sparse_designs": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
+    "sparse_seeds": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
     "stripping": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
     "stripping_transformer": {"epochs": 4, "seeds": [0, 1, 2], **FEW_IMAGES},
     "demon_pruning": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},

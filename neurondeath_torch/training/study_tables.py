@@ -25,6 +25,7 @@ STUDIES = {
     "absolute_value": "deep narrow networks learning |x| from four initialisations",
     "sparse_training": "100 layers of width 300, 85 % sparse, clipped and not",
     "sparse_designs": "50 layers of width 300, 85 % sparse, over activations and clips",
+    "sparse_seeds": "50 layers of width 300, 85 % sparse, clipped and not, over seeds",
     "dead_units": "dead units against learning rate, batch size and weight decay",
     "noise_only": "a trained perceptron under updates that are nothing but noise",
     "stripping": "Synaptic Stripping over width and depth",
