@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from neurondeath_theory._validation import check_choice, check_count, check_flag, check_real, invalid
-from neurondeath_torch.methods.masks import WeightMasks
+from neurondeath_torch.methods.masking_method import MaskingMethod
 from neurondeath_torch.methods.pruning_rules import lowest_weights, weight_saliency
-from neurondeath_torch.methods.training_method import TrainingMethod
+from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
 from neurondeath_torch.surgery.optimiser_state import check_optimiser
 
@@ -27,7 +27,7 @@ Values = list[npt.NDArray[np.floating[Any]]]
 Kept = list[npt.NDArray[np.bool_]]
 
 
-class GlobalPruning(TrainingMethod):
+class GlobalPruning(MaskingMethod):
     """Prune a share of the surviving weights after each cycle, and rewind.
 
     Parameters
@@ -84,7 +84,11 @@ class GlobalPruning(TrainingMethod):
         layers: Iterable[str] | None = None,
         optimiser: torch.optim.Optimizer | None = None,
     ) -> None:
-        super().__init__(model)
+        self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
+        if layers is None:
+            owners = {m.weight: name for name, m in check_model(model).named_modules() if isinstance(m, WEIGHT_LAYERS)}
+            layers = list(owners.values())  # a shared weight once
+        super().__init__(model, layers, self._optimiser)
         self._share = check_real("share", share, low=0.0, high=1.0, high_open=True)
         self._base = check_choice("base", base, ("magnitude", "gradient"))
         if self._base == "gradient" and not callable(loss):
@@ -95,15 +99,8 @@ class GlobalPruning(TrainingMethod):
         self._every = None if every is None else check_count("every", every)
         self._rounds = None if rounds is None else check_count("rounds", rounds)
         self._rewind = check_flag("rewind", rewind)
-        if layers is None:
-            owners = {m.weight: name for name, m in model.named_modules() if isinstance(m, WEIGHT_LAYERS)}
-            layers = list(owners.values())  # a shared weight once
-        self._masks = WeightMasks(self._model, layers)
         if not self._masks.layers:
             raise invalid("layers", "name at least one layer with weights", type(model).__name__)
-        self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
-        if self._optimiser is not None:
-            self._masks.hold(self._optimiser)
         self._cycles = 0
         self._start = self._snapshot()
 
@@ -111,21 +108,6 @@ class GlobalPruning(TrainingMethod):
     def cycles(self) -> int:
         """Number of cycles finished."""
         return self._cycles
-
-    @property
-    def n_pruned(self) -> int:
-        """Number of weights pruned so far."""
-        return self._masks.n_pruned
-
-    @property
-    def masks(self) -> WeightMasks:
-        """The permanent masks."""
-        return self._masks
-
-    def after_step(self) -> None:
-        """Set the pruned weights back to zero."""
-        super().after_step()
-        self._masks.apply()
 
     def after_epoch(self) -> None:
         """Count the epoch, and end the cycle if it was the last one."""
@@ -158,14 +140,14 @@ class GlobalPruning(TrainingMethod):
     def state_dict(self) -> dict[str, Any]:
         """Give counters, record, masks and the weights at the start of the cycle."""
         start = {name: value.clone() for name, value in self._start.items()}
-        return {**super().state_dict(), "cycles": self._cycles, "masks": self._masks.state_dict(), "start": start}
+        return {**super().state_dict(), "cycles": self._cycles, "start": start}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state, its masks laid on the model's weights."""
+        start = state.get("start") if isinstance(state, Mapping) else None
+        if start is not None and start.keys() != self._start.keys():  # before anything is changed
+            raise invalid("state", "be of the same model", f"{len(start)} tensors", "build the same model")
         super().load_state_dict(state)
-        if state["start"].keys() != self._start.keys():
-            raise invalid("state", "be of the same model", f"{len(state['start'])} tensors", "build the same model")
-        self._masks.load_state_dict(state["masks"])
         self._cycles = int(state["cycles"])
         self._start = {name: state["start"][name].to(old.device, copy=True) for name, old in self._start.items()}
 

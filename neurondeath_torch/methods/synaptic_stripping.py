@@ -7,22 +7,22 @@ touched. The deciding data are the caller's choice: take training or validation 
 data leaks (the released code of the paper does).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
 
 from neurondeath_theory._validation import check_count, check_real
-from neurondeath_torch.methods.masks import WeightMasks
+from neurondeath_torch.methods.masking_method import MaskingMethod
 from neurondeath_torch.methods.pruning_rules import stripped
-from neurondeath_torch.methods.training_method import TrainingMethod
+from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.unit_activity import measure_activity
 
 __all__ = ["SynapticStripping"]
 
 
-class SynapticStripping(TrainingMethod):
+class SynapticStripping(MaskingMethod):
     """Strip dead units of their lowest weights every few epochs.
 
     Parameters
@@ -72,29 +72,11 @@ class SynapticStripping(TrainingMethod):
         layers: Iterable[str] | None = None,
         optimiser: torch.optim.Optimizer | None = None,
     ) -> None:
-        super().__init__(model)
+        names = None if layers is None else list(layers)
+        super().__init__(model, measure_activity(check_model(model), data, names), optimiser)
         self._data = data
         self._every = check_count("every", every)
         self._factor = check_real("stripping_factor", stripping_factor, low=0.0, high=1.0)
-        names = None if layers is None else list(layers)
-        self._masks = WeightMasks(self._model, measure_activity(self._model, data, names))
-        if optimiser is not None:
-            self._masks.hold(optimiser)
-
-    @property
-    def n_pruned(self) -> int:
-        """Number of weights pruned so far."""
-        return self._masks.n_pruned
-
-    @property
-    def masks(self) -> WeightMasks:
-        """The permanent masks."""
-        return self._masks
-
-    def after_step(self) -> None:
-        """Set the pruned weights back to zero."""
-        super().after_step()
-        self._masks.apply()
 
     def after_epoch(self) -> None:
         """Strip the dead units, if it is time."""
@@ -118,12 +100,3 @@ class SynapticStripping(TrainingMethod):
             if fallen:
                 self._masks.set(layer, after)
             self._record("strip", layer, units=int(dead.sum()), weights=fallen)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Give counters, record and masks."""
-        return {**super().state_dict(), "masks": self._masks.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state, its masks laid on the model's weights."""
-        super().load_state_dict(state)
-        self._masks.load_state_dict(state["masks"])

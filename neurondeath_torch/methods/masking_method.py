@@ -1,0 +1,56 @@
+"""A method that prunes weights for good: what stripping and global pruning have in common."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from neurondeath_torch.methods.masks import WeightMasks
+from neurondeath_torch.methods.training_method import TrainingMethod
+
+__all__ = ["MaskingMethod"]
+
+
+class MaskingMethod(TrainingMethod):
+    """Base of the methods with permanent masks; these hold after `after_step` and are saved and restored.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model in training.
+    layers : iterable of str
+        Names of the layers whose weights may be pruned.
+    optimiser : torch.optim.Optimizer, optional
+        If given, the masks hold after each of its steps without a call of `after_step`.
+    """
+
+    def __init__(self, model: nn.Module, layers: Iterable[str], optimiser: torch.optim.Optimizer | None) -> None:
+        super().__init__(model)
+        self._masks = WeightMasks(self._model, layers)
+        if optimiser is not None:
+            self._masks.hold(optimiser)
+
+    @property
+    def n_pruned(self) -> int:
+        """Number of weights pruned so far."""
+        return self._masks.n_pruned
+
+    @property
+    def masks(self) -> WeightMasks:
+        """The permanent masks."""
+        return self._masks
+
+    def after_step(self) -> None:
+        """Set the pruned weights back to zero."""
+        super().after_step()
+        self._masks.apply()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give counters, record and masks."""
+        return {**super().state_dict(), "masks": self._masks.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state, its masks laid on the model's weights."""
+        super().load_state_dict(state)
+        self._masks.load_state_dict(state["masks"])
