@@ -16,14 +16,17 @@ STUDIES = [
 ]
 
 
-def kill_and_resume(folder, options, trials, *, seed, kills):
-    """Kill a run and start it again, over and over, then let it end; gives the kills it took."""
+def kill_and_resume(folder, options, trials, *, seed, kills, by_clock=True):
+    """Kill a run and start it again, over and over, then let it end; gives the kills it took.
+
+    A kill comes at a random time, which may be too late on a fast machine, or just after some shards were acknowledged.
+    """
     choose = random.Random(seed)
     study = Study(folder / "killed", f"{options} --seed {seed}", trials)
     killed = 0
     while killed < kills:
         process = study.start()
-        if choose.random() < 0.4:
+        if by_clock and choose.random() < 0.4:
             time.sleep(choose.uniform(0.0, 1.5))
         elif study.wait_for(len(study.acknowledged()) + choose.choice((1, 1, 2, 5)), process):
             time.sleep(choose.uniform(0.0, 0.03))
@@ -57,4 +60,4 @@ def test_two_hundred_kills(tmp_path):
 
 def test_a_few_kills(tmp_path):
     options, trials = STUDIES[0]
-    assert kill_and_resume(tmp_path, options, trials // 6, seed=1, kills=3) >= 2
+    assert kill_and_resume(tmp_path, options, trials // 3, seed=1, kills=3, by_clock=False) >= 2
