@@ -12,7 +12,7 @@ from simulations.stores.store import Store, StoreError
 from tests.faults.runs import ROOT
 from tests.test_store import TASK, shard
 
-N_SOURCES, N_SHARDS = 4, 2000
+N_SOURCES, N_SHARDS = 4, 8000
 
 
 def start_merge(folder):

@@ -16,7 +16,7 @@ OPTIONS = "--width 6 --depth 40 --inputs gaussian:32 --workers 2"
 @pytest.mark.parametrize("times", [1, 2])
 def test_signals(tmp_path, number, times):
     choose = random.Random(10 * number + times)
-    study = Study(tmp_path / "study", OPTIONS, 150_000)
+    study = Study(tmp_path / "study", OPTIONS, 900_000)
     stopped = 0
     for _ in range(8):
         process = study.start()
@@ -40,7 +40,7 @@ def test_signals(tmp_path, number, times):
             assert [file.name for file in study.folder.iterdir()] == [study.store.name]
     assert stopped >= 2
     study.finish()
-    whole = Study(tmp_path / "whole", OPTIONS, 150_000)
+    whole = Study(tmp_path / "whole", OPTIONS, 900_000)
     whole.finish()
     study.assert_same_as(whole)
 
