@@ -67,7 +67,7 @@ def test_some_writers_are_killed(tmp_path):
         processes[3].terminate()  # the survivor must be able to go on, and to stop
         for process in processes:
             process.communicate(timeout=60)
-        assert processes[3].returncode in (0, 143)
+        assert processes[3].returncode in (0, 143, -15)  # -15: still importing, or past its work
         study.check()
     study.finish()
     whole.finish()
