@@ -23,7 +23,7 @@ from simulations.stores.shards import Shard
 from simulations.stores.store import ContradictionError, OverlapError, Store, StoreError
 from simulations.sweeps.stopping import pilot_seed
 from simulations.task import Task
-from tests.test_store import make_schema_1
+from tests.test_store_schema import make_schema_1
 
 TASKS = [Task(Network([2] * depth), input_set("gaussian:4", dimension=2)) for depth in (1, 2, 3)]
 

@@ -1,14 +1,11 @@
 import dataclasses
 import multiprocessing
 import os
-import random
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import tracemalloc
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +16,7 @@ from hypothesis import strategies as st
 from neurondeath_theory._version import __version__
 from neurondeath_theory.network import Network
 from simulations.inputs import input_set
-from simulations.stores import store_files, store_schema
+from simulations.stores import store_files
 from simulations.stores.provenance import Provenance, cpu_name
 from simulations.stores.shards import Shard, missing_shards, pack_statistics, sum_statistics, unpack_statistics
 from simulations.stores.store import ContradictionError, OverlapError, Store, StoreError
@@ -157,116 +154,6 @@ def read_all(path):
         return [one for task_id, seed, _ in store.contents() for one in store.shards(task_id, seed)]
 
 
-def assert_right_or_refused(path, truth):
-    """See that a file is refused, or gives only shards as they were written."""
-    try:
-        found = read_all(path)
-    except StoreError as error:
-        found, message = [], str(error)
-        assert "\n" not in message
-    assert all(one.same_numbers(truth[one.start]) for one in found)
-    return len(found)
-
-
-def test_damage_is_named(path):
-    filled(path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[:100] + bytes(len(whole) - 100))
-    with pytest.raises(StoreError, match="damaged"):
-        read_all(path)
-    for keep in (len(whole) - 1, len(whole) // 2, 5000, 4096, 100):
-        path.write_bytes(whole[:keep])
-        for readonly in (True, False):
-            with pytest.raises(StoreError, match=r"cut short|damaged|not a neurondeath store"):
-                Store(path, readonly=readonly)
-
-
-def test_damaged_bytes_never_give_wrong_numbers(path):
-    truth = filled(path, 150)
-    whole = path.read_bytes()
-    choose = random.Random(0)
-    complete = 0
-    for _ in range(150):
-        damaged = bytearray(whole)
-        for _ in range(choose.choice((1, 3, 30))):
-            damaged[choose.randrange(100, len(whole))] ^= 1 << choose.randrange(8)
-        path.write_bytes(damaged)
-        complete += assert_right_or_refused(path, truth) == len(truth)
-    assert complete < 100  # the damage was seen
-
-
-def test_a_row_that_was_changed_is_refused(path):
-    filled(path, 3)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE shards SET statistics = (SELECT statistics FROM shards WHERE start = 0)")
-    with pytest.raises(StoreError, match="damaged at trials 10 to 20"):
-        read_all(path)
-
-
-def test_a_task_that_was_changed_is_refused(path):
-    filled(path, 3)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE tasks SET description = replace(description, '3', '4')")
-    for ask in (Store.contents, Store.tasks):
-        with Store(path, readonly=True) as store, pytest.raises(StoreError, match=f"damaged at task {TASK.task_id}"):
-            ask(store)
-
-
-def test_what_a_kill_has_left_is_looked_through(path):
-    """All of the file, also what this reader would not have come to see."""
-    filled(path)
-    die(path, "going on")
-    damaged = bytearray(path.read_bytes())
-    damaged[10 * 4096 : 14 * 4096] = bytes(range(256)) * 64  # pages that the log does not hold
-    path.write_bytes(damaged)
-    for readonly in (True, False):
-        with pytest.raises(StoreError, match="damaged"):
-            Store(path, readonly=readonly)
-
-
-def test_a_copy_of_a_live_store(path, tmp_path):
-    copies = {sides: tmp_path / f"copy{len(sides)}" for sides in ((), ("-wal",), ("-wal", "-shm"))}
-    with Store(path) as store:
-        store.add_task(TASK)
-        store.add(shard(0, 10))
-        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        store.add(shard(10, 20))
-        for sides, folder in copies.items():
-            folder.mkdir()
-            for side in ("", *sides):
-                shutil.copy(f"{path}{side}", f"{folder / path.name}{side}")
-    for sides, folder in copies.items():
-        expected = [(0, 10), (10, 20)] if sides else [(0, 10)]
-        assert [(one.start, one.stop) for one in read_all(folder / path.name)] == expected
-        with Store(folder / path.name) as store:
-            assert store.done(TASK.task_id, 0) == expected
-        assert os.listdir(folder) == [path.name]
-
-
-def test_a_copy_torn_between_checkpoints_never_gives_wrong_numbers(path, tmp_path):
-    """The file from one moment, its log from another."""
-    truth = {}
-    moments = []
-    with Store(path) as store:
-        store.add_task(TASK)
-        for moment in range(6):
-            for start in range(moment * 60, moment * 60 + 60):
-                one = shard(10 * start, 10 * start + 10, value=start)
-                truth[one.start] = one
-                store.add(one)
-            if moment % 2:
-                store._connection.execute("PRAGMA wal_checkpoint(RESTART)")
-            moments.append((path.read_bytes(), path.with_name(path.name + "-wal").read_bytes()))
-    for file, _ in moments:
-        for _, log in moments:
-            copy = tmp_path / "torn.sqlite"
-            for side in ("-wal", "-shm"):
-                copy.with_name(copy.name + side).unlink(missing_ok=True)
-            copy.write_bytes(file)
-            copy.with_name(copy.name + "-wal").write_bytes(log)
-            assert_right_or_refused(copy, truth)
-
-
 WRITE_AND_DIE = """
 import os, signal, sys
 sys.path.insert(0, os.getcwd())
@@ -331,73 +218,6 @@ def test_reading_where_nothing_can_be_written(path, monkeypatch):
     assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
     assert opened
     assert not opened[0].parent.exists()
-
-
-SCHEMA_1 = """
-CREATE TABLE tasks (task_id TEXT PRIMARY KEY, description TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE shards (
-    task_id TEXT NOT NULL REFERENCES tasks, seed INTEGER NOT NULL, start INTEGER NOT NULL CHECK (start >= 0),
-    stop INTEGER NOT NULL CHECK (stop > start), statistics BLOB NOT NULL, cpu_seconds REAL NOT NULL,
-    version TEXT NOT NULL, finished REAL NOT NULL, PRIMARY KEY (task_id, seed, start)
-);
-CREATE TRIGGER shards_never_overlap BEFORE INSERT ON shards
-WHEN EXISTS (
-    SELECT 1 FROM shards WHERE task_id = NEW.task_id AND seed = NEW.seed AND start < NEW.stop AND stop > NEW.start
-)
-BEGIN SELECT RAISE(ABORT, 'overlap'); END;
-PRAGMA application_id = 0x4E445354;
-PRAGMA user_version = 1;
-"""
-
-
-def make_schema_1(path):
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(SCHEMA_1)
-        connection.execute("INSERT INTO tasks VALUES (?, '{\"network\": 1}')", (TASK.task_id,))
-        for start in (20, 0, 10):
-            packed = pack_statistics(shard(start, start + 10, value=start).statistics)
-            row = (TASK.task_id, 0, start, start + 10, packed, 0.5, "0.0.1", 9.0)
-            connection.execute("INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-
-
-def assert_as_in_schema_1(path):
-    found = read_all(path)
-    assert [one.start for one in found] == [0, 10, 20]
-    assert all(one.same_numbers(shard(one.start, one.stop, value=one.start)) for one in found)
-    assert {one.provenance for one in found} == {Provenance(version="0.0.1", cpu="", finished=9.0)}
-    assert {one.cpu_seconds for one in found} == {0.5}
-
-
-def test_an_older_schema_is_read_and_when_written_brought_up(path, monkeypatch):
-    make_schema_1(path)
-    before = path.read_bytes()
-    assert_as_in_schema_1(path)
-    assert path.read_bytes() == before
-    with monkeypatch.context() as broken:
-        broken.setattr(store_schema, "NEVER_OVERLAP", "CREATE NONSENSE")  # in the middle of it
-        with pytest.raises(StoreError, match="failed"):
-            Store(path)
-    assert_as_in_schema_1(path)
-    with Store(path) as store:
-        assert store._pragma("user_version") == SCHEMA_VERSION == 2
-        with pytest.raises(OverlapError):
-            store.add(shard(5, 15))
-        store.add(shard(20, 30, value=20))
-        assert store.contents() == [(TASK.task_id, 0, {"network": 1})]
-    assert_as_in_schema_1(path)
-
-
-def test_a_new_store_and_one_brought_up_are_alike(tmp_path):
-    def schema(path):
-        Store(path).close()
-        with closing(sqlite3.connect(path)) as connection:
-            return sorted(
-                " ".join(row[0].split()) for row in connection.execute("SELECT sql FROM sqlite_master") if row[0]
-            )
-
-    make_schema_1(tmp_path / "old.sqlite")
-    assert schema(tmp_path / "old.sqlite")[0] == schema(tmp_path / "new.sqlite")[0]
-    assert len(schema(tmp_path / "old.sqlite")) == len(schema(tmp_path / "new.sqlite")) == 3
 
 
 def test_a_full_disk(path):

@@ -6,15 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch")
-
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-
-from neurondeath_theory import activations as theory  # noqa: E402
-from neurondeath_theory.errors import InvalidArgumentError  # noqa: E402
-from neurondeath_torch.networks.activations import (  # noqa: E402
+from neurondeath_theory import activations as theory
+from neurondeath_theory.errors import InvalidArgumentError
+from neurondeath_torch.networks.activations import (
     ClippedShiftedReLU,
     ClippedSoftThreshold,
     PiecewiseLinear,

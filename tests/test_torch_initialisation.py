@@ -4,18 +4,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-torch = pytest.importorskip("torch")
-
-from torch import nn  # noqa: E402
-
-from neurondeath_theory import activations as theory  # noqa: E402
-from neurondeath_theory.critical_designs import edge_of_chaos, sparse_design  # noqa: E402
-from neurondeath_theory.errors import InvalidArgumentError  # noqa: E402
-from neurondeath_torch.initialising.initialisation import edge_of_chaos_, he_, rai_  # noqa: E402
-from neurondeath_torch.networks.activations import from_theory  # noqa: E402
-from neurondeath_torch.networks.weight_layers import weight_layers  # noqa: E402
-from tests.statistical import assert_agrees, assert_refutes, seeds  # noqa: E402
+from neurondeath_theory import activations as theory
+from neurondeath_theory.critical_designs import edge_of_chaos, sparse_design
+from neurondeath_theory.errors import InvalidArgumentError
+from neurondeath_torch.initialising.initialisation import edge_of_chaos_, he_, rai_
+from neurondeath_torch.networks.activations import from_theory
+from neurondeath_torch.networks.weight_layers import weight_layers
+from tests.statistical import assert_agrees, assert_refutes, seeds
 
 DESIGN = sparse_design("clipped-shifted-relu", 0.7, v_prime=0.5)
 

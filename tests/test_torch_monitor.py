@@ -5,9 +5,8 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
-from torch.nn.utils import parametrize, prune
 
-from neurondeath_theory.errors import InvalidArgumentError, NeuronDeathError
+from neurondeath_theory.errors import NeuronDeathError
 from neurondeath_torch.networks import activations as own
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
@@ -194,82 +193,6 @@ def test_what_is_not_zero_on_an_interval_is_no_activation(call):
         model(points(2, 3))
 
 
-def test_tokens_are_positions_and_features_units():
-    layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
-    model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
-    with torch.no_grad(), DeadUnitMonitor(model) as monitor:
-        model(points(3, 5, 8))
-    report = monitor.report()
-    assert [(a.name, a.layer) for a in report.activities] == [
-        ("layers.0.relu", "layers.0.linear1"),
-        ("layers.1.relu", "layers.1.linear1"),
-    ]
-    assert all((a.n_units, a.n_samples, a.n_positions) == (12, 3, 15) for a in report.activities)
-
-
-@pytest.mark.parametrize(
-    ("arrange", "n_units", "layer"),
-    [
-        (lambda z: z.flatten(1), 3 * 4 * 5, None),
-        (lambda z: z.permute(0, 2, 3, 1), 3, "conv"),
-        (lambda z: z.mean((2, 3)), 3, "conv"),
-        (lambda z: torch.cat([z, z], 1), 6, None),
-        (lambda z: F.max_pool2d(z, 2, return_indices=True)[0], 3, "conv"),
-    ],
-)
-def test_units_after_reshaping(arrange, n_units, layer):
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv2d(1, 3, 1)
-
-        def forward(self, x):
-            self.h = F.relu(arrange(self.conv(x)))
-            return self.h
-
-    model = seeded(Net)
-    with DeadUnitMonitor(model) as monitor:
-        model(points(2, 1, 4, 5))
-    (activity,) = monitor.report().activities
-    assert (activity.n_units, activity.layer) == (n_units, layer)
-    assert activity.n_active.sum() == (model.h != 0).sum()
-
-
-def test_sums_of_branches_have_no_single_layer():
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
-
-        def forward(self, x):
-            inner = F.relu(self.a(x))
-            return F.relu(self.b(inner) + x) + F.relu(self.c(inner) * 2.0 + 1.0)
-
-    model = seeded(Block)
-    with DeadUnitMonitor(model) as monitor:
-        model(points(5, 4))
-    report = monitor.report()
-    assert [activity.layer for activity in report.activities] == ["a", None, "c"]
-    assert set(report.dead_units(by="layer")) == {"a", "c"}
-    assert report.activities[1].static_dnr is None
-
-
-def test_a_layer_that_feeds_two_activations_has_dead_units_where_both_are():
-    class Both(nn.Linear):
-        def forward(self, x):
-            z = super().forward(x)
-            return F.relu(z) + F.relu(z.neg())
-
-    model = Both(2, 3, bias=False)
-    with torch.no_grad():
-        model.weight.copy_(torch.tensor([[1.0, 1.0], [-1.0, -1.0], [0.0, 0.0]]))
-    with DeadUnitMonitor(model) as monitor:
-        model(torch.ones(4, 2))
-    report = monitor.report()
-    assert [mask.tolist() for mask in report.dead_units().values()] == [[False, True, True], [True, False, True]]
-    assert report.dead_units(by="layer")["model"].tolist() == [False, False, True]
-
-
 def test_outputs_gradients_states_and_random_numbers_stay_as_they_were():
     model = seeded(
         lambda: nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(True), nn.Dropout(), nn.Linear(6, 2))
@@ -343,105 +266,6 @@ def test_live_reports_reset_and_windows():
     assert (found.n_both, found.persistence, found.n_units) == (10, 1.0, 11)
 
 
-def test_pruned_units_by_masks_and_parametrisations():
-    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 3), nn.ReLU(), nn.ConvTranspose1d(3, 2, 1, groups=1))
-    mask = torch.ones(4, 3)
-    mask[1] = 0.0
-    prune.custom_from_mask(model[0], "weight", mask)
-
-    class Zeroed(nn.Module):
-        def forward(self, weight):
-            return weight * torch.tensor([[1.0], [0.0], [0.0]])
-
-    parametrize.register_parametrization(model[2], "weight", Zeroed())
-    with torch.no_grad():
-        model[0].bias.fill_(1.0)
-        model[2].bias.fill_(-1.0)
-    with DeadUnitMonitor(nn.Sequential(*model[:4])) as monitor:
-        monitor._model(points(6, 3))
-    first, second = monitor.report().activities
-    assert first.pruned.tolist() == [False, True, False, False]
-    assert not first.dead[1]  # the bias keeps it active: pruned and dead are two things
-    assert (second.static_dnr, second.dead[1:].tolist()) == (pytest.approx(2 / 3), [True, True])
-    assert second.dynamic_dnr == pytest.approx(second.apoz[0] / 3)
-
-
-def test_rows_of_grouped_transposed_convolutions():
-    model = nn.Sequential(nn.ConvTranspose2d(4, 6, 2, groups=2), nn.ReLU())
-    with torch.no_grad():
-        model[0].weight[2:, 1] = 0.0  # second group, its second output: unit 4
-    with DeadUnitMonitor(model) as monitor:
-        model(points(2, 4, 3, 3))
-    assert np.flatnonzero(monitor.report().activities[0].pruned).tolist() == [4]
-
-
-def test_weights_without_a_module_are_named_by_their_parameter():
-    class Bare(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.w = nn.Parameter(points(5, 3))
-
-        def forward(self, x):
-            return F.relu(F.linear(x, self.w))
-
-    model = Bare()
-    with DeadUnitMonitor(model) as monitor:
-        model(points(4, 3))
-    assert list(monitor.report().dead_units(by="layer")) == ["w"]
-
-
-class Fails(nn.Module):
-    def __init__(self, error):
-        super().__init__()
-        self.fc, self.error, self.armed = nn.Linear(3, 3), error, False
-
-    def forward(self, x):
-        x = F.relu(self.fc(x))
-        if self.armed:
-            raise self.error
-        return x
-
-
-@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
-def test_a_broken_pass_counts_nothing_and_leaves_nothing(error):
-    model = nn.Sequential(Fails(error), nn.ReLU())
-    monitor = DeadUnitMonitor(model)
-    with pytest.raises(type(error)), monitor:  # noqa: PT012 - the error must leave the monitor, too
-        model(points(4, 3))
-        model[0].armed = True
-        model(points(4, 3))
-    assert monitor.n_batches == 1
-    assert all(activity.n_samples == 4 for activity in monitor.report().activities)
-    assert hooks_of(model) == 0
-    assert mode_is_off()
-
-
-def test_after_a_broken_pass_the_next_counts_again():
-    model = nn.Sequential(Fails(ValueError("no")), nn.ReLU())
-    with DeadUnitMonitor(model) as monitor:
-        model[0].armed = True
-        with pytest.raises(ValueError, match="no"):
-            model(points(4, 3))
-        assert mode_is_off()
-        model[0].armed = False
-        model(points(4, 3))
-    assert [(activity.name, activity.n_samples) for activity in monitor.report().activities] == [
-        ("0.relu", 4),
-        ("1", 4),
-    ]
-
-
-def test_a_monitor_that_saw_nothing_says_so():
-    model = eleven(0)
-    with pytest.raises(NeuronDeathError, match="saw no forward pass of Sequential"), DeadUnitMonitor(model):
-        copy.deepcopy(model)(points(2, 3))
-    with pytest.raises(ValueError, match="mine"), DeadUnitMonitor(model):  # an error of the user's own comes first
-        raise ValueError("mine")
-    smooth = nn.Sequential(nn.Linear(3, 2), nn.GELU())
-    with pytest.raises(NeuronDeathError, match="gelu is zero on no interval"), DeadUnitMonitor(smooth):
-        smooth(points(2, 3))
-
-
 def test_smooth_activations_are_watched_with_a_threshold():
     model = nn.Sequential(nn.Linear(1, 2), nn.GELU(), nn.Linear(2, 2), nn.Tanh())
     with torch.no_grad():
@@ -453,86 +277,6 @@ def test_smooth_activations_are_watched_with_a_threshold():
         report = monitor.report()
         assert report.dead_units()["1"].tolist() == [False, True]
         assert list(report.never_zero) == ["3"]
-
-
-@pytest.mark.parametrize(
-    ("model", "word"),
-    [
-        (lambda: torch.compile(eleven(0), backend="eager"), "compiled"),
-        (lambda: nn.Sequential(torch.compile(eleven(0), backend="eager")), "compiled"),
-        (lambda: nn.DataParallel(eleven(0)), "DataParallel"),
-        (lambda: nn.Sequential(nn.LazyLinear(3), nn.ReLU()), "lazy 0.weight"),
-        (lambda: nn.Sequential(nn.Linear(2, 3, device="meta"), nn.ReLU()), "meta"),
-        (lambda: eleven, "torch.nn.Module"),
-    ],
-)
-def test_models_that_cannot_be_watched_are_refused(model, word):
-    with pytest.raises(InvalidArgumentError, match=word) as caught:
-        DeadUnitMonitor(model())
-    assert "\n" not in str(caught.value)
-
-
-def test_a_model_compiled_in_place_is_refused_even_between():
-    model = eleven(0)
-    monitor = DeadUnitMonitor(model)
-    model.compile(backend="eager")
-    with pytest.raises(InvalidArgumentError, match="compiled"):
-        monitor.__enter__()
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-def test_a_scripted_model_is_refused():
-    with pytest.raises(InvalidArgumentError, match="scripted"):
-        DeadUnitMonitor(torch.jit.trace(eleven(0), torch.ones(1, 3)))
-
-
-def test_not_a_number_is_refused_by_name():
-    model = eleven(0)
-    with torch.no_grad():
-        model[0].bias[5] = torch.nan
-    with DeadUnitMonitor(model) as monitor:
-        model(points(2, 3))
-    with pytest.raises(InvalidArgumentError, match="NaN or infinity in 1, unit 5"):
-        monitor.report()
-
-
-def test_units_that_change_are_refused():
-    model = eleven(0)
-    with DeadUnitMonitor(model):
-        model(points(2, 3))
-        model[0].weight, model[0].bias = nn.Parameter(torch.ones(4, 3)), nn.Parameter(torch.zeros(4))
-        model[2].weight = nn.Parameter(torch.ones(2, 4))
-        with pytest.raises(InvalidArgumentError, match="11 units at first and 4 now"):
-            model(points(2, 3))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        ({"threshold": -1}, "threshold"),
-        ({"watch": "1"}, "watch"),
-        ({"watch": ["x"]}, "watch"),
-        ({"watch": [3]}, "watch"),
-    ],
-)
-def test_bad_arguments(arguments, word):
-    with pytest.raises(InvalidArgumentError, match=f"`{word}`"):
-        DeadUnitMonitor(eleven(0), **arguments)
-
-
-def test_bad_questions():
-    model = eleven(0)
-    with DeadUnitMonitor(model) as monitor:
-        model(points(2, 3))
-    for arguments in ({"tau": -1.0}, {"window": 0}, {"window": 1.5}):
-        with pytest.raises(InvalidArgumentError):
-            monitor.report(**arguments)
-    with pytest.raises(InvalidArgumentError, match="by"):
-        monitor.report().dead_units(by="unit")
-    with pytest.raises(InvalidArgumentError, match="name"):
-        monitor.report()["nosuch"]
-    with pytest.raises(InvalidArgumentError, match="later"):
-        monitor.report().overlap(None)
 
 
 def test_a_copy_made_meanwhile_is_not_counted():

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from tests.test_store import assert_right_or_refused, die, filled
+from tests.test_store import die, filled, shard
+from tests.test_store_damage import assert_right_or_refused
 
 
 @pytest.mark.faults
@@ -35,8 +36,6 @@ def test_damaged_logs(tmp_path):
     """A log has checksums of its own: what stands behind the damage was never committed."""
     path = tmp_path / "store.sqlite"
     die(path, "writing")
-    from tests.test_store import shard
-
     truth = {start: shard(start, start + 1) for start in range(20)}
     sides = [path.with_name(path.name + side) for side in ("", "-wal")]
     whole = [side.read_bytes() for side in sides]

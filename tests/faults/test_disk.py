@@ -10,6 +10,7 @@ import pytest
 from simulations.stores.store import Store, StoreError
 from tests.faults.runs import Study
 from tests.test_store import TASK, die, filled, shard
+from tests.test_store_schema import assert_as_in_schema_1, make_schema_1
 
 OPTIONS = "--width 2,3,4,5 --depth 200 --inputs gaussian:8 --workers 2"
 TRIALS = 20_000
@@ -96,8 +97,6 @@ def test_a_medium_that_cannot_be_written(tmp_path, left_behind):
 
 @pytest.mark.faults
 def test_no_room_while_a_store_is_brought_to_this_schema(tmp_path):
-    from tests.test_store import assert_as_in_schema_1, make_schema_1
-
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=256k", "tmpfs") as disk:
         make_schema_1(tmp_path / "old.sqlite")
         shutil.copy(tmp_path / "old.sqlite", disk / "old.sqlite")
