@@ -161,7 +161,7 @@ def test_measurements_against_counting_by_hand():
     assert measured["weight_sparsity"] == pytest.approx(64 / (64 * 11 + 11 * 7 + 7 * 10))
 
 
-@pytest.mark.parametrize("kind", ["lenet", "vgg", "resnet", "vit"])
+@pytest.mark.parametrize("kind", ["cnn", "lenet", "vgg", "resnet", "vit"])
 def test_every_model_trains(kind):
     """On images of 16 x 16: the class is where the bright patch lies."""
     generator = torch.Generator().manual_seed(0)

@@ -23,7 +23,7 @@ SHOWN = (
 
 
 def show_runs(runs: Sequence[StoredRun], output: Format) -> None:
-    """Write a row a run: what sets it apart from the others, and its last epoch; JSON holds all epochs."""
+    """Write a row a run: what sets it apart, what was forecast of it, and its last epoch; JSON holds all epochs."""
     if output is Format.json:
         print_json({"runs": [asdict(run) for run in runs]})
         return
@@ -38,12 +38,14 @@ def show_runs(runs: Sequence[StoredRun], output: Format) -> None:
             **{key: _short(chosen.get(key)) for key in varying},
             "seed": run.seed,
             "epochs": f"{max(len(run.epochs) - 1, 0)}/{run.description['epochs']}",
+            "forecast_leaving": run.epochs[0].get("forecast_leaving") if run.epochs else None,
             **{name: last.get(name) for name in SHOWN},
         }
         for name, value in row.items():
             rows.setdefault(name, []).append(value)
-    if not any(rows.get("name", [])):
-        rows.pop("name", None)
+    for name in ("name", "forecast_leaving"):
+        if not any(value not in ("", None) for value in rows.get(name, [])):
+            rows.pop(name, None)
     if output is Format.csv:
         print_csv(rows)
     else:

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 KINDS_OF_DATA = ("digits", "mnist", "cifar10")
-KINDS_OF_MODEL = ("mlp", "lenet", "vgg", "resnet", "vit")
+KINDS_OF_MODEL = ("mlp", "cnn", "lenet", "vgg", "resnet", "vit")
 ACTIVATIONS = ("relu", "shifted-relu", "soft-threshold", "clipped-shifted-relu", "clipped-soft-threshold")
 INITIALISATIONS = ("default", "he", "rai", "edge-of-chaos")
 SIGN_FLIPS = ("none", "layer", "neuron")
@@ -60,7 +60,7 @@ Table = TypeVar("Table")
 
 @dataclass(frozen=True, kw_only=True)
 class DataChoice:
-    """The data: see `labelled_data.load_labelled_data`; `augment` shifts by up to 1/8 and, except digits, mirrors."""
+    """The data: see `labelled_data.load_labelled_data`; `augment` shifts by up to 1/8, and mirrors cifar10."""
 
     name: str = "digits"
     n_train: int | None = None
@@ -83,7 +83,7 @@ class ModelChoice:
 
     Attributes
     ----------
-    kind : {"mlp", "lenet", "vgg", "resnet", "vit"}
+    kind : {"mlp", "cnn", "lenet", "vgg", "resnet", "vit"}
         The builder in `models`; `options` are its keywords.
     activation : str
         "relu", or a sparsifying one by `sparsity` and, where it clips, `v_prime` (or `m`), designed at `q`; or by `tau`

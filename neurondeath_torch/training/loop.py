@@ -26,6 +26,7 @@ from neurondeath_torch.surgery.shrunk_models import load_shrunk
 from neurondeath_torch.training.batches import epoch_batches, n_batches
 from neurondeath_torch.training.checkpoints import read_checkpoint, write_checkpoint
 from neurondeath_torch.training.configuration import Experiment
+from neurondeath_torch.training.forecasts import forecast_leaving, variance_ratio
 from neurondeath_torch.training.labelled_data import LabelledData, load_labelled_data
 from neurondeath_torch.training.measurements import measure_epoch
 from neurondeath_torch.training.method_building import build_method, cycle_epochs
@@ -33,7 +34,7 @@ from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.optimisers import make_optimiser, make_schedule
 from neurondeath_torch.training.run_store import RunStore
 
-__all__ = ["TrainingRun", "train"]
+__all__ = ["TrainingRun", "find_device", "load_experiment_data", "train"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 Stopped = Callable[[], bool]
@@ -51,7 +52,7 @@ class TrainingRun(Result):
     seed : int
         Under which seed.
     epochs : tuple of dict
-        Measurements, one an epoch, from epoch 0 (before training) on; see `measurements`.
+        Measurements, one an epoch, from epoch 0 (before training) on; see `measurements` and `forecasts`.
     finished : bool
         Whether all epochs are there; False for a run that was stopped.
     model : nn.Module or None
@@ -280,7 +281,12 @@ class _Run:
             "learning_rate": self.optimiser.param_groups[0]["lr"],
             "train_seconds": train_seconds,
             **measure_epoch(self.model, self.data, n_images=self.experiment.measure),
+            "variance_ratio": variance_ratio(
+                self.experiment.model, self.model, self.data.train.images[: self.experiment.measure]
+            ),
         }
+        if epoch == 0:
+            measured["forecast_leaving"] = forecast_leaving(self.experiment.model, self.model)
         measured["diverged"] = not math.isfinite(measured["train_loss"])
         self.measured.append(measured)
         if self.checkpoint is not None:

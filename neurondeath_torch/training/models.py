@@ -1,22 +1,32 @@
-"""The networks of the experiments: perceptron, LeNet, VGG-like, small residual network, small vision transformer.
+"""The networks of the experiments: perceptron, plain convolutions, LeNet, VGG-like, small ResNet, small transformer.
 
 Every hidden layer is followed by a module of the chosen activation, so that a monitor finds it; every model takes
 images of shape (n, channels, rows, columns) and gives logits of shape (n, n_classes).
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, cast
+from typing import Literal, TypeAlias, cast, get_args
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-from neurondeath_theory._validation import check_count, check_widths, invalid
+from neurondeath_theory._validation import check_choice, check_count, check_widths, invalid
 
-__all__ = ["MODELS", "ResidualBlock", "VisionTransformer", "lenet", "perceptron", "residual_network", "vgg"]
+__all__ = [
+    "MODELS",
+    "ResidualBlock",
+    "VisionTransformer",
+    "lenet",
+    "perceptron",
+    "plain_convolutions",
+    "residual_network",
+    "vgg",
+]
 
 Activation: TypeAlias = Callable[[], nn.Module]
 Shape: TypeAlias = tuple[int, int, int]
+Padding: TypeAlias = Literal["circular", "zeros"]
 
 LENET_ROWS = 12  # the least image side that LeNet's two convolutions and poolings leave something of
 RESIDUAL_STAGES = 3
@@ -69,6 +79,49 @@ def perceptron(
         layers.append(activation())
         fan_in = n_units
     return nn.Sequential(*layers, nn.Linear(fan_in, check_count("n_classes", n_classes)))
+
+
+def plain_convolutions(
+    shape: Shape,
+    n_classes: int,
+    activation: Activation = nn.ReLU,
+    *,
+    width: int = 32,
+    depth: int = 10,
+    patch: int = 1,
+    padding: Padding = "circular",
+) -> nn.Sequential:
+    """Build a deep chain of 3 x 3 convolutions of one width and one image size, and nothing else.
+
+    Parameters
+    ----------
+    shape, n_classes, activation
+        As in `perceptron`.
+    width : int
+        Channels of every layer.
+    depth : int
+        Number of hidden layers.
+    patch : int
+        Side of the patches that the first layer reads, one beside the other; divides the image's sides. 1: it is a
+        3 x 3 convolution like the others.
+    padding : {"circular", "zeros"}
+        Around the image. Circular padding treats all positions alike, as the theory of wide networks has it.
+
+    Returns
+    -------
+    nn.Sequential
+        The network; its last layer reads all positions.
+    """
+    width, depth, patch = check_count("width", width), check_count("depth", depth), check_count("patch", patch)
+    check_choice("padding", padding, get_args(Padding))
+    channels, rows, columns = _patched(shape, patch)
+    first = nn.Conv2d(channels, width, 3, padding=1, padding_mode=padding)
+    if patch > 1:
+        first = nn.Conv2d(channels, width, patch, stride=patch)
+    layers: list[nn.Module] = [first, activation()]
+    for _ in range(depth - 1):
+        layers.extend([nn.Conv2d(width, width, 3, padding=1, padding_mode=padding), activation()])
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * rows * columns, check_count("n_classes", n_classes)))
 
 
 def lenet(
@@ -279,13 +332,11 @@ class VisionTransformer(nn.Module):
     ) -> None:
         super().__init__()
         patch, width, heads = check_count("patch", patch), check_count("width", width), check_count("heads", heads)
-        channels, rows, columns = shape
-        if rows % patch or columns % patch:
-            raise invalid("patch", f"divide the image's sides, {rows} and {columns}", patch)
+        channels, rows, columns = _patched(shape, patch)
         if width % heads:
             raise invalid("width", f"be a multiple of heads, {heads}", width)
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
-        self.position = nn.Parameter(torch.randn(1, rows // patch * (columns // patch), width) * 0.02)
+        self.position = nn.Parameter(torch.randn(1, rows * columns, width) * 0.02)
         hidden, depth = check_count("hidden", hidden), check_count("depth", depth)
         self.blocks = nn.Sequential(*(TransformerBlock(width, heads, hidden, activation) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
@@ -297,9 +348,18 @@ class VisionTransformer(nn.Module):
         return cast(Tensor, self.head(self.norm(self.blocks(tokens)).mean(dim=1)))
 
 
+def _patched(shape: Shape, patch: int) -> Shape:
+    """Give the channels of an image and the rows and columns of its patches."""
+    channels, rows, columns = shape
+    if rows % patch or columns % patch:
+        raise invalid("patch", f"divide the image's sides, {rows} and {columns}", patch)
+    return channels, rows // patch, columns // patch
+
+
 # kind in a configuration: what builds it
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": perceptron,
+    "cnn": plain_convolutions,
     "lenet": lenet,
     "vgg": vgg,
     "resnet": residual_network,
