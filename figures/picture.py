@@ -13,6 +13,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from neurondeath_theory._validation import check_choice, invalid
 
@@ -25,6 +26,7 @@ __all__ = [
     "colour",
     "draw_estimates",
     "house_style",
+    "line_handles",
     "line_style",
     "marker",
     "new_figure",
@@ -68,6 +70,14 @@ def marker(index: int) -> str:
 def line_style(index: int) -> Any:
     """Give the line style of the index-th series, so that it is told apart without its colour."""
     return LINE_STYLES[index % len(LINE_STYLES)]
+
+
+def line_handles(labels: Iterable[str]) -> list[Line2D]:
+    """Make the legend's lines of series that are told apart by colour and line style."""
+    return [
+        Line2D([], [], color=colour(index), linestyle=line_style(index), label=label)
+        for index, label in enumerate(labels)
+    ]
 
 
 def draw_estimates(

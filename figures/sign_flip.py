@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, marker, new_figure
+from figures.picture import COLUMN, colour, draw_estimates, house_style, line_handles, line_style, marker, new_figure
 from figures.tables import Record, Table, rows, tabulate
 from neurondeath_theory.network import Network
 from neurondeath_theory.sign_flip import sign_flip_guarantee
@@ -56,10 +56,7 @@ def draw(table: Table) -> Figure:
             axis.plot(part["depth"], part["line"], color=colour(index), linestyle=line_style(index))
             draw_estimates(axis, (part[name] for name in ("depth", "living_ratio", "low", "high")), index)
             handles.append(Line2D([], [], color=colour(index), marker=marker(index), linestyle="none", label=label))
-        kinds = ("mean, exact", "layer guarantee", "neuron guarantee")
-        handles += [
-            Line2D([], [], color=colour(i), linestyle=line_style(i), label=kind) for i, kind in enumerate(kinds)
-        ]
+        handles += line_handles(["mean, exact", "layer guarantee", "neuron guarantee"])
         axis.set_ylim(-0.02, 1.03)
         axis.set_xlabel("depth (hidden layers)")
         axis.set_ylabel("living ratio")

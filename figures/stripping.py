@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from figures.picture import colour, house_style, line_style, new_figure
+from figures.picture import colour, house_style, line_handles, line_style, new_figure
 from figures.seed_means import Keys, over_seeds
 from figures.tables import Table, distinct, rows, tabulate
 from neurondeath_torch.training.study_tables import read_study
@@ -52,11 +51,7 @@ def draw(table: Table) -> Figure:
         axes[1, 0].set_ylim(0.85, 1.0)
         axes[0, 0].set_ylabel("share of dead units")
         axes[1, 0].set_ylabel("test accuracy")
-        handles = [
-            Line2D([], [], color=colour(number), linestyle=line_style(number), label=method)
-            for number, method in enumerate(methods)
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        figure.legend(handles=line_handles(methods), loc="outside lower center", ncols=len(methods))
     return figure
 
 

@@ -1,8 +1,5 @@
 """Every architecture, activation and init against plain twins; their theory within error bars; orthogonality, RAI."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +26,7 @@ from simulations.inputs import InputSet, input_set
 from simulations.samplers import crude_dense, crude_general
 from tests.architecture_twins import make_task, statistics
 from tests.statistical import assert_agrees, assert_refutes, seeds
+from tests.twins import assert_same_numbers, other_compilations
 
 NETWORKS = [
     (Network([3] * 8, bias_variance=0.4), "gaussian:9"),
@@ -344,12 +342,10 @@ def test_signs_do_not_depend_on_norms():
         assert crude_general.sample(task, 0, 0, 60)["living"].tolist() == truth["living"].tolist()
 
 
-@pytest.mark.parametrize("setting", [{"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}], ids=str)
+@other_compilations
 def test_same_numbers_without_the_compiler_and_with_bounds_checked(setting, tmp_path):
     program = (
-        "from neurondeath_theory.network import Network; from simulations.task import Task;"
         "from neurondeath_theory.activations import soft_threshold, relu;"
-        "from simulations.inputs import input_set; from simulations.sampling import run_shard;"
         "cases = [dict(init='rai'), dict(init='orthogonal', sign_flip='neuron'),"
         "dict(init='uniform', sign_flip='layer'),"
         "dict(architecture='residual'), dict(architecture='skip', block_depth=2, activation=soft_threshold(0.3)),"
@@ -358,12 +354,4 @@ def test_same_numbers_without_the_compiler_and_with_bounds_checked(setting, tmp_
         " for case in cases];"
         "print([{k: v.tolist() for k, v in run_shard(task, 2, 0, 2).statistics.items()} for task in tasks])"
     )
-    plain = dict(os.environ)
-    outcomes = [
-        subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        for environment in (plain, plain | setting | {"NUMBA_CACHE_DIR": str(tmp_path)})
-    ]
-    assert outcomes[0] == outcomes[1]
-    assert "layerwise_alive" in outcomes[0]
+    assert_same_numbers(program, setting, tmp_path)

@@ -1,9 +1,5 @@
 """The dense engine against its plain twin, in both precisions, and without the compiler."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -12,7 +8,7 @@ from simulations.counter_random import stream_key
 from simulations.inputs import InputSet, input_set
 from simulations.sampling import run_shard
 from simulations.task import Task
-from tests.twins import sample_plain
+from tests.twins import assert_same_numbers, other_compilations, sample_plain
 
 NETWORKS = [
     (Network([1] * 4), "gaussian:5"),
@@ -92,20 +88,10 @@ def points_of(points, dimension):
     return InputSet("filled", filled)
 
 
-@pytest.mark.parametrize("setting", [{"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}], ids=str)
+@other_compilations
 def test_same_numbers_without_the_compiler_and_with_bounds_checked(setting, tmp_path):
     program = (
-        "from neurondeath_theory.network import Network; from simulations.task import Task;"
-        "from simulations.inputs import input_set; from simulations.sampling import run_shard;"
         "task = Task(Network([3, 2, 5], bias_variance=0.3), input_set('gaussian:6', dimension=3));"
         "print({k: v.tolist() for k, v in run_shard(task, 2, 0, 12).statistics.items()})"
     )
-    plain = dict(os.environ)
-    outcomes = [
-        subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        for environment in (plain, plain | setting | {"NUMBA_CACHE_DIR": str(tmp_path)})
-    ]
-    assert outcomes[0] == outcomes[1]
-    assert "alive" in outcomes[0]
+    assert_same_numbers(program, setting, tmp_path)

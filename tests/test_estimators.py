@@ -1,9 +1,6 @@
 """The conditional and the splitting estimator: against plain twins, exact cases and the crude estimator."""
 
 import math
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -20,6 +17,7 @@ from simulations.sampling import run_shard
 from simulations.stores.store import Store
 from simulations.task import Task
 from tests.statistical import assert_agrees, assert_refutes, seeds
+from tests.twins import assert_same_numbers, other_compilations
 
 RAYS = np.array([[1.0, 0.0], [math.cos(2.0), math.sin(2.0)]])
 
@@ -263,26 +261,12 @@ def test_a_population_that_fills_the_memory_is_refused():
 
 
 @pytest.mark.parametrize("estimator", ["conditional", "splitting"])
-@pytest.mark.parametrize("setting", [{"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}], ids=str)
+@other_compilations
 def test_same_numbers_without_the_compiler_and_with_bounds_checked(estimator, setting, tmp_path):
     program = (
-        "import simulations.samplers as samplers; samplers.POPULATION = 6;"
-        "from neurondeath_theory.network import Network; from simulations.task import Task;"
-        "from simulations.inputs import input_set; from simulations.sampling import run_shard;"
+        "from simulations.samplers import splitting_dense; splitting_dense.POPULATION = 6;"
         "task = Task(Network([3, 2, 5], bias_variance=0.3), input_set('gaussian:6', dimension=3), "
         f"estimator={estimator!r});"
         "print({k: [float(f'{x:.4g}') for x in v] for k, v in run_shard(task, 2, 0, 4).statistics.items()})"
     )
-    plain = dict(os.environ)
-    outcomes = [
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", program],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for environment in (plain, plain | setting | {"NUMBA_CACHE_DIR": str(tmp_path)})
-    ]
-    assert outcomes[0] == outcomes[1]
-    assert "alive" in outcomes[0]
+    assert_same_numbers(program, setting, tmp_path)

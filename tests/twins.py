@@ -1,7 +1,12 @@
-"""Plain NumPy twins of the kernels: the same random numbers, double precision, no tricks."""
+"""Plain NumPy twins of the kernels: the same random numbers, double precision, no tricks; and kernels not compiled."""
+
+import os
+import subprocess
+import sys
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from neurondeath_theory.network import Network
 from simulations.counter_random import PURPOSE_BIASES, PURPOSE_WEIGHTS, stream_normals
@@ -28,3 +33,29 @@ def sample_plain(
             if not network.has_bias:
                 x /= max(x.max(), 1e-300)
     return alive
+
+
+other_compilations = pytest.mark.parametrize(
+    "setting", [{"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}], ids=str
+)
+IMPORTS = (
+    "from neurondeath_theory.network import Network; from simulations.task import Task;"
+    "from simulations.inputs import input_set; from simulations.sampling import run_shard;"
+)
+
+
+def assert_same_numbers(program, setting, cache):
+    """Run a program that prints what kernels give: as it is, and with Numba set otherwise."""
+    plain = dict(os.environ)
+    outcomes = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", IMPORTS + program],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for environment in (plain, plain | setting | {"NUMBA_CACHE_DIR": str(cache)})
+    ]
+    assert outcomes[0] == outcomes[1]
+    assert "alive" in outcomes[0]

@@ -61,7 +61,6 @@ class SiteRecord:
 
     n_points: int = 0
     n_alive: int = 0
-    n_active_points: int = 0
     square_sum: float = 0.0
     n_numbers: int = 0
     correlation: float | None = None
@@ -172,7 +171,7 @@ class AuditRecorder(Listener):
                 alive = active & torch.stack(before).any(0)
         self._alive[site] = alive
         record.n_points = len(active)
-        record.n_active_points, record.n_alive = int(active.sum()), int(alive.sum())
+        record.n_alive = int(alive.sum())
 
     def finished(self) -> None:
         """Add the pass to what was measured before."""
@@ -183,7 +182,7 @@ class AuditRecorder(Listener):
                 if self.n_passes:
                     record.reason = "it was not reached by the first batch"
                 continue
-            for name in ("n_points", "n_alive", "n_active_points", "square_sum", "n_numbers"):
+            for name in ("n_points", "n_alive", "square_sum", "n_numbers"):
                 setattr(known, name, getattr(known, name) + getattr(record, name))
             known.regrouped |= record.regrouped
         self.n_passes += 1
