@@ -16,9 +16,16 @@ def test_python_examples():
 
 
 def test_commands(tmp_path):
-    (block,) = re.findall(r"```console\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    examples = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE)
-    assert len(examples) >= 4
+    text = README.read_text()
+    blocks = re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)
+    examples = [
+        example
+        for block in blocks
+        for example in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE)
+    ]
+    assert len(examples) >= 5
+    (experiment,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "experiment.toml").write_text(experiment)
     for command, expected in examples:
         line = command.replace("neurondeath ", f"{sys.executable} -m neurondeath ", 1)
         done = subprocess.run(line, shell=True, capture_output=True, text=True, cwd=tmp_path, check=True)

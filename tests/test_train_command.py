@@ -1,11 +1,13 @@
 """`neurondeath train` and `runs`: what they print, store, refuse, and how they are interrupted."""
 
+import csv
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,9 @@ def test_runs_are_trained_once_and_read_again(run):
     code, out, err = run("train", "config.toml", "--dry-run", "--format", "csv")
     assert code == 0
     assert out.count("0/2") == 4
+    assert all(
+        float(row["forecast_living_ratio"]) == pytest.approx(1 - 2**-12) for row in csv.DictReader(StringIO(out))
+    )
     assert not Path("training.sqlite").exists()
     code, out, err = run("train", "config.toml", "--format", "json")
     assert code == 0

@@ -1,6 +1,6 @@
 """How training runs are shown on stdout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,8 +8,9 @@ from neurondeath_theory._console import Format, print_csv, print_json, print_tab
 from neurondeath_torch.training.configuration import read_experiment
 from neurondeath_torch.training.run_store import StoredRun
 
-__all__ = ["show_epochs", "show_runs"]
+__all__ = ["show_epochs", "show_runs", "stored_forecast"]
 
+FORECASTS = ("forecast_living_ratio", "forecast_leaving")
 SHOWN = (
     "test_accuracy",
     "train_loss",
@@ -22,7 +23,16 @@ SHOWN = (
 )
 
 
-def show_runs(runs: Sequence[StoredRun], output: Format) -> None:
+def stored_forecast(run: StoredRun) -> Mapping[str, Any]:
+    """Give what was forecast of a run before it was trained."""
+    return run.epochs[0] if run.epochs else {}
+
+
+def show_runs(
+    runs: Sequence[StoredRun],
+    output: Format,
+    forecast_of: Callable[[StoredRun], Mapping[str, Any]] = stored_forecast,
+) -> None:
     """Write a row a run: what sets it apart, what was forecast of it, and its last epoch; JSON holds all epochs."""
     if output is Format.json:
         print_json({"runs": [asdict(run) for run in runs]})
@@ -38,18 +48,16 @@ def show_runs(runs: Sequence[StoredRun], output: Format) -> None:
             **{key: _short(chosen.get(key)) for key in varying},
             "seed": run.seed,
             "epochs": f"{max(len(run.epochs) - 1, 0)}/{run.description['epochs']}",
-            "forecast_leaving": run.epochs[0].get("forecast_leaving") if run.epochs else None,
+            **{name: forecast_of(run).get(name) for name in FORECASTS},
             **{name: last.get(name) for name in SHOWN},
         }
         for name, value in row.items():
             rows.setdefault(name, []).append(value)
-    for name in ("name", "forecast_leaving"):
-        if not any(value not in ("", None) for value in rows.get(name, [])):
-            rows.pop(name, None)
     if output is Format.csv:
         print_csv(rows)
-    else:
-        print_table(rows, title="last epoch of every run")
+        return
+    told = {name: cells for name, cells in rows.items() if any(cell not in ("", None) for cell in cells)}
+    print_table(told, title="last epoch of every run" if any(run.epochs for run in runs) else "runs")
 
 
 def show_epochs(runs: Sequence[StoredRun], output: Format) -> None:

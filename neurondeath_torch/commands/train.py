@@ -1,16 +1,18 @@
 """`neurondeath train`: training experiments from a file, into a store."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from neurondeath_theory._console import Format, FormatOption
 from neurondeath_theory._validation import check_count, invalid
 from neurondeath_torch.commands._run_lines import RunLines
-from neurondeath_torch.commands._show_runs import show_runs
+from neurondeath_torch.commands._show_runs import show_runs, stored_forecast
 from neurondeath_torch.training.campaign import run_campaign
-from neurondeath_torch.training.configuration import Experiment, read_experiments
+from neurondeath_torch.training.configuration import Experiment, read_experiment, read_experiments
+from neurondeath_torch.training.forecasts import forecast
 from neurondeath_torch.training.loop import find_device
 from neurondeath_torch.training.run_store import RunStore, StoredRun
 from simulations.sweeps.interruption import stop_requests
@@ -29,7 +31,9 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     jobs: Annotated[int, typer.Option(help="Runs at a time, each with its share of the cores.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and what is stored of each.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs, what theory expects of each, and what is stored.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
     output: FormatOption = Format.table,
 ) -> None:
@@ -39,7 +43,7 @@ def train(
     find_device(device)
     runs = [(experiment, seed) for experiment in experiments for seed in seeds]
     if dry_run:
-        show_runs(_planned(runs, store), output)
+        show_runs(_planned(runs, store), output, _forecast)
         return
     if not store.parent.is_dir():
         raise invalid("--store", "name a file in a folder that exists", str(store), f"make {store.parent} first")
@@ -60,6 +64,11 @@ def train(
     wanted = {(experiment.experiment_id, seed) for experiment, seed in runs}
     with RunStore(store, readonly=True) as opened:
         show_runs([run for run in opened.runs() if (run.experiment_id, run.seed) in wanted], output)
+
+
+def _forecast(run: StoredRun) -> Mapping[str, Any]:
+    """Give what theory says of a run, also of one that has not begun."""
+    return stored_forecast(run) or forecast(read_experiment(run.description).model)
 
 
 def _planned(runs: list[tuple[Experiment, int]], store: Path) -> list[StoredRun]:

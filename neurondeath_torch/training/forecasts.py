@@ -1,17 +1,23 @@
-"""What theory says of a deep network before it is trained, and what became of the same quantity.
+r"""What theory says of a chain of layers before it is trained, and what became of the same quantities.
 
-A network at the edge of chaos is designed so that every layer's pre-activations have variance q*. A finite network
-wanders off; where V'(q*) = 1 nothing brings it back (price2024, arXiv 2402.16184).
+    forecast_living_ratio   mean share of images that are alive through all hidden layers: exactly prod(1 - 2^-n) for
+                            ReLU under He's or PyTorch's initialisation, the conditioned chain of variances for sparse
+                            designs at the edge of chaos
+    forecast_leaving        probability that the last hidden layer's variance is off q* by a factor of more than 2, for
+                            one input that has q* at the first layer, by the exact law of that chain; where V'(q*) = 1
+                            nothing brings a finite network back
+    living_ratio            share of images at which every hidden layer of this network has an active unit
+    variance_ratio          mean square of this network's last hidden pre-activations, over units and images, over q*
 
-    forecast_leaving   probability that the last hidden layer's variance is off q* by a factor of more than 2, for one
-                       input that has q* at the first layer, by the exact law of that chain
-    variance_ratio     the variance that the last hidden layer has, mean over units and images, over q*
-
-The first is for perceptrons, the second also for plain chains of convolutions.
+The forecasts are for perceptrons, the measurements also for plain chains of convolutions; of any other model nothing is
+said. Sources: rister2020 (arXiv 2007.06192, theorem 1), price2024 (arXiv 2402.16184); the conditioned chain is ours
+(`neurondeath_theory.sparse_networks`).
 """
 
+import inspect
 import math
 from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,106 +25,135 @@ from torch import Tensor, nn
 
 from neurondeath_theory.critical_designs import EdgeOfChaos
 from neurondeath_theory.finite_width import next_variance
+from neurondeath_theory.sparse_networks import sparse_survival
+from neurondeath_theory.survival import survival_bounds
 from neurondeath_torch.training.configuration import ModelChoice
 from neurondeath_torch.training.model_building import design_of
+from neurondeath_torch.training.models import perceptron
 
-__all__ = ["FACTOR", "forecast_leaving", "variance_ratio"]
+__all__ = ["FACTOR", "forecast", "measure_chain"]
 
 FACTOR = 2.0  # off q* by more is to have left it
 N_PATHS = 1000  # networks drawn; a probability of 1/2 is known to 0.016
 SEED = 0
 CHUNK = 1024  # images of a forward pass
-FORECAST = ("mlp",)  # whose layers are independent given the variance before them
-CHAINS = ("mlp", "cnn")  # whose layers follow one another and nothing else
+SYMMETRIC = ("default", "he")  # initialisations under which every pre-activation's sign is a fair coin
+CHAINS = ("mlp", "cnn")  # whose modules follow one another and nothing else
 
 
-def forecast_leaving(choice: ModelChoice, model: nn.Module) -> float | None:
-    """Give the probability that a perceptron at the edge of chaos has left q* at its last hidden layer.
+def forecast(choice: ModelChoice) -> dict[str, float | None]:
+    """Give what theory says of a model before it is built.
 
     Parameters
     ----------
     choice : ModelChoice
-        How the model was made.
-    model : nn.Module
-        The model, for its widths.
+        The model.
 
     Returns
     -------
-    float or None
-        The share among 1000 networks that the chain of variances draws, always the same ones; None for models without
-        such a chain.
+    dict
+        `forecast_living_ratio` and `forecast_leaving`, None where theory says nothing. What is drawn (1000 chains for
+        the second) is drawn from a fixed seed.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model's widths are no widths, or there is no such design.
 
     Examples
     --------
-    >>> from neurondeath_torch.training.model_building import build_model
+    >>> forecast(ModelChoice(options={"width": 3, "depth": 20}))["forecast_living_ratio"].__round__(4)
+    0.0692
     >>> sparse = {"sparsity": 0.85, "initialisation": "edge-of-chaos", "options": {"width": 100, "depth": 20}}
-    >>> for choice in (
-    ...     ModelChoice(activation="shifted-relu", **sparse),
-    ...     ModelChoice(activation="clipped-shifted-relu", v_prime=0.5, **sparse),
-    ... ):
-    ...     print(round(forecast_leaving(choice, build_model(choice, (1, 8, 8), 10, images=torch.ones(1, 1, 8, 8))), 1))
-    0.4
-    0.0
+    >>> unclipped = forecast(ModelChoice(activation="shifted-relu", **sparse))
+    >>> clipped = forecast(ModelChoice(activation="clipped-shifted-relu", v_prime=0.5, **sparse))
+    >>> round(unclipped["forecast_leaving"], 1), round(clipped["forecast_leaving"], 1)
+    (0.4, 0.0)
     """
-    if choice.kind not in FORECAST or choice.initialisation != "edge-of-chaos":
-        return None
-    widths = [module.out_features for module in model.modules() if isinstance(module, nn.Linear)][:-1]
-    return _share_that_leaves(design_of(choice), tuple(widths))
+    nothing: dict[str, float | None] = {"forecast_living_ratio": None, "forecast_leaving": None}
+    if choice.kind != "mlp" or choice.sign_flip != "none":
+        return nothing
+    options = {**_defaults(), **choice.options}
+    if options["batch_norm"]:
+        return nothing
+    widths = tuple(options["widths"] or [options["width"]] * options["depth"])
+    bounds = survival_bounds(widths)  # refuses what are no widths
+    if choice.initialisation == "edge-of-chaos":
+        design = design_of(choice)
+        return {"forecast_living_ratio": _living_ratio(design, widths), "forecast_leaving": _leaving(design, widths)}
+    if choice.activation == "relu" and choice.initialisation in SYMMETRIC:
+        return {**nothing, "forecast_living_ratio": float(bounds.mean_living_ratio[-1])}
+    return nothing
 
 
 @torch.no_grad()
-def variance_ratio(choice: ModelChoice, model: nn.Module, images: Tensor) -> float | None:
-    """Give the mean square of the last hidden layer's pre-activations, over units and images, over q*.
+def measure_chain(choice: ModelChoice, model: nn.Module, images: Tensor) -> dict[str, float | None]:
+    """Measure what is forecast, on the model as it is now.
 
     Parameters
     ----------
     choice : ModelChoice
         How the model was made.
     model : nn.Module
-        The model, as it is now.
+        The model.
     images : tensor, shape (n, channels, rows, columns)
         On the model's device.
 
     Returns
     -------
-    float or None
-        None for models that are no plain chain of layers made at the edge of chaos, and where it is not finite.
+    dict
+        `living_ratio` and `variance_ratio`; None for models that are no plain chain of layers, and for the second also
+        where there is no q*, or the variance is not finite.
 
     Examples
     --------
     >>> choice = ModelChoice(initialisation="edge-of-chaos", q=4.0, options={"widths": [3]})
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 10))
     >>> _ = nn.init.ones_(model[1].weight), nn.init.zeros_(model[1].bias)
-    >>> variance_ratio(choice, model, torch.ones(5, 1, 1, 2))
-    1.0
+    >>> measure_chain(choice, model, torch.tensor([[1.0, 1.0], [-1.0, -1.0]]))
+    {'living_ratio': 0.5, 'variance_ratio': 1.0}
     """
-    if choice.kind not in CHAINS or choice.initialisation != "edge-of-chaos":
-        return None
-    last_hidden = [module for module in model.modules() if isinstance(module, (nn.Linear, nn.Conv2d))][-2]
-    total, entries = 0.0, 0
-
-    def add(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total, entries
-        total += float(output.double().square().sum())
-        entries += output.numel()
-
-    handle = last_hidden.register_forward_hook(add)
+    if choice.kind not in CHAINS:
+        return {"living_ratio": None, "variance_ratio": None}
     was_training = model.training
     model.eval()
     try:
-        for chunk in torch.split(images, CHUNK):
-            model(chunk)
+        parts = [_run(cast(nn.Sequential, model), chunk) for chunk in torch.split(images, CHUNK)]
     finally:
-        handle.remove()
         model.train(was_training)
-    ratio = total / entries / choice.q
-    return ratio if math.isfinite(ratio) else None
+    alive = torch.cat([part[0] for part in parts])
+    variance = float(torch.cat([part[1] for part in parts]).mean()) / choice.q
+    known = choice.initialisation == "edge-of-chaos" and math.isfinite(variance)
+    return {"living_ratio": float(alive.double().mean()), "variance_ratio": variance if known else None}
+
+
+def _run(model: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Tell of every image whether it lives through all layers, and its variance at the last hidden one."""
+    alive, variance = torch.ones(len(x), dtype=torch.bool, device=x.device), torch.zeros(len(x), device=x.device)
+    for module in model:
+        before, x = x, module(x)
+        if not isinstance(module, (nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.Flatten)):  # an activation
+            alive &= (x != 0).flatten(1).any(dim=1)
+            variance = before.flatten(1).square().mean(dim=1)
+    return alive, variance.double()
+
+
+def _defaults() -> dict[str, Any]:
+    parameters = inspect.signature(perceptron).parameters
+    return {name: parameters[name].default for name in ("widths", "width", "depth", "batch_norm")}
 
 
 @lru_cache(maxsize=32)  # the same for every seed
-def _share_that_leaves(design: EdgeOfChaos, widths: tuple[int, ...]) -> float:
+def _leaving(design: EdgeOfChaos, widths: tuple[int, ...]) -> float:
     rng = np.random.default_rng(SEED)
     q = np.full(N_PATHS, design.q)
     for width in widths[:-1]:
         q = next_variance(design.activation, design.sigma_w2, design.sigma_b2, q, width, rng)
     return float(np.mean((q > FACTOR * design.q) | (q < design.q / FACTOR)))
+
+
+@lru_cache(maxsize=32)
+def _living_ratio(design: EdgeOfChaos, widths: tuple[int, ...]) -> float | None:
+    if len(set(widths)) > 1:
+        return None
+    return float(sparse_survival(design, widths[0], len(widths), seed=SEED).survival[-1])

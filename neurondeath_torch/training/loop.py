@@ -26,7 +26,7 @@ from neurondeath_torch.surgery.shrunk_models import load_shrunk
 from neurondeath_torch.training.batches import epoch_batches, n_batches
 from neurondeath_torch.training.checkpoints import read_checkpoint, write_checkpoint
 from neurondeath_torch.training.configuration import Experiment
-from neurondeath_torch.training.forecasts import forecast_leaving, variance_ratio
+from neurondeath_torch.training.forecasts import forecast, measure_chain
 from neurondeath_torch.training.labelled_data import LabelledData, load_labelled_data
 from neurondeath_torch.training.measurements import measure_epoch
 from neurondeath_torch.training.method_building import build_method, cycle_epochs
@@ -281,12 +281,9 @@ class _Run:
             "learning_rate": self.optimiser.param_groups[0]["lr"],
             "train_seconds": train_seconds,
             **measure_epoch(self.model, self.data, n_images=self.experiment.measure),
-            "variance_ratio": variance_ratio(
-                self.experiment.model, self.model, self.data.train.images[: self.experiment.measure]
-            ),
+            **measure_chain(self.experiment.model, self.model, self.data.train.images[: self.experiment.measure]),
+            **(forecast(self.experiment.model) if epoch == 0 else {}),
         }
-        if epoch == 0:
-            measured["forecast_leaving"] = forecast_leaving(self.experiment.model, self.model)
         measured["diverged"] = not math.isfinite(measured["train_loss"])
         self.measured.append(measured)
         if self.checkpoint is not None:

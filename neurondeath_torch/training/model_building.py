@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from neurondeath_torch.training.random_seeds import seed_of
 __all__ = ["build_model", "design_of"]
 
 Shape = tuple[int, int, int]
+_solved = lru_cache(maxsize=64)(sparse_design)  # every network of a study asks again
 GIVEN = ("shape", "n_classes", "activation")  # what every builder gets from the experiment itself
 ACTIVATIONS: dict[str, Callable[..., PiecewiseLinear]] = {
     "shifted-relu": theory.shifted_relu,
@@ -38,7 +40,7 @@ def design_of(choice: ModelChoice) -> EdgeOfChaos:
         If there is no such design.
     """
     if choice.sparsity is not None:
-        return sparse_design(choice.activation, choice.sparsity, v_prime=choice.v_prime, m=choice.m, q=choice.q)
+        return _solved(choice.activation, choice.sparsity, v_prime=choice.v_prime, m=choice.m, q=choice.q)
     if choice.activation == "relu":
         return edge_of_chaos(theory.relu(), q=choice.q)
     thresholds = [value for value in (choice.tau, choice.m) if value is not None]
