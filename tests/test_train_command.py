@@ -118,12 +118,14 @@ def test_an_interrupted_campaign_says_how_to_go_on(tmp_path, jobs, number):
         (["train", "config.toml", "--jobs", "0"], "--jobs"),
         (["train", "config.toml", "--device", "tpu"], "device"),
         (["train", "config.toml", "--store", "no/where.sqlite"], "make no first"),
+        (["train", "misspelt.toml", "--dry-run"], "model.widht"),
         (["runs", "none.sqlite"], "neurondeath train"),
         (["train", "mnist.toml", "--data-dir", "nowhere"], "train-images-idx3-ubyte"),
     ],
 )
 def test_bad_input_is_one_line(run, arguments, match):
     Path("mnist.toml").write_text('epochs = 1\n[data]\nname = "mnist"\n')
+    Path("misspelt.toml").write_text("epochs = 1\n[model]\nwidht = 3\n")
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert match in err

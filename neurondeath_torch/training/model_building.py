@@ -18,7 +18,7 @@ from neurondeath_torch.training.configuration import ModelChoice
 from neurondeath_torch.training.models import MODELS
 from neurondeath_torch.training.random_seeds import seed_of
 
-__all__ = ["build_model", "design_of"]
+__all__ = ["build_model", "check_options", "design_of"]
 
 Shape = tuple[int, int, int]
 _solved = lru_cache(maxsize=64)(sparse_design)  # every network of a study asks again
@@ -45,6 +45,20 @@ def design_of(choice: ModelChoice) -> EdgeOfChaos:
         return edge_of_chaos(theory.relu(), q=choice.q)
     thresholds = [value for value in (choice.tau, choice.m) if value is not None]
     return edge_of_chaos(ACTIVATIONS[choice.activation](*thresholds), q=choice.q)
+
+
+def check_options(choice: ModelChoice) -> None:
+    """Refuse keywords that the choice's kind of model does not have.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is one.
+    """
+    known = [name for name in inspect.signature(MODELS[choice.kind]).parameters if name not in GIVEN]
+    for name, value in choice.options.items():
+        if name not in known:
+            raise invalid(f"model.{name}", f"be one of {', '.join(known)} for {choice.kind}", value)
 
 
 def build_model(
@@ -85,11 +99,8 @@ def build_model(
       (3): Linear(in_features=5, out_features=10, bias=True)
     )
     """
+    check_options(choice)
     build = MODELS[choice.kind]
-    known = [name for name in inspect.signature(build).parameters if name not in GIVEN]
-    for name, value in choice.options.items():
-        if name not in known:
-            raise invalid(f"model.{name}", f"be one of {', '.join(known)} for {choice.kind}", value)
     phi = theory.relu() if choice.activation == "relu" else design_of(choice).activation
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, 0, "weights"))

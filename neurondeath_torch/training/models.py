@@ -17,6 +17,7 @@ __all__ = [
     "MODELS",
     "ResidualBlock",
     "VisionTransformer",
+    "hidden_widths",
     "lenet",
     "perceptron",
     "plain_convolutions",
@@ -71,14 +72,25 @@ def perceptron(
     """
     layers: list[nn.Module] = [nn.Flatten()]
     fan_in = shape[0] * shape[1] * shape[2]
-    if widths is None:
-        widths = [check_count("width", width)] * check_count("depth", depth)
-    for n_units in check_widths("widths", widths).tolist():
+    for n_units in hidden_widths(widths=widths, width=width, depth=depth):
         layers.append(nn.Linear(fan_in, n_units))
         layers.extend([nn.BatchNorm1d(n_units)] if batch_norm else [])
         layers.append(activation())
         fan_in = n_units
     return nn.Sequential(*layers, nn.Linear(fan_in, check_count("n_classes", n_classes)))
+
+
+def hidden_widths(*, widths: Sequence[int] | None = None, width: int = 128, depth: int = 2) -> tuple[int, ...]:
+    """Give the hidden widths of a perceptron from its keywords.
+
+    Examples
+    --------
+    >>> hidden_widths(depth=3), hidden_widths(widths=[4, 5], width=9)
+    ((128, 128, 128), (4, 5))
+    """
+    if widths is None:
+        return (check_count("width", width),) * check_count("depth", depth)
+    return tuple(check_widths("widths", widths).tolist())
 
 
 def plain_convolutions(
