@@ -18,8 +18,8 @@ from neurondeath_torch.training.study_tables import read_study
 __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
-    "Test accuracy after training against the share of parameters that are left, small convolutional networks with "
-    "batch norm on the digits. One marker a setting, mean over {trials} seeds; bars: Student's 95 % intervals of both."
+    "Test accuracy after training against the share of parameters that are left, LeNet-5 with batch norm on 1,000 "
+    "images of MNIST. One marker a setting, mean over {trials} seeds; bars: Student's 95 % intervals of both."
 )
 
 
@@ -54,8 +54,7 @@ def draw(table: Table) -> Figure:
                 elinewidth=0.7,
                 label=method,
             )
-        axis.set_xscale("log")
-        axis.set_ylim(top=1.0)
+        axis.set_xlim(left=0.0)
         axis.set_xlabel("share of parameters left")
         axis.set_ylabel("test accuracy")
         figure.legend(loc="outside right upper")
@@ -71,6 +70,4 @@ def _method(row: Mapping[str, Any]) -> str:
         parts.append("constant")
     if row.get("method.noise") == 0:
         parts.append("no noise")
-    if row.get("method.noisy_units") == "all":
-        parts.append("noise on all units")
     return ", ".join(["demon pruning", *parts])

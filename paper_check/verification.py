@@ -1,8 +1,9 @@
 """Check claims: run the checkers of each, judge their evidence, and turn the checkers on wrong versions of it.
 
 The verdict of a claim: ERROR when any check failed or compared nothing; else REFUTED when any check refutes; else
-CONFIRMED when any confirms; else INCONCLUSIVE; without checks NOT TESTED. A mutation is a claim made wrong on purpose:
-where its verdict is not REFUTED, the checkers would not have noticed a wrong paper.
+CONFIRMED when one of its routes confirms, which it does when all its checks do, for they are parts of one whole; else
+INCONCLUSIVE; without checks NOT TESTED. A mutation is a claim made wrong on purpose: where its verdict is not REFUTED,
+the checkers would not have noticed a wrong paper.
 """
 
 import time
@@ -20,6 +21,7 @@ from neurondeath_theory._lazy import import_or_explain
 from neurondeath_theory._result import Result
 from neurondeath_theory._validation import check_count, check_flag, check_real, invalid
 from paper_check.claims import Check, Claim, Mutation, packaged_claims, read_claims, select_claims
+from paper_check.comparisons import all_of
 from paper_check.evidence import Evidence, Setting, Verdict
 from simulations.stores.store import Store
 from simulations.sweeps.driver import check_workers
@@ -297,10 +299,16 @@ def overall(evidence: Sequence[Evidence]) -> Verdict:
     ... )
     >>> overall([two]).value, overall([two, none]).value, overall([]).value
     ('CONFIRMED', 'ERROR', 'NOT TESTED')
+    >>> undecided = replace(two, verdict=Verdict.INCONCLUSIVE)
+    >>> overall([two, undecided]).value, overall([two, replace(undecided, route="training")]).value
+    ('INCONCLUSIVE', 'CONFIRMED')
     """
     if not evidence:
         return Verdict.NOT_TESTED
-    verdicts = [Verdict.ERROR if one.points < 1 else one.verdict for one in evidence]
+    routes: dict[str, list[Verdict]] = {}
+    for one in evidence:
+        routes.setdefault(one.route, []).append(Verdict.ERROR if one.points < 1 else one.verdict)
+    verdicts = [all_of(parts) for parts in routes.values()]
     for decisive in (Verdict.ERROR, Verdict.REFUTED, Verdict.CONFIRMED):
         if decisive in verdicts:
             return decisive

@@ -74,7 +74,7 @@ def call(capsys, tmp_path, monkeypatch):
     [
         ((), "NOT TESTED"),
         (("CONFIRMED",), "CONFIRMED"),
-        (("CONFIRMED", "INCONCLUSIVE"), "CONFIRMED"),
+        (("CONFIRMED", "INCONCLUSIVE"), "INCONCLUSIVE"),
         (("INCONCLUSIVE",), "INCONCLUSIVE"),
         (("CONFIRMED", "REFUTED"), "REFUTED"),
         (("REFUTED", "raise"), "ERROR"),
@@ -86,6 +86,28 @@ def test_overall_verdicts(verdicts, overall):
     assert report.claims[0].verdict.value == overall
     assert report.passed == (overall == "CONFIRMED")
     assert len(report.claims[0].evidence) == len(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "other", "overall"),
+    [
+        (("CONFIRMED", "INCONCLUSIVE"), ("CONFIRMED",), "CONFIRMED"),  # the other route confirms the whole
+        (("CONFIRMED", "CONFIRMED"), ("INCONCLUSIVE",), "CONFIRMED"),
+        (("CONFIRMED", "INCONCLUSIVE"), ("INCONCLUSIVE",), "INCONCLUSIVE"),
+        (("CONFIRMED", "INCONCLUSIVE"), ("REFUTED", "CONFIRMED"), "REFUTED"),
+    ],
+)
+def test_a_route_confirms_when_all_its_parts_do(parts, other, overall):
+    first, two = claim("F", *parts), claim("F", *other)
+    routes = (
+        *first.checks,
+        *(
+            replace(one, route="enumeration", parameters={**one.parameters, "route": "enumeration"})
+            for one in two.checks
+        ),
+    )
+    report = check(claims=[replace(first, checks=routes)])
+    assert report.claims[0].verdict.value == overall
 
 
 def test_an_error_in_a_checker_is_told_and_ends_nothing():
@@ -189,7 +211,7 @@ def test_formats(call, tmp_path):
         for one in item["evidence"]:
             assert {"route", "verdict", "summary", "points", "numbers"} == set(one)
     assert {"neurondeath", "numpy", "scipy", "numba", "sympy", "mpmath", "Python"} == set(data["versions"])
-    assert "3 claims: 2 CONFIRMED, 1 NOT TESTED" in err
+    assert "3 claims: 2 CONFIRMED, 1 INCONCLUSIVE" in err
     code, out, _ = call("check --only L5 --format csv")
     assert code == 0
     assert next(csv.DictReader(io.StringIO(out)))["verdict"] == "CONFIRMED"
@@ -299,13 +321,14 @@ def read_page(text):
 
 
 def test_the_page_is_whole_and_needs_nothing_else(capsys):
-    real = [one for one in packaged_claims() if one.id in ("L5", "D4-noise")]
+    real = [one for one in packaged_claims() if one.id == "L5"]
+    untested = replace(claim("U", expected="NOT TESTED"), reason="it takes a GPU")
     drawn = [replace(claim(name, "CONFIRMED"), figure="activations") for name in ("F1", "F2")]
-    report = check(claims=[*real, *drawn])
+    report = check(claims=[*real, untested, *drawn])
     text = page(report)
     assert "[figure 1/1] activations" in capsys.readouterr().err
     reader = read_page(text)
-    assert {"claim-L5", "claim-D4-noise", "claim-F1", "claim-F2", "figure-activations"} <= set(reader.ids)
+    assert {"claim-L5", "claim-U", "claim-F1", "claim-F2", "figure-activations"} <= set(reader.ids)
     assert reader.tags.count("math") == 1
     assert reader.tags.count("img") == 1  # once, though two claims name it
     assert "#figure-activations" in reader.references

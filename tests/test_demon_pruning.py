@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
 from neurondeath_theory.errors import InvalidArgumentError
+from neurondeath_torch.methods import demon_pruning
 from neurondeath_torch.methods.demon_pruning import DemonPruning
 from neurondeath_torch.methods.penalty_schedules import Constant, OneCycle
 from neurondeath_torch.surgery.shrunk_models import load_shrunk
@@ -132,6 +133,61 @@ def test_noise_on_all_units_is_there_for_comparison():
     assert (model[0].weight[1] != 0).all()
 
 
+def noisy_rows(demon, layer):
+    """Take a step and say which rows of a layer the noise has moved."""
+    before = layer.weight.clone()
+    demon.after_step()
+    return (layer.weight != before).any(dim=1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "spared"),  # in which of six steps the unit that died before the first gets no noise
+    [
+        ({}, []),
+        ({"look_every": 1}, [1, 2, 3, 4, 5]),
+        ({"look_every": 3}, [3, 4, 5]),
+        ({"look_every": 1, "noisy_units": "all"}, []),
+        ({"look_every": 1, "remove_every": 100}, [1, 2, 3, 4, 5]),
+    ],
+)
+def test_looking_spares_units_that_died_since_the_last_removal(options, spared):
+    """By hand: weights of zero below a bias of -1 stay dead under noise of 1e-4, as the inputs are of order one."""
+    model = plain()
+    demon = demon_of(model, peak=0.0, noise=1e-4, schedule=Constant(), **options)
+    kill(model[0], [2])
+    for step in range(6):
+        rows = noisy_rows(demon, model[0])
+        assert rows == [unit != 2 or step not in spared for unit in range(8)]
+
+
+def test_looking_finds_units_that_came_back():
+    model = plain()
+    alive = copy.deepcopy(model.state_dict())
+    kill(model[0], [2])
+    demon = demon_of(model, peak=0.0, noise=1e-4, schedule=Constant(), look_every=2)
+    model.load_state_dict(alive)
+    assert [noisy_rows(demon, model[0])[2] for _ in range(3)] == [False, False, True]
+
+
+def test_looks_cost_a_pass_each_and_none_where_noise_asks_for_no_liveness(monkeypatch):
+    passes = []
+    measure = demon_pruning.measure_activity
+    monkeypatch.setattr(demon_pruning, "measure_activity", lambda *given: (passes.append(0), measure(*given))[1])
+    for options, looks in [
+        ({}, 0),
+        ({"look_every": 1}, 6),
+        ({"look_every": 4}, 1),
+        ({"look_every": 2, "remove_every": 2}, 3),  # a removal measures by itself
+        ({"look_every": 1, "noise": 0.0}, 0),
+        ({"look_every": 1, "noisy_units": "all"}, 0),
+    ]:
+        demon = demon_of(plain(), penalise="weights", **{"noise": 1e-6, **options})
+        passes.clear()
+        for _ in range(6):
+            demon.after_step()
+        assert len(passes) == looks, options
+
+
 def test_noise_is_not_scaled_by_the_learning_rate():
     moved = []
     for rate in (1.0, 1e-3):
@@ -208,6 +264,20 @@ def test_resuming_equals_no_interruption_though_layers_have_shrunk(make_optimise
     )
 
 
+def test_resuming_between_two_looks_keeps_who_was_alive_at_the_last():
+    """Cut after step 12, seen at 10: dead units are spared until 15 only if the saved state says so."""
+
+    def make_model(seed):
+        model = plain(seed, width=10)
+        if seed == 0:  # the model to resume into sees none of them dead when it is built
+            kill(model[0], [0, 3])
+            kill(model[2], [2])
+        return model
+
+    options = {"penalise": "weights", "peak": 0.02, "noise": 0.01, "steps": 30, "remove_every": 24, "look_every": 5}
+    assert_resumes(make_model, sgd, lambda m, o: demon_of(m, o, **options), X, Y, epochs=8, cut=3)
+
+
 def test_the_randomness_of_the_training_is_left_alone():
     model = plain()
     demon = demon_of(model, noise=0.1, remove_every=1, peak=0.0)
@@ -256,6 +326,9 @@ def test_bad_input_is_one_clear_line():
         (lambda: demon_of(normed(), noise=-1), "noise"),
         (lambda: demon_of(normed(), steps=0), "steps"),
         (lambda: demon_of(normed(), remove_every=0), "remove_every"),
+        (lambda: demon_of(normed(), look_every=0), "look_every"),
+        (lambda: demon_of(normed(), look_every=1.5), "look_every"),
+        (lambda: demon_of(normed(), look_every=float("nan")), "look_every"),
         (lambda: demon_of(normed(), norm="l3"), "l1, l2, positive-l2"),
         (lambda: demon_of(normed(), penalise="biases"), "penalise"),
         (lambda: demon_of(normed(), data=[]), "no batch"),

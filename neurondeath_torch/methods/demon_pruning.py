@@ -53,7 +53,7 @@ class DemonPruning(TrainingMethod):
     noise : float
         Largest standard deviation of the noise, at least 0.
     remove_every : int or None
-        Steps between removals; None removes nothing and measures no more who is alive.
+        Steps between removals; None removes nothing.
     penalise : {"scales", "weights"}
         Scales of the normalisation layers, or all weights of linear and convolution layers.
     norm : {"l1", "l2", "positive-l2"}
@@ -62,6 +62,10 @@ class DemonPruning(TrainingMethod):
         Step -> factor of `peak` and `noise`; `OneCycle(span=steps)` if not given.
     noisy_units : {"live", "all"}
         Whose weights get noise; "all" is for comparison.
+    look_every : int or None
+        Steps between measurements of who is alive, beside those at removals, so that "live" spares units that died
+        since; each look costs one pass over the deciding data. None: at removals only. Where noise asks for no liveness
+        (`noise` 0, or "all"), no look is taken.
     seed : int
         Of the noise, drawn from a generator of its own.
 
@@ -72,9 +76,11 @@ class DemonPruning(TrainingMethod):
 
     Notes
     -----
-    Source: dufort2024 (arXiv 2403.07688). Who is alive is measured when units are removed, and holds until the next
-    time. The output layer is not shrunk and each layer keeps at least one unit. To resume, build the model, bring it to
-    its saved shapes with `load_shrunk`, load the optimiser and then this object.
+    Source: dufort2024 (arXiv 2403.07688). Who is alive is measured at the start, at removals and every `look_every`
+    steps, and holds until the next time. Without looks, a unit that dies between removals gets noise until it is
+    removed, and "live" is the same as "all" but for dead units that stay: each layer keeps at least one unit. The
+    output layer is not shrunk. To resume, build the model, bring it to its saved shapes with `load_shrunk`, load the
+    optimiser and then this object.
 
     Examples
     --------
@@ -103,6 +109,7 @@ class DemonPruning(TrainingMethod):
         norm: str = "l1",
         schedule: Callable[[int], float] | None = None,
         noisy_units: str = "live",
+        look_every: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(model)
@@ -116,6 +123,7 @@ class DemonPruning(TrainingMethod):
         self._norm = check_choice("norm", norm, NORMS)
         self._schedule = OneCycle(span=span) if schedule is None else schedule
         self._all_noisy = check_choice("noisy_units", noisy_units, ("live", "all")) == "all"
+        self._look = None if look_every is None else check_count("look_every", look_every)
         device = next(model.parameters()).device
         self._generator = torch.Generator(device).manual_seed(check_count("seed", seed, least=0))
         self._penalised: list[nn.Parameter] = []
@@ -144,11 +152,13 @@ class DemonPruning(TrainingMethod):
         return strength * torch.stack(terms).sum()
 
     def after_step(self) -> None:
-        """Add the noise of the step that was taken and remove dead units if it is time."""
+        """Add the noise of the step that was taken; remove dead units, or look who is alive, if it is time."""
         self._add_noise(self._noise * self.factor)
         super().after_step()
         if self._every is not None and self._steps % self._every == 0:
             self.remove()
+        elif self._look is not None and self._steps % self._look == 0 and self._noise > 0.0 and not self._all_noisy:
+            self._measure()
 
     def remove(self) -> Removal | None:
         """Remove the units that are dead on the deciding data now; None when there are none."""

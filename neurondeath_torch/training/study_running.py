@@ -35,9 +35,11 @@ QUICK: dict[str, dict[str, Any]] = {
     "stripping": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
     "stripping_transformer": {"epochs": 4, "seeds": [0, 1, 2], **FEW_IMAGES},
     "demon_pruning": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "demon_noise": {"epochs": 20, "seeds": [0, 1, 2], **FEW_IMAGES},
     "activation": {"epochs": 12, "seeds": [0, 1, 2], **FEW_IMAGES},
 }
-EVERY = {"dead_units": 10}  # epochs between the rows of a table that would be large with all of them
+# epochs between the rows of a table that would be large with all of them
+EVERY = {"dead_units": 10, "demon_noise": 5, "demon_pruning": 5}
 Rows = list[dict[str, Any]]
 MADE_HERE: dict[str, Callable[..., Rows]] = {  # studies that are no grid of trainings
     "absolute_value": collapse_rows,

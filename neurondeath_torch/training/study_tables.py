@@ -31,6 +31,7 @@ STUDIES = {
     "stripping": "Synaptic Stripping over width and depth",
     "stripping_transformer": "Synaptic Stripping on a small vision transformer",
     "demon_pruning": "Demon Pruning, its ablations and a structured baseline",
+    "demon_noise": "Demon Pruning with noise on no, live or all units",
     "removal_speed": "what removing dead units saves: multiply-adds and seconds of a step",
     "activation": "Activate-while-Pruning on top of global magnitude pruning",
 }
