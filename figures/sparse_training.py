@@ -9,9 +9,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from figures.picture import colour, house_style, line_handles, line_style, new_figure
+from figures.picture import house_style
 from figures.seed_means import Keys, over_seeds
-from figures.tables import Table, distinct, rows, tabulate
+from figures.tables import Table, tabulate
+from figures.training_panels import draw_training
 from neurondeath_torch.training.study_tables import read_study
 
 __all__ = ["CAPTION", "compute", "draw"]
@@ -22,39 +23,28 @@ CAPTION = (
     "activations and clipped ones by V'(q*). Mean over {trials} seeds."
 )
 FAMILIES = {"shifted-relu": "shifted ReLU", "soft-threshold": "soft threshold"}
+MEASURED = {"accuracy": "test accuracy", "sparsity": "activation sparsity"}
 
 
 def compute(quick: bool, store: Path) -> Table:
     """Read the table of the study that comes with the project."""
-    keys: Keys = {"panel": _panel, "clip": _clip, "epoch": "epoch"}
+    keys: Keys = {"panel": family, "series": clipping, "epoch": "epoch"}
     values = {"accuracy": "test_accuracy", "sparsity": "activation_sparsity"}
     return tabulate(over_seeds(read_study("sparse_designs").rows, keys, values))
 
 
 def draw(table: Table) -> Figure:
     """Draw two rows of panels, a column a family."""
-    panels, clips = distinct(table["panel"]), sorted(distinct(table["clip"]))
     with house_style():
-        figure = new_figure(6.9, 3.8)
-        axes = figure.subplots(2, len(panels), sharex=True, sharey="row", squeeze=False)
-        for column, panel in enumerate(panels):
-            for number, clip in enumerate(clips):
-                part = rows(table, panel=panel, clip=clip)
-                for axis, name in zip(axes[:, column], ("accuracy", "sparsity"), strict=True):
-                    axis.plot(part["epoch"], part[name], color=colour(number), linestyle=line_style(number))
-            axes[0, column].set_title(panel)
-            axes[0, column].set_ylim(0.0, 1.0)
-            axes[1, column].set_xlabel("epoch")
-        axes[0, 0].set_ylabel("test accuracy")
-        axes[1, 0].set_ylabel("activation sparsity")
-        figure.legend(handles=line_handles(clips), loc="outside lower center", ncols=len(clips))
-    return figure
+        return draw_training(table, MEASURED, {"accuracy": (0.0, 1.0)}, bands=False)
 
 
-def _panel(row: Mapping[str, Any]) -> str:
-    return FAMILIES[str(row["model.activation"]).removeprefix("clipped-")]
-
-
-def _clip(row: Mapping[str, Any]) -> str:
+def clipping(row: Mapping[str, Any]) -> str:
+    """Say how a network of a study is clipped."""
     target = row["model.v_prime"]
     return "unclipped" if target is None else f"V' = {target:g}"
+
+
+def family(row: Mapping[str, Any]) -> str:
+    """Name the activation of a network of a study, clipped or not."""
+    return FAMILIES[str(row["model.activation"]).removeprefix("clipped-")]

@@ -310,9 +310,29 @@ def test_means_over_seeds_are_those_of_the_studies(tables):
         interval = stats.t.interval(0.95, len(dead) - 1, np.mean(dead), stats.sem(dead))
         np.testing.assert_allclose([point["dead_low"], point["dead_high"]], interval, rtol=1e-6)
     last = max(tables["stripping"]["epoch"])
-    none = rows(tables["stripping"], size="6 layers of 64", method="no method", epoch=last)
+    none = rows(tables["stripping"], panel="6 layers of 64", series="no method", epoch=last)
     dead = [row["dead_share"] for row in read_study("stripping").last_epochs() if _is_plain(row)]
     assert none["dead"][0] == pytest.approx(np.mean(dead), rel=1e-4)
+
+
+def test_trainings_of_deep_networks_are_those_of_the_studies(tables):
+    deep = rows(tables["deeper_sparse_training"], panel="100 layers", series="unclipped", epoch=30)
+    runs = [row for row in read_study("sparse_training").last_epochs() if row["model.v_prime"] is None]
+    assert deep["accuracy"][0] == pytest.approx(np.mean([row["test_accuracy"] for row in runs]))
+    table = tables["larger_variance"]
+    held = [rows(table, panel=panel, series="q* = 4", epoch=10) for panel in ("m = 2 held", "m / sqrt(q*) = 2 held")]
+    runs = read_study("larger_variance").last_epochs()
+    for part, m in zip(held, (2.0, 4.0), strict=True):
+        expected = [row["test_accuracy"] for row in runs if (row["model.q"], row["model.m"]) == (4.0, m)]
+        assert part["accuracy"][0] == pytest.approx(np.mean(expected))
+    points = rows(tables["variance_before_training"], panel="30 convolutions", series="unclipped")
+    study = [row for row in read_study("sparse_convolutions").rows if row["model.v_prime"] is None]
+    before = {row["seed"]: row["variance_ratio"] for row in study if row["epoch"] == 0}
+    after = {row["seed"]: row["test_accuracy"] for row in study}  # the last epoch's, which comes last
+    found = dict(zip(points["ratio"], points["accuracy"], strict=True))
+    assert found == {before[seed]: after[seed] for seed in before}
+    of_50 = rows(tables["variance_before_training"], panel="50 layers")
+    assert len(of_50["ratio"]) == 16  # of both families four clips, two seeds; the other sparsity is left out
 
 
 def _is_plain(row):

@@ -106,6 +106,8 @@ def test_measurements_against_a_pass_by_hand(kind):
     found = measure_chain(choice, model, images)
     assert found["variance_ratio"] == pytest.approx(h.square().mean().item() / 4.0, rel=1e-5)
     assert found["living_ratio"] == pytest.approx(alive.double().mean().item())
+    by_image = h.square().flatten(1).mean(1) / 4.0
+    assert found["leaving_ratio"] == pytest.approx(((by_image > 2.0) | (by_image < 0.5)).double().mean().item())
     assert 0.0 < found["living_ratio"] < 1.0
     assert model.training
 
@@ -127,17 +129,21 @@ def test_nothing_is_forecast_where_theory_says_nothing(choice):
 def test_nothing_is_measured_of_other_networks():
     choice = ModelChoice(kind="resnet")
     found = measure_chain(choice, build_model(choice, (1, 8, 8), 10), torch.ones(2, 1, 8, 8))
-    assert found == {"living_ratio": None, "variance_ratio": None}
+    assert found == {"living_ratio": None, "leaving_ratio": None, "variance_ratio": None}
     plain = ModelChoice(options={"width": 5})
     assert measure_chain(plain, build_model(plain, (1, 2, 2), 10), IMAGE)["variance_ratio"] is None
 
 
-def test_an_overflow_is_no_ratio():
+def test_variances_far_beyond_single_precision_are_told_and_infinite_ones_are_not():
     choice = sparse(depth=2, width=5)
     model = build_model(choice, (1, 2, 2), 10, images=IMAGE)
-    with torch.no_grad():
-        model[1].bias.fill_(math.inf)
-    assert measure_chain(choice, model, IMAGE)["variance_ratio"] is None
+    for bias, ratio in ((1e30, 1e60), (math.inf, None)):
+        with torch.no_grad():
+            model[3].weight.zero_()
+            model[3].bias.fill_(bias)
+        found = measure_chain(choice, model, IMAGE)
+        assert found["variance_ratio"] == (ratio and pytest.approx(ratio))
+        assert found["leaving_ratio"] == 1.0
 
 
 def test_the_forecast_is_stored_before_the_first_update(monkeypatch):

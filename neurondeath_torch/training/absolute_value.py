@@ -101,7 +101,7 @@ def train_on_absolute_value(
 
 
 def collapse_rows(
-    *, n_networks: int = 300, width: int = 2, hidden_layers: int = 9, **options: Any
+    *, n_networks: int = 1000, width: int = 2, hidden_layers: int = 9, **options: Any
 ) -> list[dict[str, Any]]:
     """Train on |x| from every initialisation, and count what became of the networks: the rows of a study.
 

@@ -7,7 +7,8 @@ r"""What theory says of a chain of layers before it is trained, and what became 
                             one input that has q* at the first layer, by the exact law of that chain; where V'(q*) = 1
                             nothing brings a finite network back
     living_ratio            share of images at which every hidden layer of this network has an active unit
-    variance_ratio          mean square of this network's last hidden pre-activations, over units and images, over q*
+    leaving_ratio           share of images whose variance at this network's last hidden layer is off q* by that much
+    variance_ratio          that variance over q*, in the mean over images, which the images of largest norm dominate
 
 The forecasts are for perceptrons, the measurements also for plain chains of convolutions; of any other model nothing is
 said. Sources: rister2020 (arXiv 2007.06192, theorem 1), price2024 (arXiv 2402.16184); the conditioned chain is ours
@@ -102,8 +103,8 @@ def measure_chain(choice: ModelChoice, model: nn.Module, images: Tensor) -> dict
     Returns
     -------
     dict
-        `living_ratio` and `variance_ratio`; None for models that are no plain chain of layers, and for the second also
-        where there is no q*, or the variance is not finite.
+        `living_ratio`, `leaving_ratio` and `variance_ratio`; None for models that are no plain chain of layers, and for
+        the last two also where there is no q*; for the last where it is not finite.
 
     Examples
     --------
@@ -111,10 +112,10 @@ def measure_chain(choice: ModelChoice, model: nn.Module, images: Tensor) -> dict
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 10))
     >>> _ = nn.init.ones_(model[1].weight), nn.init.zeros_(model[1].bias)
     >>> measure_chain(choice, model, torch.tensor([[1.0, 1.0], [-1.0, -1.0]]))
-    {'living_ratio': 0.5, 'variance_ratio': 1.0}
+    {'living_ratio': 0.5, 'leaving_ratio': 0.0, 'variance_ratio': 1.0}
     """
     if choice.kind not in CHAINS:
-        return {"living_ratio": None, "variance_ratio": None}
+        return {"living_ratio": None, "leaving_ratio": None, "variance_ratio": None}
     was_training = model.training
     model.eval()
     try:
@@ -122,20 +123,28 @@ def measure_chain(choice: ModelChoice, model: nn.Module, images: Tensor) -> dict
     finally:
         model.train(was_training)
     alive = torch.cat([part[0] for part in parts])
-    variance = float(torch.cat([part[1] for part in parts]).mean()) / choice.q
-    known = choice.initialisation == "edge-of-chaos" and math.isfinite(variance)
-    return {"living_ratio": float(alive.double().mean()), "variance_ratio": variance if known else None}
+    living = float(alive.double().mean())
+    if choice.initialisation != "edge-of-chaos":
+        return {"living_ratio": living, "leaving_ratio": None, "variance_ratio": None}
+    ratios = torch.cat([part[1] for part in parts]) / choice.q
+    stayed = (ratios >= 1.0 / FACTOR) & (ratios <= FACTOR)
+    mean = float(ratios.mean())
+    return {
+        "living_ratio": living,
+        "leaving_ratio": float((~stayed).double().mean()),
+        "variance_ratio": mean if math.isfinite(mean) else None,
+    }
 
 
 def _run(model: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
     """Tell of every image whether it lives through all layers, and its variance at the last hidden one."""
-    alive, variance = torch.ones(len(x), dtype=torch.bool, device=x.device), torch.zeros(len(x), device=x.device)
+    alive, last = torch.ones(len(x), dtype=torch.bool, device=x.device), x
     for module in model:
         before, x = x, module(x)
         if not isinstance(module, (nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.Flatten)):  # an activation
             alive &= (x != 0).flatten(1).any(dim=1)
-            variance = before.flatten(1).square().mean(dim=1)
-    return alive, variance.double()
+            last = before
+    return alive.cpu(), last.flatten(1).cpu().double().square().mean(dim=1)
 
 
 @lru_cache(maxsize=32)  # the same for every seed
