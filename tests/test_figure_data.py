@@ -295,7 +295,7 @@ def test_networks_collapse_as_often_as_they_should(tables):
     born_dead = 1.0 - one_dimensional_survival([2] * 9).exact[-1]  # nine hidden layers of width 2
     assert_agrees(he["born constant"], binomial_error(he, born_dead), born_dead)
     assert_refutes(he["born constant"], binomial_error(he, born_dead), 0.5)
-    assert rows(table, initialisation="he, neuron flip")["born constant"][0] == 0.0
+    assert rows(table, initialisation="he, neuron flip")["born constant"][0] < 0.01  # outputs within 1e-6 are constant
 
 
 def test_means_over_seeds_are_those_of_the_studies(tables):
