@@ -52,6 +52,9 @@ def test_runs_are_trained_once_and_read_again(run):
     assert all(
         float(row["forecast_living_ratio"]) == pytest.approx(1 - 2**-12) for row in csv.DictReader(StringIO(out))
     )
+    _, out, _ = run("train", "config.toml", "--dry-run", "--format", "json")
+    told = [one["forecast"] for one in json.loads(out)["runs"]]
+    assert told == [{"forecast_living_ratio": pytest.approx(1 - 2**-12), "forecast_leaving": None}] * 4
     assert not Path("training.sqlite").exists()
     code, out, err = run("train", "config.toml", "--format", "json")
     assert code == 0

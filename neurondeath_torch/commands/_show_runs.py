@@ -35,7 +35,7 @@ def show_runs(
 ) -> None:
     """Write a row a run: what sets it apart, what was forecast of it, and its last epoch; JSON holds all epochs."""
     if output is Format.json:
-        print_json({"runs": [asdict(run) for run in runs]})
+        print_json({"runs": [{**asdict(run), "forecast": _forecast(run, forecast_of)} for run in runs]})
         return
     settings = [read_experiment(run.description).settings() for run in runs]
     varying = _varying(settings)
@@ -48,7 +48,7 @@ def show_runs(
             **{key: _short(chosen.get(key)) for key in varying},
             "seed": run.seed,
             "epochs": f"{max(len(run.epochs) - 1, 0)}/{run.description['epochs']}",
-            **{name: forecast_of(run).get(name) for name in FORECASTS},
+            **_forecast(run, forecast_of),
             **{name: last.get(name) for name in SHOWN},
         }
         for name, value in row.items():
@@ -72,6 +72,11 @@ def show_epochs(runs: Sequence[StoredRun], output: Format) -> None:
             for name, value in {**row, **{name: measured.get(name) for name in SHOWN}}.items():
                 rows.setdefault(name, []).append(value)
     (print_csv if output is Format.csv else print_table)(rows)
+
+
+def _forecast(run: StoredRun, forecast_of: Callable[[StoredRun], Mapping[str, Any]]) -> dict[str, Any]:
+    said = forecast_of(run)
+    return {name: said.get(name) for name in FORECASTS}
 
 
 def _varying(settings: Sequence[Mapping[str, Any]]) -> list[str]:
