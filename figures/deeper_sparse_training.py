@@ -8,10 +8,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from figures.picture import house_style
-from figures.seed_means import Keys, over_seeds
-from figures.sparse_training import MEASURED, clipping
+from figures.sparse_training import clipping
 from figures.tables import Table, tabulate
-from figures.training_panels import draw_training
+from figures.training_panels import ACCURACY_AND_SPARSITY, accuracy_and_sparsity, draw_training
 from neurondeath_torch.training.study_tables import read_study
 
 __all__ = ["CAPTION", "compute", "draw"]
@@ -32,15 +31,13 @@ STUDIES = {
 
 def compute(quick: bool, store: Path) -> Table:
     """Read the tables of the studies that come with the project."""
-    values = {"accuracy": "test_accuracy", "sparsity": "activation_sparsity"}
     records = []
     for study, panel in STUDIES.items():
-        keys: Keys = {"series": clipping, "epoch": "epoch"}
-        records += [{"panel": panel, **record} for record in over_seeds(read_study(study).rows, keys, values)]
+        records += accuracy_and_sparsity(read_study(study).rows, panel, clipping)
     return tabulate(records)
 
 
 def draw(table: Table) -> Figure:
     """Draw two rows of panels, a column a kind of network."""
     with house_style():
-        return draw_training(table, MEASURED, {"accuracy": (0.0, 1.0), "sparsity": (0.6, 1.0)})
+        return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 1.0), "sparsity": (0.6, 1.0)})

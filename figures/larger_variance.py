@@ -10,10 +10,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.picture import house_style
-from figures.seed_means import Keys, over_seeds
-from figures.sparse_training import MEASURED
 from figures.tables import Table, tabulate
-from figures.training_panels import draw_training
+from figures.training_panels import ACCURACY_AND_SPARSITY, accuracy_and_sparsity, draw_training
 from neurondeath_torch.training.study_tables import read_study
 
 __all__ = ["CAPTION", "compute", "draw"]
@@ -33,19 +31,17 @@ PANELS: dict[str, Callable[[float, float], bool]] = {
 
 def compute(quick: bool, store: Path) -> Table:
     """Read the table of the study that comes with the project; the design at q* = 1 stands in both panels."""
-    keys: Keys = {"series": _variance, "epoch": "epoch"}
-    values = {"accuracy": "test_accuracy", "sparsity": "activation_sparsity"}
     records = []
     for panel, belongs in PANELS.items():
         chosen = [row for row in read_study("larger_variance").rows if belongs(row["model.m"], row["model.q"])]
-        records += [{"panel": panel, **record} for record in over_seeds(chosen, keys, values)]
+        records += accuracy_and_sparsity(chosen, panel, _variance)
     return tabulate(records)
 
 
 def draw(table: Table) -> Figure:
     """Draw two rows of panels, a column what is held."""
     with house_style():
-        return draw_training(table, MEASURED, {"accuracy": (0.0, 0.5)})
+        return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 0.5)})
 
 
 def _variance(row: Mapping[str, Any]) -> str:

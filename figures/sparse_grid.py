@@ -10,10 +10,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.picture import house_style
-from figures.seed_means import Keys, over_seeds
-from figures.sparse_training import MEASURED, clipping, family
+from figures.sparse_training import clipping, family
 from figures.tables import Table, tabulate
-from figures.training_panels import draw_training
+from figures.training_panels import ACCURACY_AND_SPARSITY, accuracy_and_sparsity, draw_training
 from neurondeath_torch.training.study_tables import read_study
 
 __all__ = ["CAPTION", "compute", "draw"]
@@ -28,15 +27,13 @@ CAPTION = (
 
 def compute(quick: bool, store: Path) -> Table:
     """Read the table of the study that comes with the project."""
-    keys: Keys = {"panel": _panel, "series": clipping, "epoch": "epoch"}
-    values = {"accuracy": "test_accuracy", "sparsity": "activation_sparsity"}
-    return tabulate(over_seeds(read_study("sparse_grid").rows, keys, values))
+    return tabulate(accuracy_and_sparsity(read_study("sparse_grid").rows, _panel, clipping))
 
 
 def draw(table: Table) -> Figure:
     """Draw two rows of panels, a column a family and a sparsity."""
     with house_style():
-        return draw_training(table, MEASURED, {"accuracy": (0.0, 1.0)}, bands=False)
+        return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 1.0)}, bands=False)
 
 
 def _panel(row: Mapping[str, Any]) -> str:

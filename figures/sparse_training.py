@@ -10,9 +10,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from figures.picture import house_style
-from figures.seed_means import Keys, over_seeds
 from figures.tables import Table, tabulate
-from figures.training_panels import draw_training
+from figures.training_panels import ACCURACY_AND_SPARSITY, accuracy_and_sparsity, draw_training
 from neurondeath_torch.training.study_tables import read_study
 
 __all__ = ["CAPTION", "compute", "draw"]
@@ -23,20 +22,17 @@ CAPTION = (
     "activations and clipped ones by V'(q*). Mean over {trials} seeds."
 )
 FAMILIES = {"shifted-relu": "shifted ReLU", "soft-threshold": "soft threshold"}
-MEASURED = {"accuracy": "test accuracy", "sparsity": "activation sparsity"}
 
 
 def compute(quick: bool, store: Path) -> Table:
     """Read the table of the study that comes with the project."""
-    keys: Keys = {"panel": family, "series": clipping, "epoch": "epoch"}
-    values = {"accuracy": "test_accuracy", "sparsity": "activation_sparsity"}
-    return tabulate(over_seeds(read_study("sparse_designs").rows, keys, values))
+    return tabulate(accuracy_and_sparsity(read_study("sparse_designs").rows, family, clipping))
 
 
 def draw(table: Table) -> Figure:
     """Draw two rows of panels, a column a family."""
     with house_style():
-        return draw_training(table, MEASURED, {"accuracy": (0.0, 1.0)}, bands=False)
+        return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 1.0)}, bands=False)
 
 
 def clipping(row: Mapping[str, Any]) -> str:

@@ -1,17 +1,33 @@
-"""Trainings epoch by epoch: two rows of panels, a column a group of networks, a line a setting."""
+"""Trainings epoch by epoch: rows of panels, a column a group of networks, a line a setting."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures.picture import colour, line_handles, line_style, new_figure
-from figures.tables import Table, distinct, rows
+from figures.seed_means import Keys, over_seeds
+from figures.tables import Record, Table, distinct, rows
 
-__all__ = ["draw_training"]
+__all__ = ["ACCURACY_AND_SPARSITY", "accuracy_and_sparsity", "draw_training"]
+
+ACCURACY_AND_SPARSITY = {"accuracy": "test accuracy", "sparsity": "activation sparsity"}  # columns and their labels
+Row = Mapping[str, Any]
 
 SIZE = (6.9, 3.8)  # inches, of three panels or more; fewer are as wide as those
 LEAST_PANELS = 3
+
+
+def accuracy_and_sparsity(
+    runs: Iterable[Row], panel: str | Callable[[Row], str], series: Callable[[Row], str]
+) -> list[Record]:
+    """Average the accuracy and the sparsity of a study's rows over seeds, for every series and epoch of a panel.
+
+    `panel` is the name of the one panel, or names the panel of a row.
+    """
+    keys: Keys = {"panel": panel if callable(panel) else lambda _: panel, "series": series, "epoch": "epoch"}
+    return over_seeds(runs, keys, {"accuracy": "test_accuracy", "sparsity": "activation_sparsity"})
 
 
 def draw_training(

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from neurondeath_theory._console import Format, print_csv, print_json, print_table
-from neurondeath_torch.training.configuration import read_experiment
+from neurondeath_torch.training.configuration import read_experiment, varying_settings
 from neurondeath_torch.training.run_store import StoredRun
 
 __all__ = ["show_epochs", "show_runs", "stored_forecast"]
@@ -38,7 +38,7 @@ def show_runs(
         print_json({"runs": [{**asdict(run), "forecast": _forecast(run, forecast_of)} for run in runs]})
         return
     settings = [read_experiment(run.description).settings() for run in runs]
-    varying = _varying(settings)
+    varying = varying_settings(settings)
     rows: dict[str, list[Any]] = {}
     for run, chosen in zip(runs, settings, strict=True):
         last: Mapping[str, Any] = run.epochs[-1] if run.epochs else {}
@@ -77,12 +77,6 @@ def show_epochs(runs: Sequence[StoredRun], output: Format) -> None:
 def _forecast(run: StoredRun, forecast_of: Callable[[StoredRun], Mapping[str, Any]]) -> dict[str, Any]:
     said = forecast_of(run)
     return {name: said.get(name) for name in FORECASTS}
-
-
-def _varying(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name the settings in which the runs differ."""
-    keys = dict.fromkeys(key for each in settings for key in each if key != "epochs")
-    return [key for key in keys if len({repr(each.get(key)) for each in settings}) > 1]
 
 
 def _short(value: Any) -> Any:

@@ -123,7 +123,8 @@ class DemonPruning(TrainingMethod):
         self._norm = check_choice("norm", norm, NORMS)
         self._schedule = OneCycle(span=span) if schedule is None else schedule
         self._all_noisy = check_choice("noisy_units", noisy_units, ("live", "all")) == "all"
-        self._look = None if look_every is None else check_count("look_every", look_every)
+        look = None if look_every is None else check_count("look_every", look_every)
+        self._look = look if self._noise > 0.0 and not self._all_noisy else None  # nobody else asks who is alive
         device = next(model.parameters()).device
         self._generator = torch.Generator(device).manual_seed(check_count("seed", seed, least=0))
         self._penalised: list[nn.Parameter] = []
@@ -157,7 +158,7 @@ class DemonPruning(TrainingMethod):
         super().after_step()
         if self._every is not None and self._steps % self._every == 0:
             self.remove()
-        elif self._look is not None and self._steps % self._look == 0 and self._noise > 0.0 and not self._all_noisy:
+        elif self._look is not None and self._steps % self._look == 0:
             self._measure()
 
     def remove(self) -> Removal | None:

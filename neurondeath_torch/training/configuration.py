@@ -34,6 +34,7 @@ __all__ = [
     "OptimiserChoice",
     "read_experiment",
     "read_experiments",
+    "varying_settings",
 ]
 
 KINDS_OF_DATA = ("digits", "mnist", "cifar10")
@@ -343,6 +344,18 @@ def _part(name: str, table: Any) -> Any:
         key = next(iter(further))
         raise invalid(f"{name}.{key}", f"be one of {', '.join(known)}", further[key])
     return PARTS[name](**own, **({"options": further} if further else {}))
+
+
+def varying_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name the settings in which runs differ, the number of epochs apart.
+
+    Examples
+    --------
+    >>> varying_settings([{"a": 1, "b": 2, "epochs": 3}, {"a": 1, "b": 3, "c": 0, "epochs": 4}])
+    ['b', 'c']
+    """
+    keys = dict.fromkeys(key for each in settings for key in each if key != "epochs")
+    return [key for key in keys if len({repr(each.get(key)) for each in settings}) > 1]
 
 
 def _without_defaults(part: Any) -> dict[str, Any]:

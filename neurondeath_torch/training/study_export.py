@@ -2,17 +2,17 @@
 
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
 from neurondeath_theory._version import __version__
-from neurondeath_torch.training.configuration import read_experiment
+from neurondeath_torch.training.configuration import read_experiment, varying_settings
 from neurondeath_torch.training.run_store import StoredRun
 
-__all__ = ["provenance", "study_rows", "varying_settings"]
+__all__ = ["provenance", "study_rows"]
 
 LEFT_OUT = ("epoch", "learning_rate")  # of the measurements: the first stands in front, the second hangs on the step
 
@@ -58,18 +58,6 @@ def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, A
             rows.append({**head, "epoch": measured["epoch"], **numbers})
     kept = {name for row in rows for name, value in row.items() if value is not None}
     return [{name: value for name, value in row.items() if name in kept} for row in rows]
-
-
-def varying_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name the settings in which runs differ, the number of epochs apart.
-
-    Examples
-    --------
-    >>> varying_settings([{"a": 1, "b": 2, "epochs": 3}, {"a": 1, "b": 3, "c": 0, "epochs": 4}])
-    ['b', 'c']
-    """
-    keys = dict.fromkeys(key for each in settings for key in each if key != "epochs")
-    return [key for key in keys if len({repr(each.get(key)) for each in settings}) > 1]
 
 
 def provenance(runs: Sequence[StoredRun] = (), **more: Any) -> dict[str, Any]:

@@ -23,19 +23,20 @@ from neurondeath_torch.training.study_tables import STUDIES, study_configuration
 __all__ = ["MADE_HERE", "QUICK", "planned_runs", "run_study"]
 
 FEW_IMAGES = {"data.n_train": 1000, "data.n_test": 500}
+DEEP = {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500}
 # study: what its reduced size changes in its configuration, or in the arguments of its function
 QUICK: dict[str, dict[str, Any]] = {
     "absolute_value": {"n_networks": 100, "steps": 1000},
     "noise_only": {"steps": 500, "seeds": (0, 1, 2)},
     "removal_speed": {"epochs": 6, "seeds": (0, 1, 2), "repeats": 10},
     "dead_units": {"epochs": 10, "seeds": [0, 1, 2]},
-    "sparse_training": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
-    "sparse_designs": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
-    "sparse_seeds": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
-    "sparse_grid": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
-    "sparse_long": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
-    "sparse_convolutions": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
-    "larger_variance": {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500},
+    "sparse_training": DEEP,
+    "sparse_designs": DEEP,
+    "sparse_seeds": DEEP,
+    "sparse_grid": DEEP,
+    "sparse_long": DEEP,
+    "sparse_convolutions": DEEP,
+    "larger_variance": DEEP,
     "stripping": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
     "stripping_transformer": {"epochs": 4, "seeds": [0, 1, 2], **FEW_IMAGES},
     "demon_pruning": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
