@@ -34,10 +34,10 @@ def best_rate(settings: list[tuple[int, ...]], prepare: Callable[..., Callable[[
 
 
 def dense(width: int, points: int) -> dict[str, object]:
-    from neurondeath_theory.network import Network
-    from simulations.inputs import input_set
-    from simulations.sampling import run_shard
-    from simulations.task import Task
+    from neurondeath.simulations.inputs.input_sets import input_set
+    from neurondeath.simulations.samplers.shard_sampling import run_shard
+    from neurondeath.simulations.task import Task
+    from neurondeath_theory.networks.network import Network
 
     task = Task(Network([width] * DEPTH), input_set(f"gaussian:{points}", dimension=width))
     shard = task.shard_trials
@@ -126,8 +126,8 @@ def sgemm() -> dict[str, object]:
 def normals() -> dict[str, object]:
     import numpy as np
 
-    from simulations.kernels.normals import fill_normals
-    from simulations.kernels.philox import fill_chunk_counters
+    from neurondeath.simulations.kernels.normals import fill_normals
+    from neurondeath.simulations.kernels.philox import fill_chunk_counters
 
     size = 4096
     out, words = np.empty(size, np.float32), np.empty(size, np.uint32)
@@ -159,8 +159,8 @@ def numpy_normals() -> dict[str, object]:
 def single() -> dict[str, object]:
     import numpy as np
 
-    from neurondeath_theory.network import Network
-    from simulations.monte_carlo import simulate
+    from neurondeath.simulations.monte_carlo import simulate
+    from neurondeath_theory.networks.network import Network
 
     network, point = Network([10**6] * 1000, input_dim=1), np.ones((1, 1))
     simulate(network, point, trials=10, engine="single")

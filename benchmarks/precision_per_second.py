@@ -63,12 +63,12 @@ def rival_seconds(width: int, depth: int) -> float:
 
 def engine_run(width: int, depth: int, estimator: str, trials: int, workers: int):  # type: ignore[no-untyped-def]
     """Seconds and estimates of the engine, warm."""
-    from neurondeath_theory.network import Network
-    from simulations.estimation.estimates import read_simulation
-    from simulations.inputs import input_set
-    from simulations.stores.store import Store
-    from simulations.sweeps.driver import run_tasks
-    from simulations.task import Task
+    from neurondeath.simulations.estimation.estimates import read_simulation
+    from neurondeath.simulations.inputs.input_sets import input_set
+    from neurondeath.simulations.stores.store import Store
+    from neurondeath.simulations.sweeps.driver import run_tasks
+    from neurondeath.simulations.task import Task
+    from neurondeath_theory.networks.network import Network
 
     task = Task(Network([width] * depth), input_set(f"gaussian:{POINTS}", dimension=width), estimator=estimator)
     with Store(":memory:") as warm:

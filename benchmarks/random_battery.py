@@ -11,8 +11,8 @@ import sys
 
 import numpy as np
 
-from simulations.counter_random import stream_key
-from simulations.kernels.philox import fill_chunk_counters, philox_words
+from neurondeath.simulations.counter_random import stream_key
+from neurondeath.simulations.kernels.philox import fill_chunk_counters, philox_words
 
 BLOCKS, LAYERS = 16, 64  # of every trial: a network of width 8 and depth 64
 SELECTION = ("0", "3", "8", "13", "15", "16", "100", "101", "102", "203", "204", "205", "206")

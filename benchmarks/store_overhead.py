@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from neurondeath_theory.network import Network
-from simulations.inputs import input_set
-from simulations.stores.merging import merge_stores
-from simulations.stores.shards import Shard, sum_statistics
-from simulations.stores.store import Store
-from simulations.task import Task
+from neurondeath.simulations.inputs.input_sets import input_set
+from neurondeath.simulations.stores.merging import merge_stores
+from neurondeath.simulations.stores.shards import Shard, sum_statistics
+from neurondeath.simulations.stores.store import Store
+from neurondeath.simulations.task import Task
+from neurondeath_theory.networks.network import Network
 
 DEPTH = 50
 

@@ -15,13 +15,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from neurondeath_theory.network import Network
-from simulations.estimation.estimates import read_simulation
-from simulations.inputs import input_set
-from simulations.stores.store import Store
-from simulations.sweeps.driver import run_tasks
-from simulations.sweeps.pools import LOCAL, open_pool
-from simulations.task import Task
+from neurondeath.simulations.estimation.estimates import read_simulation
+from neurondeath.simulations.inputs.input_sets import input_set
+from neurondeath.simulations.stores.store import Store
+from neurondeath.simulations.sweeps.driver import run_tasks
+from neurondeath.simulations.sweeps.pools import LOCAL, open_pool
+from neurondeath.simulations.task import Task
+from neurondeath_theory.networks.network import Network
 
 
 def peak_megabytes() -> float:

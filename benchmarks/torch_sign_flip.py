@@ -20,12 +20,12 @@ from statistics import fmean, stdev
 import torch
 from torch import nn
 
-from neurondeath_theory.errors import NeuronDeathError
-from neurondeath_theory.sign_flip import sign_flip_guarantee
-from neurondeath_theory.survival import survival_bounds
+from neurondeath.simulations.inputs.image_files import read_images
+from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee
+from neurondeath_theory.survival.bounds import survival_bounds
 from neurondeath_torch.initialising.initialisation import he_
 from neurondeath_torch.initialising.sign_flipping import sign_flip_
-from simulations.image_files import read_images
 
 
 def images() -> torch.Tensor:

@@ -1,10 +1,6 @@
-"""`python -m figures`: its subcommands alone."""
+"""`python -m neurondeath.figures`: the command line."""
 
-import sys
-
-from figures.commands import COMMANDS
-from neurondeath_theory._console import command_line, run
+from runpy import run_module
 
 if __name__ == "__main__":
-    NAME = "figures"
-    sys.exit(run(command_line(NAME, COMMANDS, help=__doc__ or ""), NAME))
+    run_module("neurondeath", run_name="__main__", alter_sys=True)

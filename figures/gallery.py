@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from figures.picture import FORMATS, save
-from figures.registry import FIGURES, load
-from figures.tables import Table, TableError, read_table, write_table, write_text
-from neurondeath_theory._validation import check_choice, invalid
+from neurondeath.figures.picture import FORMATS, save
+from neurondeath.figures.registry import FIGURES, load
+from neurondeath.figures.tables import Table, TableError, read_table, write_table
+from neurondeath_theory.foundation.atomic_files import write_atomically
+from neurondeath_theory.foundation.validation import check_choice, invalid
 
 __all__ = ["PAGE", "STORE", "caption", "check_folder", "check_formats", "check_names", "make_figure", "write_page"]
 
@@ -124,5 +125,5 @@ def write_page(folder: Path) -> Path:
         files = ", ".join(f"[{file}]({file})" for file in [*there, f"{name}.csv"])
         lines += [f"{caption(name, table)} ({'Quick version. ' if quality == 'quick' else ''}Files: {files})", ""]
     page = folder / PAGE
-    write_text("\n".join(lines), page)
+    write_atomically(page, "\n".join(lines))
     return page

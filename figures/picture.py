@@ -1,7 +1,6 @@
 """What all pictures share: the style, the palette, and saving so that a picture is either whole or not there."""
 
 import io
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from neurondeath_theory._validation import check_choice, invalid
+from neurondeath_theory.foundation.atomic_files import write_atomically
+from neurondeath_theory.foundation.validation import check_choice, invalid
 
 __all__ = [
     "COLUMN",
@@ -23,6 +23,7 @@ __all__ = [
     "LINE_COLOURS",
     "LINE_STYLES",
     "MARKERS",
+    "check_picture",
     "colour",
     "draw_estimates",
     "house_style",
@@ -103,21 +104,27 @@ def save(figure: Figure, path: str | Path, *, name: str = "out") -> Path:
     InvalidArgumentError
         If the ending names no format we write, or the folder does not exist.
     """
+    target, kind = check_picture(name, path)
+    buffer = io.BytesIO()
+    with house_style():
+        figure.savefig(buffer, format=kind, metadata=UNDATED[kind])
+    return write_atomically(target, buffer.getvalue())
+
+
+def check_picture(name: str, path: str | Path) -> tuple[Path, str]:
+    """Accept the path of a picture that can be written, and return it with its format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the ending names no format we write, or the folder does not exist.
+    """
     target = Path(path)
     kind = target.suffix.lstrip(".").lower()
     check_choice(f"{name} ending", kind, FORMATS)
     if not target.parent.is_dir():
         raise invalid(name, "name a file in a folder that exists", str(target), f"make {target.parent} first")
-    buffer = io.BytesIO()
-    with house_style():
-        figure.savefig(buffer, format=kind, metadata=UNDATED[kind])
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(buffer.getvalue())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
+    return target, kind
 
 
 def thinned(n_items: int, most: int) -> Sequence[int]:

@@ -13,13 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.picture import colour, house_style, line_style, marker, new_figure
-from neurondeath_theory._result import format_number
-from neurondeath_theory._validation import invalid
+from neurondeath.figures.picture import colour, house_style, line_style, marker, new_figure
+from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
+from neurondeath_theory.foundation.results import format_number
+from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["draw_store_plot"]
 
-NORMAL_QUANTILE = 1.959963984540054  # of 95 %, two-sided
 MOST_CURVES = 32  # that a reader can tell apart with colours, markers and patience
 LABELS = {
     "alive": "P(alive)",
@@ -71,7 +71,7 @@ def draw_store_plot(
     Parameters
     ----------
     table : mapping of str to sequence
-        Rows of estimates, as `simulations.estimation.layer_table.layer_table` gives them.
+        Rows of estimates, as `neurondeath.simulations.estimation.layer_table.layer_table` gives them.
     x, y : str
         Columns; x may hold words, y holds numbers. Rows without an x are left out.
     group_by : sequence of str, optional

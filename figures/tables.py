@@ -7,7 +7,6 @@ picture drawn from the file is the picture drawn from memory.
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.errors import NeuronDeathError
-from simulations.estimation.estimates import Simulation
+from neurondeath.simulations.estimation.estimates import Simulation
+from neurondeath_theory.foundation.atomic_files import write_atomically
+from neurondeath_theory.foundation.errors import NeuronDeathError
 
 __all__ = [
     "Record",
@@ -97,7 +97,7 @@ def write_table(table: Table, path: Path, *, figure: str, quality: str) -> None:
     writer.writerow(table)
     for row in zip(*(values.tolist() for values in table.values()), strict=True):
         writer.writerow([value if isinstance(value, str) else repr(value) for value in row])
-    write_text(buffer.getvalue(), path)
+    write_atomically(path, buffer.getvalue())
 
 
 def read_table(path: Path, *, figure: str) -> tuple[Table, str]:
@@ -127,16 +127,6 @@ def read_table(path: Path, *, figure: str) -> tuple[Table, str]:
     return {name: _column(values) for name, values in zip(lines[0], zip(*lines[1:], strict=True), strict=True)}, parts[
         1
     ]
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a text file so that it is either whole or not there."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _column(values: Sequence[str]) -> npt.NDArray[Any]:

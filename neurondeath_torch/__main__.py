@@ -1,10 +1,6 @@
-"""`python -m neurondeath_torch`: its subcommands alone (extra `torch`)."""
+"""`python -m neurondeath_torch`: the command line."""
 
-import sys
-
-from neurondeath_theory._console import command_line, run
-from neurondeath_torch.commands import COMMANDS
+from runpy import run_module
 
 if __name__ == "__main__":
-    NAME = "neurondeath_torch"
-    sys.exit(run(command_line(NAME, COMMANDS, help=__doc__ or ""), NAME))
+    run_module("neurondeath", run_name="__main__", alter_sys=True)

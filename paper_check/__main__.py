@@ -1,10 +1,6 @@
-"""`python -m paper_check`: its subcommands alone."""
+"""`python -m neurondeath.paper_check`: the command line."""
 
-import sys
-
-from neurondeath_theory._console import command_line, run
-from paper_check.commands import COMMANDS
+from runpy import run_module
 
 if __name__ == "__main__":
-    NAME = "paper_check"
-    sys.exit(run(command_line(NAME, COMMANDS, help=__doc__ or ""), NAME))
+    run_module("neurondeath", run_name="__main__", alter_sys=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurondeath_theory._validation import invalid
+from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["Arithmetic", "doubles", "multiprecision", "symbols", "whole"]
 

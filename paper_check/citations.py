@@ -5,9 +5,9 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from neurondeath_theory._validation import check_instance, invalid
-from paper_check.claims import packaged_claims
-from paper_check.papers import PAPERS
+from neurondeath.paper_check.claims import packaged_claims
+from neurondeath.paper_check.papers import PAPERS
+from neurondeath_theory.foundation.validation import check_instance, invalid
 
 __all__ = ["cite"]
 

@@ -1,6 +1,6 @@
 """Claims as data: what a paper says, how it is checked, and how a wrong version of it would read.
 
-A claims file is TOML, one file a paper (`paper_check/claims/<paper>.toml`); a file of your own names the paper of each
+A claims file is TOML, one file a paper (`claim_files/<paper>.toml`); a file of your own names the paper of each
 claim. The format:
 
     [[claim]]
@@ -19,7 +19,7 @@ claim. The format:
 
     [[claim.check]]
     route = "high precision"           # symbolic, high precision, enumeration, Monte Carlo, training
-    checker = "paper_check.checkers.identities:holds_at_random_points"
+    checker = "neurondeath.paper_check.checkers.identities:holds_at_random_points"
 
     [claim.check.parameters]
     left = "(1 - 2**(-n))**k"
@@ -33,7 +33,7 @@ claim. The format:
 
 A checker is a function `checker(*, setting, <parameters>) -> Evidence`. The statement under test stands in its
 parameters: a mutation changes them, and the same checker must then refute the claim. The generic checkers are in
-`paper_check.checkers.identities`; a module of your own serves as well if Python can import it.
+`neurondeath.paper_check.checkers.identities`; a module of your own serves as well if Python can import it.
 """
 
 import re
@@ -44,9 +44,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from neurondeath_theory._validation import invalid
-from neurondeath_theory.errors import InvalidArgumentError
-from paper_check.evidence import ROUTES, Verdict
+from neurondeath.paper_check.checker_names import current_name
+from neurondeath.paper_check.evidence import ROUTES, Verdict
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["Check", "Claim", "Mutation", "packaged_claims", "read_claims", "select_claims"]
 
@@ -125,9 +126,9 @@ def packaged_claims() -> list[Claim]:
     >>> "L5" in [claim.id for claim in packaged_claims()]
     True
     """
-    from paper_check.papers import PAPERS
+    from neurondeath.paper_check.papers import PAPERS
 
-    folder = files("paper_check") / "claims"
+    folder = files("neurondeath.paper_check") / "claim_files"
     claims = []
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".toml"):
@@ -258,7 +259,7 @@ def _check(place: str, entry: Mapping[str, Any]) -> Check:
         raise invalid(f"{place}, route", f"be one of {', '.join(ROUTES)}", entry["route"])
     if not CHECKER.fullmatch(entry["checker"]):
         raise invalid(f"{place}, checker", "have the form module:function", entry["checker"])
-    return Check(**entry)
+    return Check(**{**entry, "checker": current_name(entry["checker"])})
 
 
 def _mutation(place: str, entry: Mapping[str, Any], known: set[str]) -> Mutation:
@@ -293,7 +294,7 @@ def _check_fields(
 
 
 def _check_figure(place: str, name: str) -> None:
-    from figures.registry import FIGURES
+    from neurondeath.figures.registry import FIGURES
 
     if name not in FIGURES:
         raise invalid(place, f"be one of {', '.join(FIGURES)}", name)

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory._validation import check_choice
-from paper_check.evidence import Verdict
-from simulations.estimation.estimates import Simulation, exact_interval
+from neurondeath.paper_check.evidence import Verdict
+from neurondeath.simulations.estimation.estimates import Simulation
+from neurondeath_theory.foundation.intervals import exact_interval
+from neurondeath_theory.foundation.validation import check_choice
 
 __all__ = [
     "RELATIONS",

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from neurondeath_theory._validation import check_count, invalid
-from neurondeath_theory.errors import InvalidArgumentError
-from paper_check._arithmetics import Arithmetic, doubles, multiprecision, symbols, whole
+from neurondeath.paper_check._arithmetics import Arithmetic, doubles, multiprecision, symbols, whole
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.validation import check_count, invalid
 
 __all__ = ["FUNCTIONS", "evaluate", "names_in", "parse_formula"]
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
-from neurondeath_theory._result import format_number
-from paper_check.claims import Claim
-from paper_check.evidence import Evidence, Verdict
-from paper_check.papers import PAPERS
-from paper_check.report import versions
-from paper_check.verification import CheckedClaim, Report
-from simulations.sweeps.interruption import Interrupted
+from neurondeath.paper_check.claims import Claim
+from neurondeath.paper_check.evidence import Evidence, Verdict
+from neurondeath.paper_check.papers import PAPERS
+from neurondeath.paper_check.report import versions
+from neurondeath.paper_check.verification import CheckedClaim, Report
+from neurondeath_theory.foundation.interruption import Interrupted
+from neurondeath_theory.foundation.results import format_number
 
 __all__ = ["formula_markup", "page"]
 
@@ -211,8 +211,8 @@ def _pictures(report: Report) -> dict[str, str]:
     wanted = list(dict.fromkeys(item.claim.figure for item in report.claims if item.claim.figure))
     if not wanted:
         return {}
-    from figures.gallery import caption, make_figure
-    from figures.tables import read_table
+    from neurondeath.figures.gallery import caption, make_figure
+    from neurondeath.figures.tables import read_table
 
     pictures: dict[str, str] = {}
     with TemporaryDirectory(prefix="neurondeath-figures-") as name:

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from neurondeath_theory._lazy import import_or_explain
-from neurondeath_theory._result import Result
-from neurondeath_theory._validation import check_count, check_flag, check_real, invalid
-from paper_check.claims import Check, Claim, Mutation, packaged_claims, read_claims, select_claims
-from paper_check.comparisons import all_of
-from paper_check.evidence import Evidence, Setting, Verdict
-from simulations.stores.store import Store
-from simulations.sweeps.driver import check_workers
-from simulations.sweeps.interruption import Interrupted
+from neurondeath.paper_check.claims import Check, Claim, Mutation, packaged_claims, read_claims, select_claims
+from neurondeath.paper_check.comparisons import all_of
+from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
+from neurondeath.simulations.stores.store import Store
+from neurondeath.simulations.sweeps.driver import check_workers
+from neurondeath_theory.foundation.interruption import Interrupted
+from neurondeath_theory.foundation.lazy_imports import import_or_explain
+from neurondeath_theory.foundation.results import Result
+from neurondeath_theory.foundation.validation import check_count, check_flag, check_real, invalid
 
 __all__ = ["CheckedClaim", "CheckedMutation", "Report", "check", "check_claim", "check_mutation", "overall"]
 
@@ -194,7 +194,7 @@ def check(
     self_test : bool
         Check the claims' mutations in place of the claims: every one must come out REFUTED.
     claims : path or sequence of Claim, optional
-        Check these in place of the packaged claims; a path names a TOML file (see `paper_check.claims`).
+        Check these in place of the packaged claims; a path names a TOML file (see `neurondeath.paper_check.claims`).
     workers : int, optional
         Threads of the simulations; all cores by default.
     store : path, optional
@@ -317,7 +317,7 @@ def overall(evidence: Sequence[Evidence]) -> Verdict:
 
 def _retrain(claims: Sequence[Claim], folder: Path, data_dir: str | Path | None) -> None:
     """Run every study that a claim names, at its reduced size."""
-    run_study = import_or_explain("neurondeath_torch.training.study_running").run_study
+    run_study = import_or_explain("neurondeath_torch.studies.running").run_study
     named = [check.parameters["study"] for claim in claims for check in claim.checks if check.route == "training"]
     for name in dict.fromkeys(named):
         run_study(name, store=folder / f"{name}.runs.sqlite", folder=folder, quick=True, data_dir=data_dir)

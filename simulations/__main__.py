@@ -1,10 +1,6 @@
-"""`python -m simulations`: its subcommands alone."""
+"""`python -m neurondeath.simulations`: the command line."""
 
-import sys
-
-from neurondeath_theory._console import command_line, run
-from simulations.commands import COMMANDS
+from runpy import run_module
 
 if __name__ == "__main__":
-    NAME = "simulations"
-    sys.exit(run(command_line(NAME, COMMANDS, help=__doc__ or "", point_reader="simulations.inputs:read_points"), NAME))
+    run_module("neurondeath", run_name="__main__", alter_sys=True)

@@ -9,7 +9,7 @@ key is a hash of the seed and the task; the counter addresses one draw:
     word 3  purpose (low 8 bits) and variant (high 24 bits)
 
 so no draw depends on buffers, workers, batches or where a run was resumed. Two neighbouring words make two normals by
-the polar form of Box and Muller; `normal_pairs` says how, exactly, and `simulations.kernels.normals` does the same in
+the polar form of Box and Muller; `normal_pairs` says how, exactly, and `kernels.normals` does the same in
 single precision.
 """
 

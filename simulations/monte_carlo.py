@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy.typing as npt
 
-from neurondeath_theory._validation import check_count, check_flag, invalid
-from neurondeath_theory.network import Network
-from simulations.engine_choice import choose_engine
-from simulations.estimation.estimates import Simulation, read_simulation
-from simulations.estimation.outputs import check_outputs
-from simulations.inputs import InputSet, input_set
-from simulations.stores.store import Store
-from simulations.sweeps.driver import check_workers, run_tasks
-from simulations.sweeps.goals import check_goal
-from simulations.sweeps.pools import LOCAL, open_pool
-from simulations.task import Task
+from neurondeath.simulations.engines import choose_engine
+from neurondeath.simulations.estimation.estimates import Simulation, read_simulation
+from neurondeath.simulations.inputs.input_sets import InputSet, input_set
+from neurondeath.simulations.outputs import check_outputs
+from neurondeath.simulations.stores.store import Store
+from neurondeath.simulations.sweeps.driver import check_workers, run_tasks
+from neurondeath.simulations.sweeps.goals import check_goal
+from neurondeath.simulations.sweeps.pools import LOCAL, open_pool
+from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.validation import check_count, check_flag, invalid
+from neurondeath_theory.networks.network import Network
 
 __all__ = ["simulate"]
 
@@ -50,13 +50,13 @@ def simulate(
     network : Network
         The law to sample from.
     inputs : str, path, float array of shape (n_points, input_dim), or InputSet
-        The points the networks must live on; see `simulations.inputs` for the specifications.
+        The points the networks must live on; see `neurondeath.simulations.inputs.input_sets` for the specifications.
     trials : int, optional
         Number of networks, at least 1; 1000 where no other rule ends the run. Of several rules any one suffices.
     relative_error : float, optional
         Sample until the relative standard error of the rarer of P(alive) and P(dead) at the last layer is this small,
         in (0, 1). A pilot of other random numbers fixes the number of networks beforehand, which leaves estimate and
-        interval as honest as a number that was typed in (see `simulations.sweeps.stopping`).
+        interval as honest as a number that was typed in (see `neurondeath.simulations.sweeps.stopping`).
     max_trials : int, optional
         Most networks that `relative_error` may ask for, 1,000,000 by default.
     max_seconds : float, optional
@@ -74,7 +74,7 @@ def simulate(
         ReLU networks with full relative precision; "splitting" is an independent check of it, whose trials are
         populations of 1024 networks.
     engine : {"auto", "dense", "gram", "single"}
-        How networks are sampled; "auto" picks the one that is likely the fastest (see `simulations.engine_choice`).
+        How networks are sampled; "auto" picks the one that is likely the fastest (see `simulations.engines`).
     outputs : sequence of str
         What to measure beside life and death: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation".
     stream : str

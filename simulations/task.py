@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from neurondeath_theory._validation import check_choice
-from neurondeath_theory.network import Network
-from simulations.counter_random import STREAM_VERSION
-from simulations.engine_choice import check_sampler
-from simulations.estimation.outputs import check_outputs
-from simulations.inputs import InputSet, check_fit
-from simulations.samplers import ENGINES, ESTIMATORS, TRIAL_COST
+from neurondeath.simulations.counter_random import STREAM_VERSION
+from neurondeath.simulations.engines import ENGINES, ESTIMATORS, TRIAL_COST, check_sampler
+from neurondeath.simulations.inputs.input_sets import InputSet, check_fit
+from neurondeath.simulations.outputs import check_outputs
+from neurondeath_theory.foundation.validation import check_choice
+from neurondeath_theory.networks.network import Network
 
 __all__ = ["Task"]
 
@@ -33,13 +32,13 @@ class Task:
     inputs : InputSet
         The points.
     estimator : str
-        How survival is estimated; the estimators stand in `simulations.samplers`.
+        How survival is estimated; the estimators stand in `neurondeath.simulations.samplers`.
     engine : str
         How networks are sampled for that estimator.
     dtype : {"float32", "float64"}
         Arithmetic of the forward pass; "float64" checks "float32" on the same random numbers.
     outputs : tuple of str
-        What is measured beside life and death, see `simulations.estimation.outputs`.
+        What is measured beside life and death, see `neurondeath.simulations.estimation.outputs`.
     stream : str
         Name of the random stream. Tasks of one name draw common random numbers, so that their difference is sharp;
         without one every task has its own.

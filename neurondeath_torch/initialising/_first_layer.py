@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from neurondeath_theory._validation import invalid
+from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import call, evaluating
 from neurondeath_torch.networks.input_data import Points, on_device
 from neurondeath_torch.networks.weight_layers import WeightLayer

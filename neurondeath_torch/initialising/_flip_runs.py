@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from neurondeath_theory.errors import AssumptionError
+from neurondeath_theory.foundation.errors import AssumptionError
 from neurondeath_torch.initialising._followed_by import Site
 from neurondeath_torch.networks.data_passes import call
 from neurondeath_torch.networks.input_data import Points, n_points, on_device, split_points

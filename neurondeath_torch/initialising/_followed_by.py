@@ -13,8 +13,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from neurondeath_theory import activations as theory
-from neurondeath_theory.errors import InvalidArgumentError
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.networks import activations as theory
 from neurondeath_torch.initialising._model_activations import is_activation
 from neurondeath_torch.networks.activation_calls import activation_of_call
 from neurondeath_torch.networks.activations import to_theory

@@ -3,9 +3,9 @@
 import numpy as np
 from torch import nn
 
-from neurondeath_theory import activations as theory
-from neurondeath_theory._validation import invalid
-from neurondeath_theory.errors import InvalidArgumentError
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.networks import activations as theory
 from neurondeath_torch.networks.activation_calls import OWN
 from neurondeath_torch.networks.activations import to_theory
 from neurondeath_torch.networks.model_checks import plain_model

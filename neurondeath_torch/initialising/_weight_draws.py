@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from neurondeath_theory._validation import check_count, invalid
-from neurondeath_theory.rai import rai_constant
+from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_theory.networks.rai import rai_constant
 
 __all__ = ["DISTRIBUTIONS", "check_generator", "draw_rai", "draw_weights"]
 

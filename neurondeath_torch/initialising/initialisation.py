@@ -25,12 +25,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from neurondeath_theory import activations as theory
-from neurondeath_theory._result import Result
-from neurondeath_theory._validation import check_choice, check_flag, invalid
-from neurondeath_theory.critical_designs import EdgeOfChaos, edge_of_chaos
-from neurondeath_theory.gaussian_moments import second_moment
-from neurondeath_theory.rai import rai_constant
+from neurondeath_theory.foundation.results import Result
+from neurondeath_theory.foundation.validation import check_choice, check_flag, invalid
+from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of_chaos
+from neurondeath_theory.gaussian_limit.moments import second_moment
+from neurondeath_theory.networks import activations as theory
+from neurondeath_theory.networks.rai import rai_constant
 from neurondeath_torch.initialising._first_layer import first_layer_power
 from neurondeath_torch.initialising._model_activations import check_model_activations
 from neurondeath_torch.initialising._weight_draws import DISTRIBUTIONS, check_generator, draw_rai, draw_weights
@@ -153,7 +153,7 @@ def edge_of_chaos_(
 
     Examples
     --------
-    >>> from neurondeath_theory.critical_designs import sparse_design
+    >>> from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
     >>> from neurondeath_torch.networks.activations import from_theory
     >>> design = sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
     >>> model = nn.Sequential(nn.Linear(784, 300), from_theory(design.activation), nn.Linear(300, 10))

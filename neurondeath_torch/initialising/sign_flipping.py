@@ -15,7 +15,7 @@ To negate a unit is to negate its weights and bias; with a batch norm before the
 running mean, which negates the normalised value whatever the shift. The law of sign-symmetric weights and the size of
 every activation stay as they were.
 
-Source: layer flip rister2020 (arXiv 2007.06192); the neuron flip is proved in `neurondeath_theory.sign_flip`.
+Source: layer flip rister2020 (arXiv 2007.06192); the neuron flip is proved in `neurondeath_theory.remedies.sign_flip`.
 """
 
 import math
@@ -28,11 +28,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from neurondeath_theory._result import Result
-from neurondeath_theory._validation import check_choice, check_count, check_flag, invalid
-from neurondeath_theory.errors import AssumptionError
-from neurondeath_theory.network_bounds import quiet_set
-from neurondeath_theory.sign_flip import sign_flip_guarantee
+from neurondeath_theory.foundation.errors import AssumptionError
+from neurondeath_theory.foundation.results import Result
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_flag, invalid
+from neurondeath_theory.networks.network_bounds import quiet_set
+from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee
 from neurondeath_torch.initialising._flip_runs import FlipRuns, unit_signs
 from neurondeath_torch.initialising._followed_by import BATCH_NORMS, Site, follow_outputs
 from neurondeath_torch.networks.data_passes import call, device_of, evaluating

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory._validation import check_real, invalid
+from neurondeath_theory.foundation.validation import check_real, invalid
 from neurondeath_torch.methods.magnitude_pruning import GlobalPruning, Kept, Values, n_alive
 from neurondeath_torch.methods.pruning_rules import least_moved_negative, lowest_weights
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from neurondeath_theory._validation import check_choice, check_count, check_real, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 from neurondeath_torch.methods.penalty_schedules import OneCycle
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.data_passes import example_inputs

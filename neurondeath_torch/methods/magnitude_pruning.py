@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory._validation import check_choice, check_count, check_flag, check_real, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_flag, check_real, invalid
 from neurondeath_torch.methods.masking_method import MaskingMethod
 from neurondeath_torch.methods.pruning_rules import lowest_weights, weight_saliency
 from neurondeath_torch.networks.model_checks import check_model

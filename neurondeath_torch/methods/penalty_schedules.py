@@ -8,7 +8,7 @@ the peak of the penalty, or of the noise, to get either.
 import math
 from dataclasses import dataclass
 
-from neurondeath_theory._validation import check_count, check_real
+from neurondeath_theory.foundation.validation import check_count, check_real
 
 __all__ = ["Constant", "OneCycle", "Schedule"]
 

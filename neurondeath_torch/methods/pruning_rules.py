@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory._validation import check_count, check_real, invalid
+from neurondeath_theory.foundation.validation import check_count, check_real, invalid
 
 __all__ = [
     "least_moved_negative",

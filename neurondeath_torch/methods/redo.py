@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from neurondeath_theory._validation import check_count, check_real
+from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.unit_activity import measure_activity
 from neurondeath_torch.surgery.optimiser_state import check_optimiser

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from neurondeath_theory._validation import check_count, check_real, invalid
+from neurondeath_theory.foundation.validation import check_count, check_real, invalid
 from neurondeath_torch.methods.pruning_rules import lowest_units
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.data_passes import example_inputs

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from neurondeath_theory._validation import check_count, check_real
+from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_torch.methods.masking_method import MaskingMethod
 from neurondeath_torch.methods.pruning_rules import stripped
 from neurondeath_torch.networks.model_checks import check_model

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory._result import Result
-from neurondeath_theory._validation import invalid
+from neurondeath_theory.foundation.results import Result
+from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.model_checks import check_model
 
 __all__ = ["Event", "MethodReport", "NoMethod", "TrainingMethod"]

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from neurondeath_theory import activations as theory
-from neurondeath_theory.network_bounds import quiet_set
+from neurondeath_theory.networks import activations as theory
+from neurondeath_theory.networks.network_bounds import quiet_set
 from neurondeath_torch.networks.activations import (
     ClippedShiftedReLU,
     ClippedSoftThreshold,

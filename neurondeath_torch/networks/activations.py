@@ -24,8 +24,8 @@ Source: price2024 (arXiv 2402.16184), section 2.
 import torch
 from torch import nn
 
-from neurondeath_theory import activations as theory
-from neurondeath_theory._validation import check_flag, check_instance, check_real, invalid
+from neurondeath_theory.foundation.validation import check_flag, check_instance, check_real, invalid
+from neurondeath_theory.networks import activations as theory
 
 __all__ = [
     "ClippedShiftedReLU",
@@ -224,7 +224,7 @@ class PiecewiseLinear(nn.Module):
 
     Parameters
     ----------
-    activation : neurondeath_theory.activations.PiecewiseLinear
+    activation : neurondeath_theory.networks.activations.PiecewiseLinear
         The function.
 
     Raises
@@ -241,7 +241,7 @@ class PiecewiseLinear(nn.Module):
     def __init__(self, activation: theory.PiecewiseLinear) -> None:
         super().__init__()
         self.activation = _check_activation(activation)
-        at, value = activation._anchors  # a point of every piece and the value there
+        at, value = activation.anchors  # a point of every piece and the value there
         self.pieces = tuple(zip(activation.slopes, at.tolist(), value.tolist(), strict=True))
         self.kinks = activation.kinks
 
@@ -268,7 +268,7 @@ def from_theory(activation: theory.PiecewiseLinear, *, learnable: bool = False) 
 
     Parameters
     ----------
-    activation : neurondeath_theory.activations.PiecewiseLinear
+    activation : neurondeath_theory.networks.activations.PiecewiseLinear
         The function; of a design, its `activation`.
     learnable : bool
         Whether its thresholds are parameters; for the four thresholded kinds only.
@@ -285,7 +285,7 @@ def from_theory(activation: theory.PiecewiseLinear, *, learnable: bool = False) 
 
     Examples
     --------
-    >>> from neurondeath_theory.critical_designs import sparse_design
+    >>> from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
     >>> from_theory(sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7).activation)
     ClippedShiftedReLU(tau=1.03643, m=1.17037)
     """
@@ -302,16 +302,21 @@ def from_theory(activation: theory.PiecewiseLinear, *, learnable: bool = False) 
 
 
 def _thresholded(phi: theory.PiecewiseLinear, learnable: bool) -> nn.Module | None:
-    """Recognise the four thresholded kinds, unclipped at tau = 0 excepted, by comparing with their definitions."""
-    from neurondeath_theory.critical_designs import _threshold_and_clip
-
-    tau, m = _threshold_and_clip(phi)
-    if tau is None or phi == theory.relu():
+    """Make the module of a thresholded kind; ReLU and the identity, thresholds of 0, have modules of their own."""
+    if phi in (theory.relu(), theory.identity()):
         return None
-    odd = len(phi.slopes) != 2 and phi.value_at_zero == 0.0 and phi.kinks[0] == -phi.kinks[-1]
-    if m is None:
-        return SoftThreshold(tau, learnable=learnable) if odd else ShiftedReLU(tau, learnable=learnable)
-    return ClippedSoftThreshold(tau, m, learnable=learnable) if odd else ClippedShiftedReLU(tau, m, learnable=learnable)
+    match phi.family:
+        case "shifted-relu":
+            return ShiftedReLU(**phi.parameters, learnable=learnable)
+        case "soft-threshold":
+            return SoftThreshold(**phi.parameters, learnable=learnable)
+        case "clipped-shifted-relu":
+            return ClippedShiftedReLU(**phi.parameters, learnable=learnable)
+        case "clipped-soft-threshold":
+            return ClippedSoftThreshold(**phi.parameters, learnable=learnable)
+        case "hard-tanh":
+            return ClippedSoftThreshold(0.0, phi.parameters["limit"], learnable=learnable)
+    return None
 
 
 def to_theory(module: nn.Module) -> theory.PiecewiseLinear:
@@ -325,7 +330,7 @@ def to_theory(module: nn.Module) -> theory.PiecewiseLinear:
 
     Returns
     -------
-    neurondeath_theory.activations.PiecewiseLinear
+    neurondeath_theory.networks.activations.PiecewiseLinear
         The function.
 
     Raises
@@ -375,5 +380,5 @@ def _plain(value: Number) -> float:
 
 
 def _check_activation(activation: theory.PiecewiseLinear) -> theory.PiecewiseLinear:
-    what = "an activation such as neurondeath_theory.activations.shifted_relu(1.0)"
+    what = "an activation such as neurondeath_theory.networks.activations.shifted_relu(1.0)"
     return check_instance("activation", activation, theory.PiecewiseLinear, what)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurondeath_theory._validation import invalid
+from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["InputData", "Inputs", "Points", "input_batches", "joined_inputs", "n_points", "on_device", "split_points"]
 

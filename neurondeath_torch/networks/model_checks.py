@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from neurondeath_theory._validation import check_instance, invalid
+from neurondeath_theory.foundation.validation import check_instance, invalid
 
 __all__ = ["check_model", "plain_model"]
 

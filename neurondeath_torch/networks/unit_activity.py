@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory._validation import invalid
+from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import run_over
 from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
 from neurondeath_torch.networks.tensor_flow import Flow, split_units

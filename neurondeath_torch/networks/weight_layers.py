@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from neurondeath_theory._validation import invalid
+from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.model_checks import plain_model
 
 __all__ = ["KINDS", "WEIGHT_LAYERS", "WeightLayer", "describe_left_alone", "every_weight_layer", "weight_layers"]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory._validation import invalid
+from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import call, evaluating, output_tensors
 from neurondeath_torch.networks.input_data import Inputs
 from neurondeath_torch.surgery.optimiser_state import check_entries, check_optimiser, replace_parameters

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory._validation import check_instance, invalid
+from neurondeath_theory.foundation.validation import check_instance, invalid
 
 __all__ = ["check_entries", "check_optimiser", "clear_entries", "replace_parameters"]
 

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory._result import Result, format_number
-from neurondeath_theory._validation import invalid
+from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import example_inputs
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.unit_activity import measure_activity

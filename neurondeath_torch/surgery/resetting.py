@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from neurondeath_theory._result import Result
-from neurondeath_theory._validation import check_choice, check_count, invalid
+from neurondeath_theory.foundation.results import Result
+from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_torch.networks.data_passes import example_inputs
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch_pruning.ops import OPTYPE, TORCH_CONV
 
-from neurondeath_theory._validation import invalid
+from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import call, evaluating, output_tensors
 from neurondeath_torch.networks.input_data import Inputs
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from neurondeath_theory.foundation.interruption import Interrupted
 from neurondeath_torch.training.configuration import Experiment
 from neurondeath_torch.training.labelled_data import LabelledData
 from neurondeath_torch.training.loop import load_experiment_data, train
 from neurondeath_torch.training.run_store import RunStore
-from simulations.sweeps.interruption import Interrupted
 
 __all__ = ["checkpoint_path", "run_campaign"]
 

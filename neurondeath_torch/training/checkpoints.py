@@ -3,14 +3,13 @@
 It holds tensors, numbers and words alone, which are safe to read.
 """
 
-import os
 import pickle
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from neurondeath_theory.foundation.atomic_files import draft_of
 from neurondeath_torch.training.run_store import RunStoreError
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
@@ -26,14 +25,11 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     RunStoreError
         If the folder cannot be written to or the disk is full; the old checkpoint stays.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"layout": LAYOUT, **state}, draft)
-        draft.replace(path)
+        with draft_of(path) as draft:
+            torch.save({"layout": LAYOUT, **state}, draft)
     except (OSError, RuntimeError) as error:  # PyTorch's writer reports a full disk as a RuntimeError
-        with suppress(OSError):
-            draft.unlink()
         raise RunStoreError(
             f"cannot write the checkpoint {str(path)!r} ({error}); free room or name a folder"
         ) from None

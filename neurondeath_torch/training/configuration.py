@@ -24,7 +24,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from neurondeath_theory._validation import check_choice, check_count, check_flag, check_real, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_flag, check_real, invalid
+from neurondeath_theory.gaussian_limit.edge_of_chaos import KINDS
 
 __all__ = [
     "DataChoice",
@@ -39,7 +40,6 @@ __all__ = [
 
 KINDS_OF_DATA = ("digits", "mnist", "cifar10")
 KINDS_OF_MODEL = ("mlp", "cnn", "lenet", "vgg", "resnet", "vit")
-ACTIVATIONS = ("relu", "shifted-relu", "soft-threshold", "clipped-shifted-relu", "clipped-soft-threshold")
 INITIALISATIONS = ("default", "he", "rai", "edge-of-chaos")
 SIGN_FLIPS = ("none", "layer", "neuron")
 OPTIMISERS = ("sgd", "adam", "adamw")
@@ -108,7 +108,7 @@ class ModelChoice:
 
     def __post_init__(self) -> None:
         check_choice("model.kind", self.kind, KINDS_OF_MODEL)
-        check_choice("model.activation", self.activation, ACTIVATIONS)
+        check_choice("model.activation", self.activation, KINDS)
         check_choice("model.initialisation", self.initialisation, INITIALISATIONS)
         check_choice("model.sign_flip", self.sign_flip, SIGN_FLIPS)
         check_real("model.q", self.q, low=0.0, low_open=True)

@@ -12,7 +12,7 @@ r"""What theory says of a chain of layers before it is trained, and what became 
 
 The forecasts are for perceptrons, the measurements also for plain chains of convolutions; of any other model nothing is
 said. Sources: rister2020 (arXiv 2007.06192, theorem 1), price2024 (arXiv 2402.16184); the conditioned chain is ours
-(`neurondeath_theory.sparse_networks`).
+(`neurondeath_theory.gaussian_limit.sparse_survival`).
 """
 
 import math
@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory.critical_designs import EdgeOfChaos
-from neurondeath_theory.finite_width import next_variance
-from neurondeath_theory.sparse_networks import sparse_survival
-from neurondeath_theory.survival import survival_bounds
+from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
+from neurondeath_theory.gaussian_limit.sparse_survival import sparse_survival
+from neurondeath_theory.gaussian_limit.variance_chain import next_variance
+from neurondeath_theory.survival.bounds import survival_bounds
 from neurondeath_torch.training.configuration import ModelChoice
 from neurondeath_torch.training.model_building import check_options, design_of
 from neurondeath_torch.training.models import hidden_widths

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from neurondeath_theory._validation import check_choice, check_count, check_real, invalid
-from simulations.image_files import read_images, read_labels
+from neurondeath.simulations.inputs.image_files import read_images, read_labels
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 
 __all__ = ["DATA_SETS", "LabelledData", "Split", "load_labelled_data"]
 

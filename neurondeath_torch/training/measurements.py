@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
-from neurondeath_theory.errors import InvalidArgumentError
+from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_torch.training.labelled_data import LabelledData, Split
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
 from neurondeath_torch.watching.monitor import DeadUnitMonitor

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn, optim
 
-from neurondeath_theory._validation import check_choice, check_count, check_real, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning
 from neurondeath_torch.methods.demon_pruning import DemonPruning
 from neurondeath_torch.methods.magnitude_pruning import GlobalPruning

@@ -1,16 +1,14 @@
 """From a model's choice to a model: its activation, its layers, its initialisation."""
 
 import inspect
-from collections.abc import Callable
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory import activations as theory
-from neurondeath_theory._validation import invalid
-from neurondeath_theory.activations import PiecewiseLinear
-from neurondeath_theory.critical_designs import EdgeOfChaos, edge_of_chaos, sparse_design
+from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of_chaos, sparse_design
+from neurondeath_theory.networks.activations import FAMILIES, relu
 from neurondeath_torch.initialising.initialisation import edge_of_chaos_, he_, rai_
 from neurondeath_torch.initialising.sign_flipping import sign_flip_
 from neurondeath_torch.networks.activations import from_theory
@@ -23,12 +21,6 @@ __all__ = ["build_model", "check_options", "design_of"]
 Shape = tuple[int, int, int]
 _solved = lru_cache(maxsize=64)(sparse_design)  # every network of a study asks again
 GIVEN = ("shape", "n_classes", "activation")  # what every builder gets from the experiment itself
-ACTIVATIONS: dict[str, Callable[..., PiecewiseLinear]] = {
-    "shifted-relu": theory.shifted_relu,
-    "soft-threshold": theory.soft_threshold,
-    "clipped-shifted-relu": theory.clipped_shifted_relu,
-    "clipped-soft-threshold": theory.clipped_soft_threshold,
-}
 
 
 def design_of(choice: ModelChoice) -> EdgeOfChaos:
@@ -42,9 +34,9 @@ def design_of(choice: ModelChoice) -> EdgeOfChaos:
     if choice.sparsity is not None:
         return _solved(choice.activation, choice.sparsity, v_prime=choice.v_prime, m=choice.m, q=choice.q)
     if choice.activation == "relu":
-        return edge_of_chaos(theory.relu(), q=choice.q)
+        return edge_of_chaos(relu(), q=choice.q)
     thresholds = [value for value in (choice.tau, choice.m) if value is not None]
-    return edge_of_chaos(ACTIVATIONS[choice.activation](*thresholds), q=choice.q)
+    return edge_of_chaos(FAMILIES[choice.activation](*thresholds), q=choice.q)
 
 
 def check_options(choice: ModelChoice) -> None:
@@ -101,7 +93,7 @@ def build_model(
     """
     check_options(choice)
     build = MODELS[choice.kind]
-    phi = theory.relu() if choice.activation == "relu" else design_of(choice).activation
+    phi = relu() if choice.activation == "relu" else design_of(choice).activation
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, 0, "weights"))
         model = build(shape, n_classes, lambda: from_theory(phi), **choice.options)

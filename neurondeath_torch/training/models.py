@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-from neurondeath_theory._validation import check_choice, check_count, check_widths, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_widths, invalid
 
 __all__ = [
     "MODELS",

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from neurondeath_theory._version import __version__
-from neurondeath_theory.errors import NeuronDeathError
+from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.version import __version__
 
 __all__ = ["RunStore", "RunStoreError", "StoredRun"]
 

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory._result import Result, format_number
-from neurondeath_theory._validation import check_count, check_real, invalid
+from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.validation import check_count, check_real, invalid
 
 __all__ = [
     "Overlap",

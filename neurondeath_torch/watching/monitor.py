@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from neurondeath_theory._validation import check_count, check_real, invalid
-from neurondeath_theory.errors import NeuronDeathError
+from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.validation import check_count, check_real, invalid
 from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.tensor_flow import Flow, split_units

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from neurondeath_theory._validation import check_choice, check_count, check_real, invalid
-from paper_check.comparisons import RELATIONS, holds
-from paper_check.evidence import Evidence, Setting, Verdict
-from paper_check.formulas import evaluate, parse_formula
+from neurondeath.paper_check.comparisons import RELATIONS, holds
+from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
+from neurondeath.paper_check.formulas import evaluate, parse_formula
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 
 __all__ = ["holds_at_random_points", "holds_symbolically", "tends_to"]
 

@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaln, logsumexp, xlog1py
 
-from neurondeath_theory._validation import check_real, check_reals, invalid
+from neurondeath_theory.foundation.validation import check_real, check_reals, invalid
 
 __all__ = ["bernoulli_confidence_sequence", "bounded_mean_confidence_sequence"]
 

@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory._result import Result, format_number
-from neurondeath_theory.network import Network
-from simulations.estimation.expectations import expected
-from simulations.estimation.outputs import estimate_outputs
-from simulations.stores.shards import sum_statistics
-from simulations.stores.store import Store, StoreError
+from neurondeath.simulations.estimation.expectations import expected
+from neurondeath.simulations.estimation.outputs import estimate_outputs
+from neurondeath.simulations.stores.shards import sum_statistics
+from neurondeath.simulations.stores.store import Store, StoreError
+from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE, exact_interval
+from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.networks.network import Network
 
-__all__ = ["Simulation", "exact_interval", "read_simulation", "read_store"]
+__all__ = ["Simulation", "read_simulation", "read_store"]
 
 Floats = npt.NDArray[np.float64]
 Totals = Mapping[str, npt.NDArray[Any]]
 CONFIDENCE = 0.95
-NORMAL_QUANTILE = 1.959963984540054  # of CONFIDENCE, two-sided
 RARE = 1e-3  # a probability of death that is shown on its own
 
 
@@ -63,7 +63,7 @@ class Simulation(Result):
     withheld : mapping of str to str
         Why a statement of the theory (`lower`, `upper`, `living_ratio`) is not given.
     outputs : mapping of str to (float array, float array)
-        What else was measured, with standard errors: see `simulations.estimation.outputs`.
+        What else was measured, with standard errors: see `neurondeath.simulations.estimation.outputs`.
     cpu_seconds : float
         Processor time spent.
     """
@@ -123,7 +123,7 @@ class Simulation(Result):
         """Give an interval of P(alive) that holds however often one looks and tops up.
 
         `low` and `high` hold for a number of trials that was fixed beforehand; this one holds at all numbers at once
-        and is wider (see `simulations.estimation.confidence_sequences`).
+        and is wider (see `neurondeath.simulations.estimation.confidence_sequences`).
 
         Parameters
         ----------
@@ -135,7 +135,7 @@ class Simulation(Result):
         (float array, float array)
             Lower and upper limits, shape (k,); NaN unless the estimator is crude.
         """
-        from simulations.estimation.confidence_sequences import bernoulli_confidence_sequence
+        from neurondeath.simulations.estimation.confidence_sequences import bernoulli_confidence_sequence
 
         if self.estimator != "crude":
             return np.full(self.network.depth, np.nan), np.full(self.network.depth, np.nan)
@@ -173,27 +173,6 @@ class Simulation(Result):
             death, error = format_number(self.death[-1]), format_number(self.alive_stderr[-1], 2)
             estimate += f", P(dead) = {death} ± {error}"
         return f"{estimate}, {trials} of a {self.network} on {self.inputs['spec']}"
-
-
-def exact_interval(
-    successes: npt.NDArray[np.integer[Any]], trials: int, confidence: float = CONFIDENCE
-) -> tuple[Floats, Floats]:
-    """Give the exact (Clopper-Pearson) interval of a probability from counts of successes.
-
-    Examples
-    --------
-    >>> low, high = exact_interval(np.array([0, 5]), 10)
-    >>> low.round(4).tolist(), high.round(4).tolist()
-    ([0.0, 0.1871], [0.3085, 0.8129])
-    """
-    from scipy.special import betaincinv
-
-    tail = (1.0 - confidence) / 2.0
-    hits = np.asarray(successes, dtype=np.float64)
-    misses = trials - hits
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1), misses + 1, tail), 0.0)
-    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1), 1.0 - tail), 1.0)
-    return low, high
 
 
 def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[str, Any]) -> Simulation:

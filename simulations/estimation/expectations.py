@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.network import Network
-from neurondeath_theory.network_bounds import bounds_that_hold, silences_half_the_line
-from neurondeath_theory.sign_flip import sign_flip_guarantee
-from neurondeath_theory.survival import survival_bounds
+from neurondeath_theory.networks.network import Network
+from neurondeath_theory.networks.network_bounds import bounds_that_hold, silences_half_the_line
+from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee
+from neurondeath_theory.survival.bounds import survival_bounds
 
 __all__ = ["Expectation", "expected"]
 

@@ -4,13 +4,13 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neurondeath_theory._lazy import import_or_explain
-from neurondeath_theory._validation import check_choice, invalid
+from neurondeath_theory.foundation.atomic_files import write_atomically
+from neurondeath_theory.foundation.lazy_imports import import_or_explain
+from neurondeath_theory.foundation.validation import check_choice, invalid
 
 __all__ = ["EXPORT_FORMATS", "check_export", "export_table"]
 
@@ -34,7 +34,7 @@ def check_export(path: str | Path, name: str = "export") -> Path:
     if target.is_dir():
         raise invalid(name, "name a file", str(target), "this is a folder")
     if target.suffix.lower() == ".parquet":
-        import_or_explain("simulations.estimation.parquet_files")
+        import_or_explain("neurondeath.simulations.estimation.parquet")
     return target
 
 
@@ -65,16 +65,10 @@ def export_table(columns: Mapping[str, Sequence[Any]], path: str | Path, *, name
     target = check_export(path, name)
     kind = target.suffix.lstrip(".").lower()
     if kind == "parquet":
-        content = import_or_explain("simulations.estimation.parquet_files").parquet_bytes(columns)
+        content = import_or_explain("neurondeath.simulations.estimation.parquet").parquet_bytes(columns)
     else:
         content = (_csv(columns) if kind == "csv" else _json(columns)).encode()
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
+    return write_atomically(target, content)
 
 
 def _csv(columns: Mapping[str, Sequence[Any]]) -> str:

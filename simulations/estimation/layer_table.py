@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from neurondeath_theory._console import short_widths
-from neurondeath_theory._validation import invalid
-from neurondeath_theory.errors import NeuronDeathError
-from simulations.estimation.estimates import Simulation
+from neurondeath.simulations.estimation.estimates import Simulation
+from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.foundation.widths import short_widths
 
 __all__ = [
     "COLUMN_GROUPS",
@@ -119,7 +119,7 @@ def task_record(simulation: Simulation) -> dict[str, Any]:
     """Give what is the same in all layers of a task, by column."""
     network = simulation.network
     widths = set(network.widths)
-    numbers = dict(re.findall(r"\b(tau|m)=([^,)]+)", str(network.activation)))
+    numbers = network.activation.parameters
     return {
         "task_id": simulation.task_id,
         "network": str(network),
@@ -134,8 +134,8 @@ def task_record(simulation: Simulation) -> dict[str, Any]:
         "architecture": network.architecture,
         "block_depth": network.block_depth,
         "activation": str(network.activation),
-        "tau": float(numbers["tau"]) if "tau" in numbers else None,
-        "m": float(numbers["m"]) if "m" in numbers else None,
+        "tau": numbers.get("tau"),
+        "m": numbers.get("m"),
         "init": network.init,
         "weight_variance": network.weight_variance,
         "bias_variance": network.bias_variance,

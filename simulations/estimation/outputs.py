@@ -10,35 +10,17 @@ All points count, also those that died in an earlier layer. Every trial gives on
 trials, its standard error the sample standard deviation over $\sqrt{trials}$. For `layerwise_alive` it is a share.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory._validation import check_choice, invalid
+from neurondeath.simulations.outputs import OUTPUTS
 
-__all__ = ["OUTPUTS", "check_outputs", "estimate_outputs"]
-
-OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation")
+__all__ = ["estimate_outputs"]
 
 Floats = npt.NDArray[np.float64]
-
-
-def check_outputs(name: str, outputs: Iterable[str]) -> tuple[str, ...]:
-    """Accept names of outputs, each at most once; give them in the order of OUTPUTS.
-
-    Examples
-    --------
-    >>> check_outputs("outputs", ["variance", "dead_units"])
-    ('dead_units', 'variance')
-    """
-    if isinstance(outputs, str) or not isinstance(outputs, Iterable):
-        raise invalid(name, f"be a sequence of names out of {', '.join(OUTPUTS)}", outputs)
-    wanted = [check_choice(f"{name}[{i}]", output, OUTPUTS) for i, output in enumerate(outputs)]
-    if len(set(wanted)) < len(wanted):
-        raise invalid(name, "name every output once", wanted)
-    return tuple(output for output in OUTPUTS if output in wanted)
 
 
 def estimate_outputs(
@@ -49,7 +31,7 @@ def estimate_outputs(
     Parameters
     ----------
     totals : mapping of name to array, shape (k,)
-        Summed statistics, see `simulations.stores.shards.sum_statistics`.
+        Summed statistics, see `neurondeath.simulations.stores.shards.sum_statistics`.
     trials : int
         Number of trials they are sums over.
     widths : sequence of int, shape (k,)

@@ -11,12 +11,12 @@ import math
 
 import numpy as np
 
-from simulations.kernels.batch_normalisation import centre, normalise
-from simulations.kernels.initialisers import draw_layer, draw_room
-from simulations.kernels.jit import kernel
-from simulations.kernels.layer_statistics import correlation_and_variance, count_zeros
-from simulations.kernels.layers import activate, add_branch, products, rescale, set_constants
-from simulations.kernels.sign_flips import NO_FLIP, flip_layer
+from neurondeath.simulations.kernels.batch_normalisation import centre, normalise
+from neurondeath.simulations.kernels.initialisers import draw_layer, draw_room
+from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.layer_statistics import correlation_and_variance, count_zeros
+from neurondeath.simulations.kernels.layers import activate, add_branch, products, rescale, set_constants
+from neurondeath.simulations.kernels.sign_flips import NO_FLIP, flip_layer
 
 __all__ = [
     "ALIVE",

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.jit import kernel
 
 __all__ = ["centre", "normalise"]
 

@@ -12,9 +12,9 @@ never scaled up beyond a constant of 1: what underflows there is negligible besi
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
-from simulations.kernels.normals import fill_normals, whole_groups
-from simulations.kernels.panels import (
+from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.normals import fill_normals, whole_groups
+from neurondeath.simulations.kernels.panels import (
     aligned,
     move_together,
     n_panels_of,
@@ -24,8 +24,8 @@ from simulations.kernels.panels import (
     rescale,
     survey,
 )
-from simulations.kernels.philox import fill_chunk_counters
-from simulations.kernels.tile import PANEL
+from neurondeath.simulations.kernels.philox import fill_chunk_counters
+from neurondeath.simulations.kernels.tile import PANEL
 
 __all__ = ["sample_dense"]
 

@@ -13,11 +13,11 @@ import math
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
-from simulations.kernels.normals import fill_normals, whole_groups
-from simulations.kernels.panels import aligned, move_together, n_panels_of, place, rectified_units, survey
-from simulations.kernels.philox import fill_chunk_counters
-from simulations.kernels.tile import PANEL
+from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.normals import fill_normals, whole_groups
+from neurondeath.simulations.kernels.panels import aligned, move_together, n_panels_of, place, rectified_units, survey
+from neurondeath.simulations.kernels.philox import fill_chunk_counters
+from neurondeath.simulations.kernels.tile import PANEL
 
 __all__ = ["sample_gram"]
 

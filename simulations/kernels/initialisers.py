@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
-from simulations.kernels.normals import normals_from_words, whole_groups
-from simulations.kernels.philox import philox_words
+from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.normals import normals_from_words, whole_groups
+from neurondeath.simulations.kernels.philox import philox_words
 
 __all__ = ["GAUSSIAN", "ORTHOGONAL", "RAI", "UNIFORM", "draw_layer", "draw_room"]
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.jit import kernel
 
 __all__ = ["correlation_and_variance", "count_zeros"]
 

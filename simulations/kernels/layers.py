@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.jit import kernel
 
 __all__ = ["activate", "add_branch", "products", "rescale", "set_constants"]
 

@@ -1,6 +1,6 @@
 r"""Standard normals in single precision from Philox words, without a branch, so that the loop runs in vector registers.
 
-The polar form of Box and Muller as written down in `simulations.counter_random.normal_pairs`. Logarithm, sine and
+The polar form of Box and Muller as written down in `counter_random.normal_pairs`. Logarithm, sine and
 cosine are polynomials, minimax on their reduced ranges (Remez exchange at 40 digits; the program is
 `benchmarks/fit_normals.py`): relative error 3.2e-8 of ln, 3.6e-9 of sin, absolute error 1e-10 of cos before rounding;
 the normals agree with double precision to 1e-6 absolute.
@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
-from simulations.kernels.philox import philox_words
+from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.philox import philox_words
 
 __all__ = ["fill_at_least", "fill_normals", "normals_from_words", "whole_groups"]
 

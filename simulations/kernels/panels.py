@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
-from simulations.kernels.tile import (
+from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.tile import (
     PANEL,
     rectified_tile_1,
     rectified_tile_2,

@@ -6,7 +6,7 @@ every trial, so that networks too narrow to fill a vector with one layer fill it
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.jit import kernel
 
 __all__ = ["fill_chunk_counters", "philox_words"]
 

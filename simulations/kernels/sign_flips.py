@@ -3,7 +3,7 @@
 Negating a row and its bias negates its pre-activations: the weights need not be touched, since nothing else reads them.
 """
 
-from simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.jit import kernel
 
 __all__ = ["FLIP_LAYER", "FLIP_NEURON", "NO_FLIP", "flip_layer"]
 

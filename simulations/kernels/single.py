@@ -6,8 +6,8 @@ until one is active: nearly always the first, so a layer costs the same at width
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
-from simulations.kernels.philox import fill_chunk_counters, philox_words
+from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.philox import fill_chunk_counters, philox_words
 
 __all__ = ["sample_single"]
 

@@ -13,11 +13,19 @@ row of blocks. The order of copies is a partial shuffle by its own words.
 
 import numpy as np
 
-from simulations.kernels.jit import kernel
-from simulations.kernels.normals import fill_at_least, whole_groups
-from simulations.kernels.panels import aligned, n_panels_of, pass_constant, place, rectified_units, rescale, survey
-from simulations.kernels.philox import fill_chunk_counters, philox_words
-from simulations.kernels.tile import PANEL
+from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.normals import fill_at_least, whole_groups
+from neurondeath.simulations.kernels.panels import (
+    aligned,
+    n_panels_of,
+    pass_constant,
+    place,
+    rectified_units,
+    rescale,
+    survey,
+)
+from neurondeath.simulations.kernels.philox import fill_chunk_counters, philox_words
+from neurondeath.simulations.kernels.tile import PANEL
 
 __all__ = ["sample_splitting"]
 

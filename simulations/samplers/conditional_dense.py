@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from simulations.counter_random import stream_key
-from simulations.inputs import InputSet
-from simulations.kernels.conditional import sample_conditional
-from simulations.samplers.half_space import half_space
-from simulations.samplers.plain_gaussian import law_arguments, stretches
-from simulations.samplers.points import prepare_points
+from neurondeath.simulations.counter_random import stream_key
+from neurondeath.simulations.inputs.input_sets import InputSet
+from neurondeath.simulations.kernels.conditional import sample_conditional
+from neurondeath.simulations.samplers.half_space import half_space
+from neurondeath.simulations.samplers.points import law_arguments, prepare_points, stretches
 
 if TYPE_CHECKING:
-    from simulations.task import Task
+    from neurondeath.simulations.task import Task
 
 __all__ = ["sample"]
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from simulations.counter_random import stream_key
-from simulations.engine_choice import is_plain_gaussian
-from simulations.kernels.dense import sample_dense
-from simulations.samplers import crude_general
-from simulations.samplers.points import prepare_points
+from neurondeath.simulations.counter_random import stream_key
+from neurondeath.simulations.engines import is_plain_gaussian
+from neurondeath.simulations.kernels.dense import sample_dense
+from neurondeath.simulations.samplers import crude_general
+from neurondeath.simulations.samplers.points import prepare_points
 
 if TYPE_CHECKING:
-    from simulations.task import Task
+    from neurondeath.simulations.task import Task
 
 __all__ = ["sample"]
 

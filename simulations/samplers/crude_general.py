@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.network import Network
-from neurondeath_theory.network_bounds import activation_table, is_homogeneous
-from simulations.counter_random import stream_key
-from simulations.inputs import centred_points
-from simulations.kernels import architectures as engine
-from simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL, RAI, UNIFORM
-from simulations.kernels.sign_flips import FLIP_LAYER, FLIP_NEURON, NO_FLIP
+from neurondeath.simulations.counter_random import stream_key
+from neurondeath.simulations.inputs.input_sets import centred_points
+from neurondeath.simulations.kernels import architectures as engine
+from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL, RAI, UNIFORM
+from neurondeath.simulations.kernels.sign_flips import FLIP_LAYER, FLIP_NEURON, NO_FLIP
+from neurondeath_theory.networks.network import Network
+from neurondeath_theory.networks.network_bounds import activation_table, is_homogeneous
 
 if TYPE_CHECKING:
-    from simulations.task import Task
+    from neurondeath.simulations.task import Task
 
 __all__ = ["sample"]
 
@@ -38,7 +38,7 @@ FLOAT_ROWS = {"variance": engine.VARIANCE, "correlation": engine.CORRELATION}
 def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
     """Count, layer by layer, networks with a living point (`alive`), living points, and their squares.
 
-    Batch norm adds `layerwise_alive`; `task.outputs` names further statistics (see `simulations.estimation.outputs`).
+    Batch norm adds `layerwise_alive`; `task.outputs` names further statistics (see `estimation.outputs`).
     """
     network, inputs = task.network, task.inputs
     outputs = task.outputs

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from simulations.counter_random import stream_key
-from simulations.kernels.gram import sample_gram
-from simulations.samplers.points import prepare_points
+from neurondeath.simulations.counter_random import stream_key
+from neurondeath.simulations.kernels.gram import sample_gram
+from neurondeath.simulations.samplers.points import prepare_points
 
 if TYPE_CHECKING:
-    from simulations.task import Task
+    from neurondeath.simulations.task import Task
 
 __all__ = ["sample"]
 

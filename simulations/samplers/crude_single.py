@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from simulations.counter_random import stream_key
-from simulations.kernels.single import sample_single
+from neurondeath.simulations.counter_random import stream_key
+from neurondeath.simulations.kernels.single import sample_single
 
 if TYPE_CHECKING:
-    from simulations.task import Task
+    from neurondeath.simulations.task import Task
 
 __all__ = ["sample"]
 

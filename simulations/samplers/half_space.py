@@ -8,7 +8,7 @@ hull to the origin is such a u, and lies in their cone.
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.first_layer import nearest_of_hull
+from neurondeath_theory.survival.first_layer import nearest_of_hull
 
 __all__ = ["half_space"]
 

@@ -1,11 +1,17 @@
-"""Points as the kernels want them."""
+"""What samplers hand to their kernels: points as columns, stretches of trials on the same points, the law."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.network import Network
+from neurondeath_theory.networks.network import Network
 
-__all__ = ["prepare_points"]
+if TYPE_CHECKING:
+    from neurondeath.simulations.task import Task
+
+__all__ = ["law_arguments", "prepare_points", "stretches"]
 
 
 def prepare_points(
@@ -22,3 +28,19 @@ def prepare_points(
         exponents = np.maximum(exponents, 0)
     columns = np.vstack([columns, np.full(columns.shape[1], float(network.has_bias))])
     return np.ascontiguousarray(np.ldexp(columns, -exponents), dtype=dtype)
+
+
+def stretches(task: "Task", key: tuple[int, int], start: int, stop: int) -> Iterator[tuple[Any, int, int]]:
+    """Give points, first trial and end of stretches of trials on the same points."""
+    if not task.inputs.resample:
+        yield task.inputs.points, start, stop
+        return
+    for trial in range(start, stop):
+        yield task.inputs.points_of_trial(key, trial), trial, trial + 1
+
+
+def law_arguments(task: "Task") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], np.float32]:
+    """Give widths, standard deviations of the weights layer by layer, and that of the biases."""
+    network = task.network
+    scales = np.sqrt(network.weight_variance / np.array(network.fan_ins)).astype(np.float32)
+    return np.array(network.widths, dtype=np.int64), scales, np.float32(np.sqrt(network.bias_variance))

@@ -5,18 +5,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory._validation import invalid
-from neurondeath_theory.network import Network
-from simulations.counter_random import stream_key
-from simulations.inputs import InputSet
-from simulations.kernels.splitting import sample_splitting
-from simulations.kernels.tile import PANEL
-from simulations.samplers import POPULATION
-from simulations.samplers.plain_gaussian import law_arguments, stretches
-from simulations.samplers.points import prepare_points
+from neurondeath.simulations.counter_random import stream_key
+from neurondeath.simulations.engines import POPULATION
+from neurondeath.simulations.inputs.input_sets import InputSet
+from neurondeath.simulations.kernels.splitting import sample_splitting
+from neurondeath.simulations.kernels.tile import PANEL
+from neurondeath.simulations.samplers.points import law_arguments, prepare_points, stretches
+from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.networks.network import Network
 
 if TYPE_CHECKING:
-    from simulations.task import Task
+    from neurondeath.simulations.task import Task
 
 __all__ = ["sample"]
 

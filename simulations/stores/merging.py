@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurondeath_theory._result import Result
-from simulations.stores.store import Store, StoreError
+from neurondeath.simulations.stores.store import Store, StoreError
+from neurondeath_theory.foundation.results import Result
 
 __all__ = ["Merge", "merge_stores"]
 

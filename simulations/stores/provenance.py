@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from neurondeath_theory._version import __version__
+from neurondeath_theory.foundation.version import __version__
 
 __all__ = ["Provenance", "cpu_name"]
 

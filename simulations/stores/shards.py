@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simulations.stores.provenance import Provenance
+from neurondeath.simulations.stores.provenance import Provenance
 
 __all__ = ["Shard", "Statistics", "missing_shards", "sum_statistics"]
 

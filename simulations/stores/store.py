@@ -22,9 +22,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
-from simulations.stores.provenance import Provenance
-from simulations.stores.shards import Shard, pack_statistics, unpack_statistics
-from simulations.stores.store_errors import (
+from neurondeath.simulations.stores.errors import (
     BUSY_SECONDS,
     FAILURES,
     ContradictionError,
@@ -33,8 +31,9 @@ from simulations.stores.store_errors import (
     damage,
     explain,
 )
-from simulations.stores.store_files import choose_journal, has_leftovers, leave_one_file, open_reader
-from simulations.stores.store_schema import (
+from neurondeath.simulations.stores.files import choose_journal, has_leftovers, leave_one_file, open_reader
+from neurondeath.simulations.stores.provenance import Provenance
+from neurondeath.simulations.stores.schema import (
     APPLICATION_ID,
     SCHEMA_VERSION,
     create_tables,
@@ -42,8 +41,9 @@ from simulations.stores.store_schema import (
     row_checksum,
     task_checksum,
 )
-from simulations.sweeps.stopping import PILOT_SEEDS
-from simulations.task import Task
+from neurondeath.simulations.stores.seeds import PILOT_SEEDS
+from neurondeath.simulations.stores.shards import Shard, pack_statistics, unpack_statistics
+from neurondeath.simulations.task import Task
 
 __all__ = ["ContradictionError", "OverlapError", "Store", "StoreError"]
 
@@ -317,7 +317,7 @@ class Store:
     def contents(self, *, pilots: bool = False) -> list[tuple[str, int, dict[str, Any]]]:
         """List what is stored: (task id, seed, description), in the order the tasks were first finished.
 
-        The pilots of `simulations.sweeps.stopping` are left out unless they are asked for.
+        The pilots of `neurondeath.simulations.sweeps.stopping` are left out unless they are asked for.
         """
         query = (
             f"SELECT task_id, seed, description, {'tasks.checksum' if self._schema > 1 else 'NULL'} FROM "

@@ -22,12 +22,12 @@ import dask
 import distributed
 from distributed.core import rpc as untyped_rpc
 
-from neurondeath_theory._version import __version__
-from neurondeath_theory.errors import NeuronDeathError
-from simulations.stores.provenance import Provenance
-from simulations.stores.shards import Shard
-from simulations.sweeps.pools import BATCHES_A_WORKER, sample_batch
-from simulations.task import Task
+from neurondeath.simulations.stores.provenance import Provenance
+from neurondeath.simulations.stores.shards import Shard
+from neurondeath.simulations.sweeps.pools import BATCHES_A_WORKER, sample_batch
+from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.version import __version__
 
 __all__ = ["ClusterPool", "SchedulerError"]
 

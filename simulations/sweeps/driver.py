@@ -13,19 +13,19 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
 
-from neurondeath_theory._validation import check_count
-from simulations.kernels.jit import is_compiled
-from simulations.stores.shards import Shard
-from simulations.stores.store import OverlapError, Store
-from simulations.sweeps.goals import Goal, check_goal
-from simulations.sweeps.interruption import Interrupted, stop_requests
-from simulations.sweeps.parts import WHOLE, Part
-from simulations.sweeps.pilot import read_pilot
-from simulations.sweeps.pools import Pool, open_pool
-from simulations.sweeps.progress import Progress
-from simulations.sweeps.shard_queue import in_turn, pieces_of, run_queue
-from simulations.sweeps.stopping import pilot_seed
-from simulations.task import Task
+from neurondeath.simulations.kernels.jit import is_compiled
+from neurondeath.simulations.stores.seeds import pilot_seed
+from neurondeath.simulations.stores.shards import Shard
+from neurondeath.simulations.stores.store import OverlapError, Store
+from neurondeath.simulations.sweeps.goals import Goal, check_goal
+from neurondeath.simulations.sweeps.parts import WHOLE, Part
+from neurondeath.simulations.sweeps.pilot import read_pilot
+from neurondeath.simulations.sweeps.pools import Pool, open_pool
+from neurondeath.simulations.sweeps.progress import Progress
+from neurondeath.simulations.sweeps.shard_queue import in_turn, pieces_of, run_queue
+from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.interruption import Interrupted, stop_requests
+from neurondeath_theory.foundation.validation import check_count
 
 __all__ = ["check_workers", "run_tasks"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from neurondeath_theory._validation import check_count, check_real, invalid
+from neurondeath_theory.foundation.validation import check_count, check_real, invalid
 
 __all__ = ["DEFAULT_MAX_TRIALS", "DEFAULT_TRIALS", "MOST_TRIALS", "Goal", "check_goal"]
 

@@ -12,14 +12,14 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from neurondeath_theory._console import MOST_LAYERS, short_widths
-from neurondeath_theory._validation import invalid
-from neurondeath_theory.errors import NeuronDeathError
-from neurondeath_theory.network import INITS, Network
-from simulations.commands._activations import ACTIVATIONS, read_activation
-from simulations.engine_choice import choose_engine
-from simulations.inputs import InputSet, input_set, own_dimension
-from simulations.task import Task
+from neurondeath.simulations.engines import choose_engine
+from neurondeath.simulations.inputs.input_sets import InputSet, input_set, own_dimension
+from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.foundation.widths import MOST_LAYERS, short_widths
+from neurondeath_theory.networks.activations import FAMILIES, named_activation, options_of
+from neurondeath_theory.networks.network import INITS, Network
 
 __all__ = ["Study", "TaskGrid", "make_grid"]
 
@@ -27,7 +27,7 @@ MOST_TASKS = 100_000
 NETWORK_OPTIONS = ("architecture", "init", "weight_variance", "bias_variance", "sign_flip", "block_depth")
 # option that not all values of another take: (that other option, the values that take it)
 TAKEN_BY = {
-    option: ("activation", tuple(name for name, (_, takes) in ACTIVATIONS.items() if option in takes))
+    option: ("activation", tuple(name for name in FAMILIES if option in options_of(name)))
     for option in ("tau", "m", "slope")
 } | {
     "weight_variance": ("init", tuple(init for init in INITS if init not in ("he", "rai"))),
@@ -151,11 +151,12 @@ def _make_task(
     """Make a task, and say which engine was chosen for it."""
     points = _input_set(combination, widths[0], sets, spell)
     given = {option: combination[option] for option in NETWORK_OPTIONS if option in combination}
-    phi = read_activation(
+    phi = named_activation(
         combination.get("activation", "relu"),
         tau=combination.get("tau"),
         m=combination.get("m"),
         slope=combination.get("slope"),
+        spell=spell,
     )
     network = Network(widths, input_dim=points.dimension, activation=phi, **given)
     estimator, engine = combination.get("estimator", "crude"), combination.get("engine", "auto")

@@ -22,10 +22,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neurondeath_theory._validation import invalid
-from neurondeath_theory.errors import InvalidArgumentError
-from simulations.sweeps.grid import Setting, Study
-from simulations.sweeps.grid_options import OPTIONS, read_values
+from neurondeath.simulations.sweeps.grid import Setting, Study
+from neurondeath.simulations.sweeps.grid_options import OPTIONS, read_values
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["read_grid_file"]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from neurondeath_theory._console import parse_counts
-from neurondeath_theory._validation import check_count, check_flag, check_widths, invalid
-from simulations.estimation.outputs import check_outputs
+from neurondeath.simulations.outputs import check_outputs
+from neurondeath_theory.foundation.validation import check_count, check_flag, check_widths, invalid
+from neurondeath_theory.foundation.widths import parse_counts
 
 __all__ = ["OPTIONS", "parse_reals", "read_values"]
 

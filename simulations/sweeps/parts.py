@@ -7,9 +7,9 @@ not on the goal, the other tasks or what is stored, so that parts never overlap,
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from neurondeath_theory._validation import invalid
-from simulations.stores.shards import missing_shards
-from simulations.task import Task
+from neurondeath.simulations.stores.shards import missing_shards
+from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["WHOLE", "Part"]
 

@@ -6,11 +6,12 @@ seed of its own, so that the same command again costs nothing; no estimate is re
 
 from dataclasses import dataclass
 
-from simulations.estimation.estimates import read_simulation
-from simulations.stores.store import Store
-from simulations.sweeps.goals import Goal
-from simulations.sweeps.stopping import PILOT_TRIALS, next_pilot_trials, pilot_seed, trials_for
-from simulations.task import Task
+from neurondeath.simulations.estimation.estimates import read_simulation
+from neurondeath.simulations.stores.seeds import pilot_seed
+from neurondeath.simulations.stores.store import Store
+from neurondeath.simulations.sweeps.goals import Goal
+from neurondeath.simulations.sweeps.stopping import PILOT_TRIALS, next_pilot_trials, trials_for
+from neurondeath.simulations.task import Task
 
 __all__ = ["PilotReport", "read_pilot"]
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simulations.stores.store import Store
-from simulations.sweeps.goals import Goal
-from simulations.sweeps.parts import WHOLE, Part
-from simulations.sweeps.pilot import read_pilot
-from simulations.task import Task
+from neurondeath.simulations.stores.store import Store
+from neurondeath.simulations.sweeps.goals import Goal
+from neurondeath.simulations.sweeps.parts import WHOLE, Part
+from neurondeath.simulations.sweeps.pilot import read_pilot
+from neurondeath.simulations.task import Task
 
 __all__ = ["PlannedTask", "plan_tasks"]
 

@@ -5,10 +5,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol
 
-from neurondeath_theory._lazy import import_or_explain
-from simulations.sampling import run_shard
-from simulations.stores.shards import Shard
-from simulations.task import Task
+from neurondeath.simulations.samplers.shard_sampling import run_shard
+from neurondeath.simulations.stores.shards import Shard
+from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.lazy_imports import import_or_explain
 
 __all__ = ["BATCHES_A_WORKER", "LOCAL", "LocalPool", "Pool", "open_pool", "sample_batch"]
 
@@ -100,5 +100,5 @@ def open_pool(workers: int, scheduler: str = LOCAL) -> Iterator[Pool]:
         finally:
             local.close()
     else:
-        with import_or_explain("simulations.sweeps.dask_scheduler").ClusterPool(scheduler) as cluster:
+        with import_or_explain("neurondeath.simulations.sweeps.dask_scheduler").ClusterPool(scheduler) as cluster:
             yield cluster

@@ -1,14 +1,12 @@
-"""How far a run has come, on stderr: a bar on a terminal, a plain line now and then elsewhere, or nothing."""
+"""How far a run has come, in trials, tasks and time left, on the display of the process or nowhere."""
 
-import sys
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
+
+from neurondeath_theory.foundation.progress import Display, PlainLines, new_display
 
 __all__ = ["Progress"]
-
-PLAIN_SECONDS = 5.0  # between plain lines
-BAR_SECONDS = 0.1  # between updates of the bar
 
 
 class Progress:
@@ -34,42 +32,28 @@ class Progress:
         self.n_tasks, self.n_trials, self.seconds, self.what = n_tasks, n_trials, seconds, what
         self.tasks_done, self.trials_done = 0, 0
         self.quiet = quiet or n_tasks == 0
-        self._bar: Any = None
+        self._display: Display | None = None
         self._begun = self._last = time.monotonic()
 
     def __enter__(self) -> Self:
-        if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn
-
-            self._bar = Progress(
-                TextColumn("{task.fields[tasks]}"),
-                BarColumn(),
-                TextColumn("{task.fields[trials]}"),
-                console=Console(stderr=True),
-            )
-            self._bar.start()
-            self._row = self._bar.add_task("", total=1.0, tasks=self._tasks(), trials=self._trials())
-        elif not self.quiet and not self.what:
-            self._line()
+        if not self.quiet:
+            self._display = new_display()
+            if not (self.what and isinstance(self._display, PlainLines)):
+                self._show(time.monotonic())
         return self
 
     def advance(self, trials: int, *, task_done: bool = False) -> None:
         """Count a finished shard."""
         self.trials_done += trials
         self.tasks_done += task_done
-        if self.quiet:
-            return
         now = time.monotonic()
-        if now - self._last > (PLAIN_SECONDS if self._bar is None else BAR_SECONDS):
+        if self._display is not None and now - self._last > self._display.seconds:
             self._show(now)
 
     def say(self, message: str) -> None:
-        """Print a message beside the bar."""
-        if self._bar is not None:
-            self._bar.console.print(message, highlight=False)
-        elif not self.quiet:
-            print(message, file=sys.stderr, flush=True)
+        """Print a message beside the progress."""
+        if self._display is not None:
+            self._display.say(message)
 
     def seconds_left(self) -> float | None:
         """Guess how long the rest takes; None before anything is known."""
@@ -83,12 +67,10 @@ class Progress:
 
     def _show(self, now: float) -> None:
         self._last = now
-        if self._bar is None:
-            self._line()
-            return
         left = self.seconds_left()
         share = 0.0 if left is None else (now - self._begun) / max(now - self._begun + left, 1e-9)
-        self._bar.update(self._row, completed=share, tasks=self._tasks(), trials=self._trials())
+        if self._display is not None:
+            self._display.update(share, self._tasks(), self._trials())
 
     def _tasks(self) -> str:
         return f"{self.what}tasks {self.tasks_done}/{self.n_tasks}"
@@ -101,16 +83,13 @@ class Progress:
         of = "" if self.n_trials is None else f"/{self.n_trials}"
         return f"{self.trials_done}{of} trials, {rate}{more}"
 
-    def _line(self) -> None:
-        self.say(f"{self._tasks()}, {self._trials()}")
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.quiet and (self._bar is not None or not self.what):
-            self._show(time.monotonic())
-        if self._bar is not None:
-            self._bar.stop()
+        if self._display is not None:
+            if not (self.what and isinstance(self._display, PlainLines)):
+                self._show(time.monotonic())
+            self._display.close()
 
 
 def _clock(seconds: float) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 
-from simulations.sampling import run_shard
-from simulations.stores.shards import Shard
-from simulations.sweeps.pools import Pool
-from simulations.task import Task
+from neurondeath.simulations.samplers.shard_sampling import run_shard
+from neurondeath.simulations.stores.shards import Shard
+from neurondeath.simulations.sweeps.pools import Pool
+from neurondeath.simulations.task import Task
 
 __all__ = ["Piece", "in_turn", "pieces_of", "run_queue"]
 

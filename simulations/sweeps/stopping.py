@@ -1,7 +1,7 @@
 r"""Stop rules that leave the estimate honest: how many trials to run, fixed before the first of them is drawn.
 
 **Relative error.** Running until the error looks small enough biases estimate and interval, because runs that happen to
-look precise stop early. Here a pilot on a random stream of its own (`pilot_seed`) fixes the number of trials N of the
+look precise stop early. Here a pilot on a random stream of its own (`stores.seeds`) fixes the number of trials N of the
 main run. N is independent of the main run's trials 0 .. N - 1, so that given N they are as many fresh trials: their
 average is unbiased and their interval covers as with any fixed number. It does not matter how the pilot was stopped
 (it grows until it has seen enough, `next_pilot_trials`), nor what a smaller error asks for later: the same pilot gives
@@ -15,30 +15,18 @@ for, and in general corr(X, T) sd(T) / (E[T] sqrt(n)) standard errors, which is 
 under way at the end, unless it is the first, would be exactly unbiased for one worker, though not for several.)
 
 **Looking again and again.** Whoever tops up a run until it pleases needs an interval that holds at all times at once:
-`simulations.estimation.confidence_sequences`.
+`neurondeath.simulations.estimation.confidence_sequences`.
 """
 
 import math
 
-from neurondeath_theory._validation import check_count, check_real
+from neurondeath_theory.foundation.validation import check_count, check_real
 
-__all__ = ["LEAST_TRIALS", "PILOT_SEEDS", "PILOT_TRIALS", "next_pilot_trials", "pilot_seed", "trials_for"]
+__all__ = ["LEAST_TRIALS", "PILOT_TRIALS", "next_pilot_trials", "trials_for"]
 
-PILOT_SEEDS = 2**31  # seeds from here on are pilots': users' seeds end below
 PILOT_TRIALS = 256  # of the first pilot
 PILOT_ERROR = 0.25  # relative standard error with which a pilot must know the rarer outcome
 LEAST_TRIALS = 100  # of a main run
-
-
-def pilot_seed(seed: int) -> int:
-    """Give the seed of the pilot that belongs to a seed: another random stream, which no user's seed reaches.
-
-    Examples
-    --------
-    >>> pilot_seed(0)
-    2147483648
-    """
-    return check_count("seed", seed, least=0) + PILOT_SEEDS
 
 
 def next_pilot_trials(trials: int, rarer: float, stderr: float, *, most: int) -> int | None:

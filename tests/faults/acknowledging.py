@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable
 
 from neurondeath.__main__ import main
-from simulations.stores.shards import Shard, pack_statistics
-from simulations.stores.store import Store
+from neurondeath.simulations.stores.shards import Shard, pack_statistics
+from neurondeath.simulations.stores.store import Store
 
 
 def line(shard: Shard) -> str:

@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from simulations.stores.store import Store
+from neurondeath.simulations.stores.store import Store
 from tests.faults.acknowledging import line
 
 ROOT = Path(__file__).parents[2]

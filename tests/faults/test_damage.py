@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from tests.test_store import die, filled, shard
-from tests.test_store_damage import assert_right_or_refused
+from tests.simulations.test_store import die, filled, shard
+from tests.simulations.test_store_damage import assert_right_or_refused
 
 
 @pytest.mark.faults

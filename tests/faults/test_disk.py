@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from simulations.stores.store import Store, StoreError
+from neurondeath.simulations.stores.store import Store, StoreError
 from tests.faults.runs import Study
-from tests.test_store import TASK, die, filled, shard
-from tests.test_store_schema import assert_as_in_schema_1, make_schema_1
+from tests.simulations.test_store import TASK, die, filled, shard
+from tests.simulations.test_store_schema import assert_as_in_schema_1, make_schema_1
 
 OPTIONS = "--width 2,3,4,5 --depth 200 --inputs gaussian:8 --workers 2"
 TRIALS = 20_000

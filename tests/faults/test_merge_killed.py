@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from simulations.stores.store import Store, StoreError
+from neurondeath.simulations.stores.store import Store, StoreError
 from tests.faults.runs import ROOT
-from tests.test_store import TASK, shard
+from tests.simulations.test_store import TASK, shard
 
 N_SOURCES, N_SHARDS = 4, 8000
 

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from simulations.stores.shards import sum_statistics
-from simulations.stores.store import Store
+from neurondeath.simulations.stores.shards import sum_statistics
+from neurondeath.simulations.stores.store import Store
 from tests.faults.runs import Study
 
 OPTIONS = "--width 4,5 --depth 30 --inputs gaussian:16 --workers 1"

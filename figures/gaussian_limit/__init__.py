@@ -1,0 +1,1 @@
+"""Figures of wide sparse networks: their maps, designs and finite width."""

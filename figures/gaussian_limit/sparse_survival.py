@@ -1,0 +1,93 @@
+"""Narrow sparse networks die: P(alive) at one input after 20 layers, against width and sparsity.
+
+Filled: the chain of variances conditioned on survival, weighed by P(some unit active). Hollow: whole networks sampled.
+Lines: (1 - s^n)^k, what it would be if the variance stayed at q*. Supports that sparsity asks for width: death joins
+the instability of the variance.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, marker, new_figure
+from neurondeath.figures.tables import Record, Table, distinct, estimate_record, rows, tabulate
+from neurondeath.simulations.monte_carlo import simulate
+from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
+from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
+from neurondeath_theory.gaussian_limit.sparse_survival import sparse_survival
+from neurondeath_theory.networks.network import Network
+
+__all__ = ["CAPTION", "compute", "draw"]
+
+CAPTION = (
+    "P(alive) at one input through 20 layers of clipped shifted ReLU designs at the edge of chaos, V'(q*) = 0.7, which "
+    "starts at q* = 1. Lines: (1 - s^n)^20, exact if the variance never left q*. Filled: conditioned variance chains; "
+    "hollow: whole networks (widths up to 32). {trials} samples a point; normal and exact 95 % intervals."
+)
+DEPTH = 20
+SPARSITIES = (0.7, 0.85, 0.95)
+WIDEST_NETWORK = 32  # beyond it whole networks cost too much
+
+
+def compute(quick: bool, store: Path) -> Table:
+    """Sample chains and networks over width at three sparsities."""
+    paths, trials = (2_000, 4_000) if quick else (10_000, 40_000)
+    records: list[Record] = []
+    for sparsity in SPARSITIES:
+        design = sparse_design("clipped-shifted-relu", sparsity, v_prime=0.7)
+        for width in np.geomspace(4, 128, 61):  # whole widths are points of this line
+            line = math.exp(DEPTH * math.log1p(-(sparsity**width)))
+            records.append({"kind": "fixed variance", "sparsity": sparsity, "width": width, "alive": line})
+        for width in (4, 8, 16, 32, 64, 128):
+            chain = sparse_survival(design, width, DEPTH, n_paths=paths)
+            value, reach = chain.survival[-1], NORMAL_QUANTILE * chain.error[-1]
+            place = {"sparsity": sparsity, "width": width}
+            estimate = {"alive": value, "low": value - reach, "high": value + reach, "trials": paths}
+            records.append({"kind": "chain", **place, **estimate})
+            if width > WIDEST_NETWORK:
+                continue
+            network = Network(
+                [width] * DEPTH,
+                activation=design.activation,
+                init="gaussian",
+                weight_variance=design.sigma_w2,
+                bias_variance=design.sigma_b2,
+            )
+            at_q = np.sqrt((design.q - design.sigma_b2) / design.sigma_w2)  # the input whose first variance is q*
+            sampled = simulate(network, np.full((1, width), at_q), trials=trials, store=store)
+            records.append({"kind": "network", **place, **estimate_record(sampled)})
+    return tabulate(records)
+
+
+def draw(table: Table) -> Figure:
+    """Draw P(alive) against width."""
+    with house_style():
+        figure = new_figure(COLUMN, 2.9)
+        axis = figure.subplots()
+        handles = []
+        for index, sparsity in enumerate(distinct(table["sparsity"])):
+            kinds = ("fixed variance", "chain", "network")
+            fixed, chain, network = (rows(table, kind=kind, sparsity=sparsity) for kind in kinds)
+            axis.plot(fixed["width"], fixed["alive"], color=colour(index), linestyle=line_style(index))
+            draw_estimates(axis, (chain[name] for name in ("width", "alive", "low", "high")), index)
+            axis.errorbar(
+                network["width"] * 1.1,  # beside the filled marker
+                network["alive"],
+                yerr=np.maximum([network["alive"] - network["low"], network["high"] - network["alive"]], 0.0),
+                color=colour(index),
+                marker=marker(index),
+                fillstyle="none",
+                linestyle="none",
+                elinewidth=0.7,
+            )
+            style = {"color": colour(index), "marker": marker(index), "linestyle": line_style(index)}
+            handles.append(Line2D([], [], label=f"s = {sparsity:g}", **style))
+        axis.set_xscale("log", base=2)
+        axis.set_ylim(-0.02, 1.03)
+        axis.set_xlabel("width n (units a layer)")
+        axis.set_ylabel(f"P(alive through {DEPTH} layers)")
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure

@@ -1,0 +1,1 @@
+"""Figures of survival: will a ReLU network live."""

@@ -1,0 +1,1 @@
+"""Figures of trainings, drawn from the tables of the studies."""

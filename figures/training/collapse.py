@@ -1,0 +1,63 @@
+"""Learning |x| with deep narrow networks: how many are constant from the start, collapse in training, or learn it.
+
+Supports the collapse of lu2018 and lu2019, and shows what sign flips at initialisation change.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from neurondeath.figures.picture import COLUMN, colour, house_style, new_figure
+from neurondeath.figures.tables import Table, tabulate
+from neurondeath_theory.foundation.intervals import exact_interval
+from neurondeath_torch.studies.tables import read_study
+
+__all__ = ["CAPTION", "compute", "draw"]
+
+CAPTION = (
+    "What becomes of ReLU networks of 9 hidden layers of width 2 that learn |x| by Adam, {trials} networks an "
+    "initialisation: constant on the training points from the start, constant only after training, learned (squared "
+    "error below 0.01), anything else. Bars at the share of constant ones: exact 95 % intervals."
+)
+OUTCOMES = ("born constant", "died in training", "rest", "learned")
+
+
+def compute(quick: bool, store: Path) -> Table:
+    """Read the counts of the study that comes with the project."""
+    records = []
+    for row in read_study("absolute_value").rows:
+        n_networks = row["n_networks"]
+        low, high = exact_interval(np.array([row["constant"]]), n_networks)
+        counts = (row["born_constant"], row["constant"] - row["born_constant"], row["rest"], row["learned"])
+        shares = {name: count / n_networks for name, count in zip(OUTCOMES, counts, strict=True)}
+        records.append(
+            {
+                "initialisation": row["initialisation"],
+                **shares,
+                "constant": row["constant"] / n_networks,
+                "low": float(low[0]),
+                "high": float(high[0]),
+                "trials": n_networks,
+            }
+        )
+    return tabulate(records)
+
+
+def draw(table: Table) -> Figure:
+    """Draw a stacked bar an initialisation."""
+    with house_style():
+        figure = new_figure(COLUMN, 2.7)
+        axis = figure.subplots()
+        axis.set_axisbelow(True)
+        place, below = np.arange(len(table["initialisation"])), np.zeros(len(table["initialisation"]))
+        for number, outcome in enumerate(OUTCOMES):
+            axis.bar(place, table[outcome], 0.65, bottom=below, color=colour(number), label=outcome)
+            below = below + table[outcome]
+        errors = np.maximum([table["constant"] - table["low"], table["high"] - table["constant"]], 0.0)
+        axis.errorbar(place, table["constant"], yerr=errors, color="0.6", linestyle="none", elinewidth=1.2, capsize=2.5)
+        axis.set_xticks(place, [name.replace(", ", ",\n") for name in table["initialisation"].tolist()])
+        axis.set_xlabel("initialisation")
+        axis.set_ylabel("share of networks")
+        figure.legend(loc="outside lower center", ncols=2)
+    return figure

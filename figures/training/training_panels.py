@@ -1,0 +1,76 @@
+"""Trainings epoch by epoch: rows of panels, a column a group of networks, a line a setting."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from neurondeath.figures.picture import colour, line_handles, line_style, new_figure
+from neurondeath.figures.tables import Record, Table, distinct, rows
+from neurondeath.figures.training.seed_means import Keys, over_seeds
+
+__all__ = ["ACCURACY_AND_SPARSITY", "accuracy_and_sparsity", "draw_training"]
+
+ACCURACY_AND_SPARSITY = {"accuracy": "test accuracy", "sparsity": "activation sparsity"}  # columns and their labels
+Row = Mapping[str, Any]
+
+SIZE = (6.9, 3.8)  # inches, of three panels or more; fewer are as wide as those
+LEAST_PANELS = 3
+
+
+def accuracy_and_sparsity(
+    runs: Iterable[Row], panel: str | Callable[[Row], str], series: Callable[[Row], str]
+) -> list[Record]:
+    """Average the accuracy and the sparsity of a study's rows over seeds, for every series and epoch of a panel.
+
+    `panel` is the name of the one panel, or names the panel of a row.
+    """
+    keys: Keys = {"panel": panel if callable(panel) else lambda _: panel, "series": series, "epoch": "epoch"}
+    return over_seeds(runs, keys, {"accuracy": "test_accuracy", "sparsity": "activation_sparsity"})
+
+
+def draw_training(
+    table: Table,
+    measured: Mapping[str, str],
+    limits: Mapping[str, tuple[float | None, float | None]],
+    *,
+    bands: bool = True,
+) -> Figure:
+    """Draw the columns of a table over its `epoch`, a column of panels for each `panel`, a line for each `series`.
+
+    Parameters
+    ----------
+    table : Table
+        With `panel`, `series`, `epoch` and, for every NAME of `measured`, NAME, NAME_low and NAME_high.
+    measured : mapping
+        Column -> label, one a row of panels.
+    limits : mapping
+        Column -> ends of its axis.
+    bands : bool
+        Shade between low and high.
+
+    Returns
+    -------
+    Figure
+        Drawn within the style that is in use.
+    """
+    panels, series = distinct(table["panel"]), sorted(distinct(table["series"]))
+    figure = new_figure(SIZE[0] * min(1.0, len(panels) / LEAST_PANELS + 0.1), SIZE[1])
+    axes = figure.subplots(len(measured), len(panels), sharex="col", sharey="row", squeeze=False)
+    for column, panel in enumerate(panels):
+        for number, name in enumerate(series):
+            part = rows(table, panel=panel, series=name)
+            for axis, value in zip(axes[:, column], measured, strict=True):
+                axis.plot(part["epoch"], part[value], color=colour(number), linestyle=line_style(number))
+                if bands:
+                    low, high = part[f"{value}_low"], part[f"{value}_high"]
+                    axis.fill_between(part["epoch"], low, high, color=colour(number), alpha=0.2, linewidth=0)
+        axes[0, column].set_title(panel)
+        axes[-1, column].set_xlabel("epoch")
+        axes[-1, column].xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    for row, (value, label) in enumerate(measured.items()):
+        axes[row, 0].set_ylabel(label)
+        axes[row, 0].set_ylim(*limits.get(value, (None, None)))  # only now: shared axes scale to all panels
+    figure.legend(handles=line_handles(series), loc="outside lower center", ncols=len(series))
+    return figure

@@ -1,0 +1,83 @@
+"""Test accuracy after training against the variance of the untrained network: who has left q*, and who comes back.
+
+Supports price2024 at our size; the forecast of leaving is that of `neurondeath train --dry-run`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from neurondeath.figures.picture import colour, house_style, marker, new_figure
+from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
+from neurondeath.figures.training.sparse_training import clipping
+from neurondeath_torch.studies.tables import read_study
+
+__all__ = ["CAPTION", "compute", "draw"]
+
+CAPTION = (
+    "Test accuracy after training against the variance of the last hidden layer's pre-activations before it, over q*; "
+    "{trials} network of a sparsity of 0.85 at the edge of chaos a point, trained on MNIST with clipped gradients. "
+    "Dotted: off q* by a factor of two. From left: perceptrons of 50 hidden layers of width 300 after 800 updates and, "
+    "on all images, after 6 000; of 100 hidden layers after 3 000; 30 convolutions of 64 channels after 1 000. Ratios "
+    "beyond 10^12 are drawn there."
+)
+STUDIES = {
+    "sparse_grid": "50 layers",
+    "sparse_long": "50 layers, longer",
+    "sparse_training": "100 layers",
+    "sparse_convolutions": "30 convolutions",
+}
+SPARSITY = 0.85
+FACTOR = 2.0  # off q* by more is to have left it, as in the forecasts
+LARGEST = 1e12  # of a ratio that is drawn; unclipped networks reach far more
+
+
+def compute(quick: bool, store: Path) -> Table:
+    """Read the tables of the studies that come with the project: a record a run."""
+    records: list[Record] = []
+    for study, panel in STUDIES.items():
+        table = read_study(study)
+        before = {_run(row): row.get("variance_ratio") for row in table.where(epoch=0)}
+        for row in table.last_epochs():
+            if row.get("model.sparsity", SPARSITY) == SPARSITY:
+                ratio, accuracy = before[_run(row)], row["test_accuracy"]
+                records.append(
+                    {
+                        "panel": panel,
+                        "series": clipping(row),
+                        "ratio": np.nan if ratio is None else ratio,
+                        "accuracy": accuracy,
+                        "trials": 1,
+                    }
+                )
+    return tabulate(records)
+
+
+def draw(table: Table) -> Figure:
+    """Draw a panel a study."""
+    panels, series = distinct(table["panel"]), sorted(distinct(table["series"]))
+    with house_style():
+        figure = new_figure(6.9, 2.6)
+        axes = figure.subplots(1, len(panels), sharey=True)
+        for axis, panel in zip(axes, panels, strict=True):
+            for number, name in enumerate(series):
+                part = rows(table, panel=panel, series=name)
+                style = {"color": colour(number), "marker": marker(number), "linestyle": "none"}
+                ratio = np.minimum(np.nan_to_num(part["ratio"], nan=LARGEST), LARGEST)
+                axis.plot(ratio, part["accuracy"], **style, label=name if panel == panels[0] else None)
+            for edge in (1.0 / FACTOR, FACTOR):
+                axis.axvline(edge, color="0.45", linestyle=":", linewidth=0.8)
+            axis.set_xscale("log")
+            axis.set_title(panel)
+            axis.set_xlabel("variance over q*")
+        axes[0].set_ylim(0.0, 1.0)
+        axes[0].set_ylabel("test accuracy")
+        figure.legend(loc="outside lower center", ncols=len(series))
+    return figure
+
+
+def _run(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row["experiment"], row["seed"]

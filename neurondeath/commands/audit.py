@@ -1,0 +1,89 @@
+"""`neurondeath audit`: diagnose a PyTorch model on data."""
+
+import sys
+from typing import Annotated
+
+import torch
+import typer
+
+from neurondeath.commands.console import Format, FormatOption, print_csv, print_json, print_table
+from neurondeath.commands.model_files import load_data, load_model, load_weights, read_shape
+from neurondeath.figures.picture import check_picture
+from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
+from neurondeath_torch.auditing.audit import Audit
+from neurondeath_torch.auditing.audit import audit as run_audit
+
+__all__ = ["audit"]
+
+SHOWN = (
+    *("activation", "layer", "units", "dead", "sparsity", "predicted_sparsity", "q", "predicted_q"),
+    *("correlation", "predicted_correlation", "living_ratio", "expected_living_ratio"),
+)
+
+
+def audit(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Function that builds it: module:function or file.py:function.")
+    ],
+    data: Annotated[
+        str, typer.Option(help="digits, mnist, cifar10 (each with :M or whole), gaussian:M, a .npy or .npz file.")
+    ],
+    weights: Annotated[str | None, typer.Option(help="State dict to load into the model.")] = None,
+    input_shape: Annotated[
+        str | None, typer.Option(help="Shape of one point, as 3,32,32, where the first layer does not tell it.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Points a batch.")] = 256,
+    mode: Annotated[str, typer.Option(help="Mode of the model: eval or train (batch norms use the batch).")] = "eval",
+    seed: Annotated[int, typer.Option(help="Seed of random data and of a model that draws its weights.")] = 0,
+    picture: Annotated[str | None, typer.Option(help="Also draw it: a .png, .pdf or .svg file.")] = None,
+    output: FormatOption = Format.table,
+) -> None:
+    """Say which units of a model are dead on data, what the theory expects, and what to do."""
+    shape = read_shape(input_shape)
+    check_choice("--mode", mode, ("eval", "train"))
+    check_count("--batch-size", batch_size)
+    if picture is not None:
+        check_picture("--picture", picture)
+    torch.manual_seed(check_count("--seed", seed, least=0))
+    network = load_model(model)
+    if weights is not None:
+        load_weights(network, weights)
+    batches = load_data(network, data, shape, batch_size, seed)
+    try:
+        result = run_audit(network, batches, mode=mode)
+    except NeuronDeathError:
+        raise
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:  # the model's own forward pass failed
+        lines = str(error).splitlines()
+        received = f"points of shape {tuple(batches[0].shape[1:])}"
+        remedy = f"it says {type(error).__name__}: {lines[0] if lines else ''}"
+        raise invalid("MODEL", "accept the data", received, remedy) from None
+    _print(result, output)
+    if picture is not None:
+        result.plot(picture)
+        print(f"picture: {picture}", file=sys.stderr)
+
+
+def _print(result: Audit, output: Format) -> None:
+    columns = result.columns()
+    if output is Format.csv:
+        print_csv(columns)
+        return
+    if output is Format.json:
+        facts = {name: getattr(result, name) for name in ("n_points", "n_batches", "n_probe", "mode")}
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        never = {"never_zero": result.report.never_zero}
+        print_json({**facts, "layers": rows, **never, "verdict": result.verdict, "remedies": result.remedies})
+        return
+    notes = [
+        *(f"{layer.activation}: no prediction, {layer.reason}." for layer in result.layers if layer.reason),
+        *(f"{name}: {reason}." for name, reason in result.report.never_zero.items()),
+        *result.verdict,
+        *(f"  {remedy}" for remedy in result.remedies),
+    ]
+    print_table(
+        {name: columns[name] for name in SHOWN},
+        title=f"{result.n_points} points, batches: {result.n_batches}, mode: {result.mode}",
+        notes=notes,
+    )

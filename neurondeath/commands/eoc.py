@@ -1,0 +1,126 @@
+"""`neurondeath eoc`: an edge-of-chaos design of a sparse activation and what it is worth."""
+
+from typing import Annotated, Any
+
+import typer
+
+from neurondeath.commands.console import Format, FormatOption, print_csv, print_json, print_table
+from neurondeath_theory.foundation.results import format_number
+from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
+from neurondeath_theory.gaussian_limit.edge_of_chaos import CLIPPED, KINDS, EdgeOfChaos, sparse_design
+
+__all__ = ["eoc"]
+
+OPTIONS = {"sparsity": "--sparsity", "v_prime": "--v-prime", "kind": "--activation", "m": "--m", "q": "--q"}
+
+
+def eoc(
+    activation: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")],
+    sparsity: Annotated[
+        float | None, typer.Option(help="Share of units at zero, in (0, 1); relu has 0.5 and needs none.")
+    ] = None,
+    v_prime: Annotated[float | None, typer.Option(help="Target V'(q*) in (0, 1), for clipped activations.")] = None,
+    m: Annotated[float | None, typer.Option(help="Clipping height, instead of --v-prime.")] = None,
+    q: Annotated[float, typer.Option(help="Variance q* of the pre-activations.")] = 1.0,
+    width: Annotated[int | None, typer.Option(help="Width of every hidden layer, for survival.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Number of hidden layers, for survival.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sampled survival.")] = 0,
+    output: FormatOption = Format.table,
+) -> None:
+    """Choose weight and bias variances for a sparse activation at the edge of chaos, and say whether q stays put."""
+    kind = check_choice("--activation", activation, KINDS)
+    if (width is None) != (depth is None):
+        raise invalid("--width" if width is None else "--depth", "be given", None, "survival needs --width N --depth K")
+    if width is not None and depth is not None:
+        width, depth = check_count("--width", width), check_count("--depth", depth)
+    if kind in CLIPPED and (v_prime is None) == (m is None):
+        given = "neither" if m is None else "both"
+        raise invalid(
+            "--v-prime", "be given for a clipped activation, or --m, but not both", given, "try --v-prime 0.7"
+        )
+    if sparsity is None:
+        if kind != "relu":
+            raise invalid("--sparsity", "be given", None, "give a share in (0, 1), as --sparsity 0.85")
+        sparsity = 0.5
+    design = _design(kind, sparsity, v_prime, m, q)
+    survival = _survival(design, width, depth, seed) if width is not None and depth is not None else None
+    _print(design, survival, output)
+
+
+def _design(kind: str, sparsity: float, v_prime: float | None, m: float | None, q: float) -> EdgeOfChaos:
+    """Design with the errors worded in the command's option names."""
+    from neurondeath_theory.foundation.errors import InvalidArgumentError
+
+    try:
+        return sparse_design(kind, sparsity, v_prime=v_prime, m=m, q=q)
+    except InvalidArgumentError as error:
+        message = str(error)
+        for name, option in OPTIONS.items():
+            if message.startswith(f"`{name}`"):
+                message = f"`{option}`" + message[len(name) + 2 :]
+        raise InvalidArgumentError(message) from None
+
+
+def _survival(design: EdgeOfChaos, width: int, depth: int, seed: int) -> dict[str, Any]:
+    from neurondeath_theory.gaussian_limit.sparse_survival import sparse_survival
+    from neurondeath_theory.gaussian_limit.variance_chain import escape_probability, variance_fluctuation
+
+    chain = sparse_survival(design, width, depth, seed=check_count("--seed", seed, least=0))
+    n_paths = max(chain.n_paths, 1000) if width * depth <= 10**5 else chain.n_paths
+    escape = escape_probability(design, width, depth, n_paths=n_paths, seed=seed)
+    return {
+        "width": width,
+        "depth": depth,
+        "signal": float(chain.survival[-1]),
+        "signal_error": float(chain.error[-1]),
+        "gradient": float(chain.gradient_survival[-1]),
+        "gradient_error": float(chain.gradient_error[-1]),
+        "q_deviation": variance_fluctuation(design, width, depth),
+        "escape": float(escape.probability[-1]),
+        "escape_low": float(escape.low[-1]),
+        "escape_high": float(escape.high[-1]),
+        "escape_threshold": escape.threshold,
+        "n_paths": chain.n_paths,
+        "escape_n_paths": n_paths,
+        "seed": seed,
+    }
+
+
+def _print(design: EdgeOfChaos, survival: dict[str, Any] | None, output: Format) -> None:
+    numbers = {name: values[0] for name, values in design.columns().items()}
+    verdict = design.verdict
+    if survival is not None:
+        verdict += (
+            f"; through {survival['depth']} layers of width {survival['width']} a signal survives with probability "
+            f"{format_number(survival['signal'], 3)}, its gradient with {format_number(survival['gradient'], 3)}, and "
+            f"q passes {format_number(survival['escape_threshold'], 4)} with {format_number(survival['escape'], 3)}"
+        )
+    points = [
+        {"q": point.q, "v_prime": point.v_prime, "chi1": point.chi1, "stable": point.stable, "kind": point.stability}
+        for point in design.fixed_points.points
+    ]
+    if output is Format.json:
+        print_json(
+            {
+                "activation": str(design.activation),
+                **numbers,
+                "fixed_points": points,
+                "every_q_is_fixed": design.fixed_points.continuum,
+                "survival": survival,
+                "verdict": verdict,
+            }
+        )
+        return
+    flat = {f"survival_{name}": value for name, value in (survival or {}).items()}
+    if output is Format.csv:
+        row = {"activation": str(design.activation), **numbers, **flat, "verdict": verdict}
+        print_csv({name: [value] for name, value in row.items()})
+        return
+    print_table(
+        {name: [value] for name, value in numbers.items()},
+        title=f"Edge of chaos of {design.activation}",
+        notes=[str(design.fixed_points)],
+    )
+    if survival is not None:
+        print_table({name: [value] for name, value in survival.items()}, title="One input in networks of finite width")
+    print(verdict)

@@ -1,0 +1,71 @@
+"""`neurondeath plot`: draw what a store holds."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurondeath.figures.picture import FORMATS
+from neurondeath.figures.picture import save as save_picture
+from neurondeath.figures.store_plot import draw_store_plot
+from neurondeath.figures.survival.survival_depth import draw_survival_depth
+from neurondeath.simulations.estimation.estimates import read_store
+from neurondeath.simulations.estimation.layer_table import check_layer, layer_table, parse_condition, tasks_that_meet
+from neurondeath.simulations.stores.store import Store
+from neurondeath_theory.foundation.validation import check_choice, invalid
+
+__all__ = ["plot"]
+
+
+def plot(
+    store: Annotated[str, typer.Argument(help="The results store.")],
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(help="The picture to write: .png, .pdf or .svg; repeatable.  [default: survival_depth.png]"),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Only tasks whose id begins so.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Only what meets a condition on a column, repeatable: width=4,8  init!=he  depth<=20."),
+    ] = None,
+    x: Annotated[str | None, typer.Option("--x", help="Column along the picture: depth, width, ...")] = None,
+    y: Annotated[str | None, typer.Option("--y", help="Column up: alive, death, living_ratio, an output, ...")] = None,
+    group_by: Annotated[
+        str | None, typer.Option(help="Columns that name a curve, as width,init.  [default: the fewest that do]")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="last, all or a number.  [default: all if x is depth, else last]")
+    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="Logarithmic scale upwards.")] = False,
+    log_x: Annotated[bool, typer.Option("--log-x", help="Logarithmic scale along.")] = False,
+    bounds: Annotated[bool, typer.Option("--bounds/--no-bounds", help="Draw what the theory says, too.")] = True,
+) -> None:
+    """Draw estimates of a results store with 95 % intervals, beside the theory.
+
+    By default P(alive) against depth, a panel an input set; with --x, --y, --group-by or --layer one panel of any
+    column against any other.
+    """
+    pictures = out or [Path("survival_depth.png")]
+    for picture in pictures:
+        check_choice("--out ending", picture.suffix.lstrip(".").lower(), FORMATS)
+        if not picture.parent.is_dir():
+            raise invalid("--out", "name a file in a folder that exists", str(picture), f"make {picture.parent} first")
+    conditions = [parse_condition(text, "--where") for text in where or ()]
+    picked = check_layer(layer, "--layer")
+    with Store(store, readonly=True) as opened:
+        simulations = read_store(opened, task)
+    usual = x is y is group_by is picked is None and bounds and not log_x
+    kept = tasks_that_meet(simulations, conditions) if usual else None
+    if kept is not None:
+        figure = draw_survival_depth(kept, log=log)
+        drew = f"{len(kept)} tasks"
+    else:
+        x, y = x or "depth", y or "alive"
+        table = layer_table(simulations, layer=picked or ("all" if x == "depth" else "last"), where=conditions)
+        groups = None if group_by is None else [name.strip() for name in group_by.split(",")]
+        figure = draw_store_plot(table, x=x, y=y, group_by=groups, bounds=bounds, log_x=log_x, log_y=log)
+        drew = f"{len(set(table['task_id']))} tasks"
+    for picture in pictures:
+        print(save_picture(figure, picture, name="--out"))
+    print(f"drew {drew}", file=sys.stderr)

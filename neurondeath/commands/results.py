@@ -1,0 +1,79 @@
+"""`neurondeath results`: what a store holds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurondeath.commands.console import Format, FormatOption
+from neurondeath.commands.layer_tables import SUMMARY_COLUMNS, show_layers, show_summary, show_table
+from neurondeath.simulations.estimation.estimates import read_store
+from neurondeath.simulations.estimation.exports import check_export, export_table
+from neurondeath.simulations.estimation.layer_table import (
+    COLUMN_GROUPS,
+    check_layer,
+    chosen_columns,
+    layer_table,
+    parse_condition,
+    sorted_table,
+    tasks_that_meet,
+)
+from neurondeath.simulations.stores.store import Store
+from neurondeath_theory.foundation.validation import invalid
+
+__all__ = ["results"]
+
+
+def results(
+    store: Annotated[str, typer.Argument(help="The results store.")],
+    task: Annotated[str | None, typer.Option(help="Only tasks whose id begins so.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Only what meets a condition on a column, repeatable: width=4,8  init!=he  alive<0.5."),
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="last, all or a number.  [default: last in tables, all elsewhere]")
+    ] = None,
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="As --layer all, a table a task.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(help=f"One flat table of these columns or groups of columns: {', '.join(COLUMN_GROUPS)}."),
+    ] = None,
+    sort: Annotated[str | None, typer.Option(help="One flat table in the order of columns, as width,-alive.")] = None,
+    anytime: Annotated[
+        bool, typer.Option("--anytime", help="Add the interval that holds however often a run is topped up.")
+    ] = False,
+    export: Annotated[Path | None, typer.Option(help="Write the flat table to a .csv, .json or .parquet file.")] = None,
+    output: FormatOption = Format.table,
+) -> None:
+    """Show the estimates of a store: the last layer of every task; with --per-layer, JSON and CSV every layer."""
+    target = None if export is None else check_export(export, "--export")
+    conditions = [parse_condition(text, "--where") for text in where or ()]
+    picked = check_layer(layer, "--layer")
+    if per_layer and layer is not None:
+        raise invalid("--per-layer", "stand alone, without --layer", layer)
+    with Store(store, readonly=True) as opened:
+        simulations = read_store(opened, task)
+    flat = columns is not None or sort is not None or target is not None or layer is not None or anytime
+    kept = None if flat else tasks_that_meet(simulations, conditions)
+    if kept is not None:
+        if output is Format.table and not per_layer:
+            show_summary(kept)
+        else:
+            show_layers(kept, output)
+        return
+    if picked is None:
+        picked = "last" if output is Format.table and not per_layer and target is None else "all"
+    table = layer_table(simulations, layer=picked, where=conditions, anytime=anytime)
+    if sort is not None:
+        table = sorted_table(table, sort, "--sort")
+    if columns is not None:
+        table = chosen_columns(table, columns, "--columns")
+    elif output is Format.table and target is None:
+        usual = [*SUMMARY_COLUMNS[:8], *(["always_low", "always_high"] if anytime else []), *SUMMARY_COLUMNS[8:]]
+        table = {name: table[name] for name in usual}
+    if target is None:
+        which = f"layer {picked}" if isinstance(picked, int) else f"{picked} layer{'s' * (picked == 'all')}"
+        show_table(table, output, title=f"{which} of every task")
+    else:
+        print(export_table(table, target, name="--export"))

@@ -1,0 +1,179 @@
+"""`neurondeath simulate`: Monte Carlo over a grid of networks and input sets, into a store."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from neurondeath.commands.console import Format, FormatOption
+from neurondeath.commands.layer_tables import show_layers
+from neurondeath.commands.run_plan import show_plan
+from neurondeath.simulations.engines import is_plain_gaussian
+from neurondeath.simulations.estimation.estimates import Simulation, read_simulation
+from neurondeath.simulations.outputs import OUTPUTS
+from neurondeath.simulations.stores.store import Store
+from neurondeath.simulations.sweeps.driver import check_workers, run_tasks
+from neurondeath.simulations.sweeps.goals import check_goal
+from neurondeath.simulations.sweeps.grid import Study, make_grid
+from neurondeath.simulations.sweeps.grid_files import read_grid_file
+from neurondeath.simulations.sweeps.grid_options import OPTIONS, read_values
+from neurondeath.simulations.sweeps.parts import WHOLE, Part
+from neurondeath.simulations.sweeps.pools import LOCAL, open_pool
+from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_theory.foundation.widths import short_widths
+from neurondeath_theory.networks.activations import FAMILIES
+
+__all__ = ["simulate"]
+
+FEW_EVENTS = 100  # of the rarer outcome, below which crude sampling is a poor tool
+MOST_LINES = 12  # about engines and hints, before they become noise
+
+Text = str | None
+
+
+def simulate(
+    width: Annotated[Text, typer.Option(help="Widths, as 2,4,8 or 2:16:2.")] = None,
+    depth: Annotated[Text, typer.Option(help="Numbers of hidden layers, as 50 or 10,100.")] = None,
+    widths: Annotated[Text, typer.Option(help="Widths of one network, layer by layer, as 8,8,16.")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Input set, repeatable: gaussian:M, sphere:M, cube:M, orthant:M, orthant, rays, interval:M, "
+            "digits[:M], mnist[:M], cifar10[:M], a .npy or .npz file.  [default: gaussian:64]"
+        ),
+    ] = None,
+    input_dim: Annotated[
+        Text, typer.Option(help="Input dimension; by default the data's, for random sets the first width.")
+    ] = None,
+    input_seed: Annotated[Text, typer.Option(help="Seeds of random input sets.  [default: 0]")] = None,
+    resample_inputs: Annotated[
+        bool, typer.Option("--resample-inputs", help="Draw a fresh random input set for every network.")
+    ] = False,
+    data_dir: Annotated[
+        Text, typer.Option(help="Folder of the MNIST and CIFAR-10 files.  [default: $NEURONDEATH_DATA]")
+    ] = None,
+    architecture: Annotated[
+        Text, typer.Option(help="plain, residual, skip, dense or batch_norm.  [default: plain]")
+    ] = None,
+    block_depth: Annotated[Text, typer.Option(help="Layers of a block of the skip architecture.")] = None,
+    activation: Annotated[Text, typer.Option(help=f"{', '.join(FAMILIES)}.  [default: relu]")] = None,
+    tau: Annotated[Text, typer.Option(help="Threshold of shifted and soft-threshold activations.")] = None,
+    m: Annotated[Text, typer.Option(help="Clipping height, or limit of hard-tanh.")] = None,
+    slope: Annotated[Text, typer.Option(help="Negative slope of leaky-relu.")] = None,
+    init: Annotated[Text, typer.Option(help="he, gaussian, uniform, orthogonal or rai.  [default: he]")] = None,
+    weight_variance: Annotated[Text, typer.Option(help="sigma_w^2 of the weights, over the fan-in.")] = None,
+    bias_variance: Annotated[
+        Text, typer.Option(help="sigma_b^2 of Gaussian biases, as 0,0.1 or 0:0.5:0.1.  [default: 0, none]")
+    ] = None,
+    sign_flip: Annotated[Text, typer.Option(help="none, layer or neuron.  [default: none]")] = None,
+    estimator: Annotated[Text, typer.Option(help="crude, conditional or splitting.  [default: crude]")] = None,
+    engine: Annotated[Text, typer.Option(help="auto, dense, gram or single.  [default: auto]")] = None,
+    outputs: Annotated[Text, typer.Option(help=f"Measure also, as a,b: {', '.join(OUTPUTS)}.")] = None,
+    stream: Annotated[
+        Text, typer.Option(help="Name of a random stream; tasks of one name draw common random numbers.")
+    ] = None,
+    dtype: Annotated[Text, typer.Option(help="float32, or float64 to check it.  [default: float32]")] = None,
+    grid: Annotated[
+        Text, typer.Option(help="A TOML file of [[study]] tables with lists of these options, in place of them.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Stop at so many networks a task.  [default: 1000, if no other rule is given]")
+    ] = None,
+    relative_error: Annotated[
+        float | None,
+        typer.Option(help="Stop at this relative standard error of the rarer of alive and dead at the last layer."),
+    ] = None,
+    max_trials: Annotated[
+        int | None, typer.Option(help="Most networks a task that --relative-error may take.  [default: 1000000]")
+    ] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after this time; run again to go on.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the networks.")] = 0,
+    workers: Annotated[str, typer.Option(help="Threads, or all.")] = "all",
+    scheduler: Annotated[
+        str, typer.Option(help="local, or the address of a Dask scheduler, as in tcp://HOST:8786.")
+    ] = LOCAL,
+    part: Annotated[
+        Text, typer.Option(help="I/N: do the I-th of N parts of the work; `neurondeath merge` joins their stores.")
+    ] = None,
+    store: Annotated[
+        str, typer.Option(help="Results store; made if missing, topped up if not.")
+    ] = "neurondeath.sqlite",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the tasks, what is stored and what is to do; touch nothing.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no hints on stderr.")] = False,
+    output: FormatOption = Format.table,
+) -> None:
+    """Estimate P(alive) and the mean living ratio of random rectifier networks, layer by layer.
+
+    Every option of the networks and input sets may be a list, numbers also ranges first:last:step; every combination
+    is a task. What the store already holds is not sampled again.
+    """
+    given = {option: value for option, value in locals().items() if option in OPTIONS and value not in (None, False)}
+    goal = check_goal(trials, relative_error, max_trials, max_seconds, option=True)
+    seed = check_count("--seed", seed, least=0)
+    n_workers = check_workers("--workers", workers)
+    share = WHOLE if part is None else Part.parse(part, "--part")
+    made = make_grid(_studies(given, grid))
+    if dry_run:
+        show_plan(made.tasks, store, output, seed=seed, goal=goal, part=share, workers=n_workers)
+        return
+    with open_pool(n_workers, scheduler) as pool, Store(store) as results:
+        if not quiet:
+            _say(made.choices)
+        run_tasks(made.tasks, results, goal=goal, seed=seed, pool=pool, part=share, quiet=quiet)
+        sampled = [task for task in made.tasks if results.effort(task.task_id, seed)[0]]
+        simulations = [read_simulation(results, task.task_id, seed, task.description()) for task in sampled]
+    if not quiet:
+        _say(_hints(simulations, sampled))
+        if len(sampled) < len(made.tasks):
+            why = "in other parts" if share != WHOLE else "not begun when the time was up: run the same command again"
+            _say([f"{len(made.tasks) - len(sampled)} of {len(made.tasks)} tasks have no trials here yet: {why}"])
+    show_layers(
+        simulations,
+        output,
+        notes=(f"stored in {store}; read with `neurondeath results {store}`, draw with `neurondeath plot {store}`",),
+    )
+
+
+def _studies(given: dict[str, Any], grid: str | None) -> list[Study]:
+    """Read the grid from the options, or from a file."""
+    if grid is not None:
+        if given:
+            raise invalid("--grid", "stand alone: the file names all options", _spell(next(iter(given))))
+        return read_grid_file(grid)
+    factors = [
+        [{option: value} for value in read_values(_spell(option), option, given[option])]
+        for option in OPTIONS
+        if option in given
+    ]
+    return [Study(factors=factors, spell=_spell)]
+
+
+def _spell(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
+
+
+def _say(lines: Sequence[str]) -> None:
+    """Print messages, of many only the first."""
+    for line in lines[:MOST_LINES]:
+        print(line, file=sys.stderr)
+    if len(lines) > MOST_LINES:
+        print(f"... and {len(lines) - MOST_LINES} more lines like these", file=sys.stderr)
+
+
+def _hints(simulations: Sequence[Simulation], tasks: Sequence[Task]) -> list[str]:
+    """Name a better estimator where crude sampling has seen too few of the rarer outcome."""
+    hints = []
+    for simulation, task in zip(simulations, tasks, strict=True):
+        rarer = min(simulation.alive[-1], simulation.death[-1]) * simulation.trials
+        able = is_plain_gaussian(task.network, task.inputs, task.outputs) and task.engine != "single"
+        if simulation.estimator == "crude" and able and rarer < FEW_EVENTS:
+            outcome = "survival" if simulation.alive[-1] < 0.5 else "death"
+            hints.append(
+                f"hint: {outcome} of widths {short_widths(task.network.widths)} on {task.inputs.spec} came up "
+                f"{rarer:.0f} times; --estimator conditional is far more precise"
+            )
+    return hints

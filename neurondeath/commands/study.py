@@ -1,0 +1,87 @@
+"""`neurondeath study`: run the studies behind the claims about training anew."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurondeath.commands.console import Format, FormatOption, print_csv, print_json, print_table
+from neurondeath.commands.run_progress import RunLines
+from neurondeath_theory.foundation.interruption import stop_requests
+from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
+from neurondeath_torch.studies.running import MADE_HERE, planned_runs, run_study
+from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study
+from neurondeath_torch.training.loop import find_device
+
+__all__ = ["study"]
+
+
+def study(
+    name: Annotated[str, typer.Argument(metavar="list|NAME", help="Which study; list shows them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the table NAME.csv.")] = Path(),
+    store: Annotated[Path | None, typer.Option(help="Store of its runs.  [default: OUT/NAME.sqlite]")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="At a reduced size: minutes, for a look.")] = False,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Folder of the MNIST files.  [default: $NEURONDEATH_DATA]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    jobs: Annotated[int, typer.Option(help="Runs at a time, each with its share of the cores.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    output: FormatOption = Format.table,
+) -> None:
+    """Run a study and write its table; stored runs are not trained again, interrupted ones go on.
+
+    `neurondeath check --studies OUT` holds the claims against the new table.
+    """
+    if name == "list":
+        _show_list(output)
+        return
+    check_choice("study", name, ["list", *STUDIES])
+    jobs = check_count("--jobs", jobs, most=256)
+    find_device(device)
+    if not out.is_dir():
+        raise invalid("--out", "name a folder that exists", str(out), f"make {out} first")
+    store = store or out / f"{name}.sqlite"
+    if not store.parent.is_dir():
+        raise invalid("--store", "name a file in a folder that exists", str(store), f"make {store.parent} first")
+    if name in MADE_HERE:
+        print(run_study(name, store=store, folder=out, quick=quick))
+        return
+    _, experiments, seeds = planned_runs(name, quick=quick)
+    lines = RunLines(len(experiments) * len(seeds), quiet=quiet)
+    with stop_requests() as stop_signal:
+        table = run_study(
+            name,
+            store=store,
+            folder=out,
+            quick=quick,
+            data_dir=data_dir,
+            device=device,
+            jobs=jobs,
+            stop_signal=stop_signal,
+            epoch_done=lines.epoch_done,
+            run_done=lines.run_done,
+        )
+    print(table)
+
+
+def _show_list(output: Format) -> None:
+    rows: dict[str, list[object]] = {"study": [], "runs": [], "seconds": [], "device": [], "what": []}
+    for name, what in STUDIES.items():
+        runs: int | None = None
+        made: Mapping[str, Any] = {}
+        with suppress(StudyTableError):  # a study that has not been run yet
+            table = read_study(name)
+            runs, made = len(table.last_epochs()), table.provenance
+        for key, value in zip(rows, (name, runs, made.get("seconds"), _words(made.get("device")), what), strict=True):
+            rows[key].append(value)
+    if output is Format.json:
+        print_json(rows)
+    else:
+        (print_csv if output is Format.csv else print_table)(rows)
+
+
+def _words(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

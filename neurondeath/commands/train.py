@@ -1,0 +1,91 @@
+"""`neurondeath train`: training experiments from a file, into a store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurondeath.commands.console import Format, FormatOption
+from neurondeath.commands.run_progress import RunLines
+from neurondeath.commands.run_tables import show_runs, stored_forecast
+from neurondeath_theory.foundation.interruption import stop_requests
+from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_torch.training.campaign import run_campaign
+from neurondeath_torch.training.configuration import Experiment, read_experiment, read_experiments
+from neurondeath_torch.training.forecasts import forecast
+from neurondeath_torch.training.loop import find_device
+from neurondeath_torch.training.run_store import RunStore, StoredRun
+
+__all__ = ["train"]
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The experiments.")],
+    store: Annotated[Path, typer.Option(help="Store of the runs; made if missing.")] = Path("training.sqlite"),
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoints and trained models.  [default: STORE.checkpoints]")
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Folder of the MNIST and CIFAR-10 files.  [default: $NEURONDEATH_DATA]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    jobs: Annotated[int, typer.Option(help="Runs at a time, each with its share of the cores.")] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs, what theory expects of each, and what is stored.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    output: FormatOption = Format.table,
+) -> None:
+    """Train every experiment of a file under every seed; stored runs are not trained again, interrupted ones go on."""
+    jobs = check_count("--jobs", jobs, most=256)
+    experiments, seeds = read_experiments(config)
+    find_device(device)
+    runs = [(experiment, seed) for experiment in experiments for seed in seeds]
+    if dry_run:
+        show_runs(_planned(runs, store), output, _forecast)
+        return
+    if not store.parent.is_dir():
+        raise invalid("--store", "name a file in a folder that exists", str(store), f"make {store.parent} first")
+    lines = RunLines(len(runs), quiet=quiet)
+    with stop_requests() as stop_signal:
+        run_campaign(
+            experiments,
+            seeds,
+            store,
+            checkpoints=checkpoints or store.with_name(f"{store.name}.checkpoints"),
+            data_dir=data_dir,
+            device=device,
+            jobs=jobs,
+            stop_signal=stop_signal,
+            epoch_done=lines.epoch_done,
+            run_done=lines.run_done,
+        )
+    wanted = {(experiment.experiment_id, seed) for experiment, seed in runs}
+    with RunStore(store, readonly=True) as opened:
+        show_runs([run for run in opened.runs() if (run.experiment_id, run.seed) in wanted], output)
+
+
+def _forecast(run: StoredRun) -> Mapping[str, Any]:
+    """Give what theory says of a run, also of one that has not begun."""
+    return stored_forecast(run) or forecast(read_experiment(run.description).model)
+
+
+def _planned(runs: list[tuple[Experiment, int]], store: Path) -> list[StoredRun]:
+    """Tell what is stored of every run, nothing where there is no store."""
+    stored: dict[tuple[str, int], StoredRun] = {}
+    if store.exists():
+        with RunStore(store, readonly=True) as opened:
+            stored = {(run.experiment_id, run.seed): run for run in opened.runs()}
+    return [
+        stored.get((experiment.experiment_id, seed))
+        or StoredRun(
+            experiment_id=experiment.experiment_id,
+            seed=seed,
+            name=experiment.name,
+            description=experiment.description(),
+            provenance={},
+            epochs=[],
+        )
+        for experiment, seed in runs
+    ]

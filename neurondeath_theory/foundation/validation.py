@@ -1,0 +1,164 @@
+"""Every rule an argument can break, worded in one place.
+
+Each function takes the argument's public name first, returns the value in the type the code computes with, and raises
+`InvalidArgumentError` with one line: the argument, the rule, the value received, the remedy if there is one.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+
+__all__ = [
+    "check_choice",
+    "check_count",
+    "check_flag",
+    "check_instance",
+    "check_points",
+    "check_real",
+    "check_reals",
+    "check_widths",
+    "invalid",
+]
+
+LARGEST_COUNT = 2**31 - 1
+
+Instance = TypeVar("Instance")
+
+
+def invalid(name: str, rule: str, received: object, remedy: str = "") -> InvalidArgumentError:
+    """Word one broken rule."""
+    shown = repr(received)
+    if len(shown) > 80:
+        shown = shown[:77] + "..."
+    return InvalidArgumentError(f"`{name}` must {rule}; got {shown}" + (f"; {remedy}" if remedy else ""))
+
+
+def check_count(name: str, value: Any, *, least: int = 1, most: int = LARGEST_COUNT) -> int:
+    """Accept a whole number in [least, most]; refuse booleans, fractions and NaN."""
+    rule = f"be a whole number of at least {least}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        if isinstance(value, (float, np.floating)) and math.isfinite(value) and value == int(value):
+            value = int(value)
+        else:
+            raise invalid(name, rule, value)
+    if value < least:
+        raise invalid(name, rule, int(value))
+    if value > most:
+        raise invalid(name, f"be at most {most}", int(value))
+    return int(value)
+
+
+def check_widths(name: str, widths: Any) -> npt.NDArray[np.int64]:
+    """Accept a non-empty sequence of layer widths, each a whole number of at least 1."""
+    rule = "be a non-empty sequence of whole numbers of at least 1"
+    if isinstance(widths, (str, bytes)) or not isinstance(widths, (Iterable, np.ndarray)):
+        raise invalid(name, rule, widths, "for depth K and width W give [W] * K")
+    try:
+        array = np.asarray(widths if isinstance(widths, (np.ndarray, Sequence)) else list(widths))
+    except ValueError:
+        raise invalid(name, rule, widths) from None
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf":
+        raise invalid(name, rule, widths)
+    if array.dtype.kind == "f" and (not np.isfinite(array).all() or (array != np.floor(array)).any()):
+        raise invalid(name, rule, widths)
+    wrong = np.flatnonzero((array < 1) | (array > LARGEST_COUNT))
+    if wrong.size:
+        first = int(wrong[0])
+        raise invalid(f"{name}[{first}]", f"be a whole number from 1 to {LARGEST_COUNT}", array[first].item())
+    return array.astype(np.int64)
+
+
+def check_real(
+    name: str,
+    value: Any,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    low_open: bool = False,
+    high_open: bool = False,
+) -> float:
+    """Accept a finite real number in an interval, closed unless said to be open."""
+    left, right = (
+        ("(" if low_open or low == -math.inf else "["),
+        (")" if high_open or high == math.inf else "]"),
+    )
+    if low == 0 and high == math.inf:
+        rule = "be a finite number " + ("above 0" if low_open else "of at least 0")
+    elif (low, high) == (-math.inf, math.inf):
+        rule = "be a finite number"
+    else:
+        rule = f"lie in {left}{low:g}, {high:g}{right}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise invalid(name, rule, value)
+    number = float(value)
+    inside = math.isfinite(number) and low <= number <= high
+    if not inside or (low_open and number == low) or (high_open and number == high):
+        raise invalid(name, rule, value)
+    return number
+
+
+def check_reals(
+    name: str, values: Any, *, low: float = -math.inf, high: float = math.inf, low_open: bool = False
+) -> npt.NDArray[np.float64]:
+    """Accept a number or an array of finite real numbers in an interval, any shape, as float64."""
+    edge = "above" if low_open else "of at least"
+    rule = f"hold finite numbers {edge} {low:g}" if high == math.inf else f"hold numbers in [{low:g}, {high:g}]"
+    if low == -math.inf and high == math.inf:
+        rule = "hold finite numbers"
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise invalid(name, rule, values) from None
+    if array.dtype.kind not in "iuf":
+        raise invalid(name, rule, values)
+    array = array.astype(np.float64)
+    wrong = ~np.isfinite(array) | (array < low) | (array > high) | (low_open & (array == low))
+    if wrong.any():
+        raise invalid(name, rule, array[wrong].flat[0].item())
+    return array
+
+
+def check_instance(name: str, value: Any, kind: type[Instance], what: str, remedy: str = "") -> Instance:
+    """Accept an object of one class, described in words."""
+    if not isinstance(value, kind):
+        raise invalid(name, f"be {what}", value, remedy)
+    return value
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Accept one of a few words."""
+    if not isinstance(value, str) or value not in choices:
+        raise invalid(name, f"be one of {', '.join(choices)}", value)
+    return value
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Accept True or False, nothing that merely looks like them."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise invalid(name, "be True or False", value)
+    return bool(value)
+
+
+def check_points(name: str, points: Any) -> npt.NDArray[np.float64]:
+    """Accept a finite matrix of shape (n_points, dimension), both at least 1, as float64."""
+    rule = "be a numeric array of shape (n_points, dimension)"
+    try:
+        array = np.asarray(points)
+    except ValueError:
+        raise invalid(name, rule, points) from None
+    if array.dtype.kind not in "biuf":
+        raise invalid(name, rule, f"dtype {array.dtype}")
+    if array.ndim != 2 or 0 in array.shape:
+        raise invalid(name, rule, f"shape {array.shape}", "one point in d dimensions has shape (1, d)")
+    array = np.ascontiguousarray(array, dtype=np.float64)
+    broken = np.argwhere(~np.isfinite(array))
+    if broken.size:
+        row, column = broken[0]
+        where = f"{array[row, column]} at point {row}, coordinate {column}"
+        raise invalid(name, "hold finite numbers only", where, "drop or repair those points")
+    return array

@@ -1,0 +1,327 @@
+r"""The variance of one input's signal in networks of finite width: an exact chain, its fluctuations, its escapes.
+
+Model: Gaussian weights and biases, one input. Given the layer's input, its n pre-activations are independent
+N(0, q); hence, exactly at every width,
+
+$$q^{l+1} = \frac{\sigma_w^2}{n} \sum_{i=1}^n \phi\big(\sqrt{q^l}\, z_i\big)^2 + \sigma_b^2,\qquad z_i \text{ iid }
+N(0, 1),$$
+
+a chain of O(n) work a layer, and O(1) when all kinks lie at 0: then the sum is $q\,(s_+^2 \chi^2_K + s_-^2
+\chi^2_{n-K})$ with K binomial. Linearised at q* its fluctuations have variance $\mathrm{step}\,(1 - V'^{2l})/(1 -
+V'^2)$ after l steps with $\mathrm{step} = \sigma_w^4\, \mathrm{Var}\,\phi(\sqrt{q^*} z)^2 / n$: bounded when |V'| <
+1, growing like l when V' = 1.
+
+Leaving q* is an event of positive probability: that q exceeds the next unstable fixed point above q*, or, without one,
+ten times q*.
+
+Source: the chain and its use are derived here; price2024 (arXiv 2402.16184) observed the escapes.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurondeath_theory.foundation.intervals import exact_interval
+from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.validation import check_count, check_instance, check_real
+from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
+from neurondeath_theory.gaussian_limit.moments import fourth_moment, second_moment
+from neurondeath_theory.gaussian_limit.variance import check_activation, check_variances
+from neurondeath_theory.networks.activations import PiecewiseLinear
+
+__all__ = [
+    "Escape",
+    "VarianceChain",
+    "check_design",
+    "escape_probability",
+    "next_variance",
+    "variance_chain",
+    "variance_fluctuation",
+]
+
+Array = npt.NDArray[np.float64]
+
+LARGEST = 1e280  # exploding variances stop here
+BLOCK = 2**20  # deviates drawn at once
+ESCAPE_FACTOR = 10.0  # of q*, where no unstable fixed point marks the edge of its basin
+
+
+@dataclass(frozen=True, kw_only=True)
+class VarianceChain(Result):
+    """Sampled variances q of the layers 1..depth of independent networks.
+
+    Attributes
+    ----------
+    width, depth, n_paths, seed : int
+        What was drawn.
+    paths : float array, shape (n_paths, depth)
+        q of every layer; the first is the given one.
+    """
+
+    width: int
+    depth: int
+    n_paths: int
+    seed: int
+    paths: Array
+
+    @property
+    def mean(self) -> Array:
+        """Mean of q, shape (depth,)."""
+        return np.asarray(self.paths.mean(axis=0))
+
+    @property
+    def mean_error(self) -> Array:
+        """Standard error of the mean, shape (depth,)."""
+        return np.asarray(self.paths.std(axis=0, ddof=1) / math.sqrt(self.n_paths))
+
+    @property
+    def variance(self) -> Array:
+        """Variance of q across networks, shape (depth,)."""
+        return np.asarray(self.paths.var(axis=0, ddof=1))
+
+    @property
+    def variance_error(self) -> Array:
+        """Standard error of `variance`, from the fourth central moment, shape (depth,)."""
+        centred = self.paths - self.mean
+        spread = (centred**4).mean(axis=0) - (centred**2).mean(axis=0) ** 2
+        return np.asarray(np.sqrt(np.maximum(spread, 0.0) / self.n_paths))
+
+    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
+        """Name the columns, one row a layer."""
+        low, middle, high = np.quantile(self.paths, [0.05, 0.5, 0.95], axis=0)
+        return {
+            "depth": np.arange(1, self.depth + 1),
+            "mean": self.mean,
+            "mean_error": self.mean_error,
+            "variance": self.variance,
+            "variance_error": self.variance_error,
+            "quantile_05": low,
+            "median": middle,
+            "quantile_95": high,
+        }
+
+    def __str__(self) -> str:
+        mean, error = format_number(self.mean[-1]), format_number(self.mean_error[-1], 2)
+        return f"mean q at layer {self.depth}: {mean} ± {error} ({self.n_paths} networks of width {self.width})"
+
+
+def variance_chain(
+    activation: PiecewiseLinear,
+    sigma_w2: float,
+    sigma_b2: float,
+    *,
+    width: int,
+    depth: int,
+    initial_q: float = 1.0,
+    n_paths: int = 1000,
+    seed: int = 0,
+) -> VarianceChain:
+    """Draw the exact law of the pre-activation variances of one input through a finite network.
+
+    Parameters
+    ----------
+    activation : PiecewiseLinear
+        The activation.
+    sigma_w2, sigma_b2 : float
+        Weight variance times fan-in, above 0, and bias variance, at least 0.
+    width, depth : int
+        Units of every hidden layer and number of layers.
+    initial_q : float
+        Variance of the first layer's pre-activations given the input, above 0.
+    n_paths : int
+        Independent networks, at least 2.
+    seed : int
+        Seed of the draws, at least 0.
+
+    Returns
+    -------
+    VarianceChain
+        All paths, with means, variances and their standard errors. Exploding variances stop at 1e280.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument leaves its domain.
+
+    Examples
+    --------
+    >>> from neurondeath_theory.networks.activations import relu
+    >>> chain = variance_chain(relu(), 2.0, 0.0, width=10**6, depth=1000, n_paths=100)
+    >>> bool(abs(chain.mean[-1] - 1.0) < 5 * chain.mean_error[-1])
+    True
+    """
+    phi = check_activation(activation)
+    weight, bias = check_variances(sigma_w2, sigma_b2)
+    units, layers = check_count("width", width), check_count("depth", depth)
+    paths, start = check_count("n_paths", n_paths, least=2), check_count("seed", seed, least=0)
+    first = check_real("initial_q", initial_q, low=0.0, low_open=True)
+    rng = np.random.default_rng(start)
+    q = np.empty((layers, paths))
+    q[0] = first
+    for layer in range(1, layers):
+        q[layer] = next_variance(phi, weight, bias, q[layer - 1], units, rng)
+    return VarianceChain(width=units, depth=layers, n_paths=paths, seed=start, paths=np.ascontiguousarray(q.T))
+
+
+def next_variance(
+    activation: PiecewiseLinear, sigma_w2: float, sigma_b2: float, q: Array, width: int, rng: np.random.Generator
+) -> Array:
+    """Draw the next layer's variance for every entry of q."""
+    if all(kink == 0.0 for kink in activation.kinks) and activation.value_at_zero == 0.0:
+        positive = rng.binomial(width, 0.5, size=q.shape)
+        total = activation.slopes[-1] ** 2 * chi_square(positive, rng)
+        if activation.slopes[0] != 0.0:
+            total += activation.slopes[0] ** 2 * chi_square(width - positive, rng)
+        return np.minimum(sigma_w2 * (total / width) * q + sigma_b2, LARGEST)
+    sums = np.zeros_like(q)
+    roots = np.sqrt(q)
+    for start in range(0, width, chunk := max(1, BLOCK // q.size)):
+        z = rng.standard_normal((min(chunk, width - start), q.size))
+        sums += np.square(activation(z * roots)).sum(axis=0)
+    return np.minimum(sigma_w2 * (sums / width) + sigma_b2, LARGEST)
+
+
+def chi_square(degrees: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """Draw chi-squares; 0 for no degree of freedom."""
+    return np.where(degrees > 0, rng.chisquare(np.maximum(degrees, 1)), 0.0)
+
+
+def variance_fluctuation(design: EdgeOfChaos, width: int, depth: int | None = None) -> float:
+    """Give the standard deviation of q about q* at a layer, or in the long run, to first order in 1/width.
+
+    Parameters
+    ----------
+    design : EdgeOfChaos
+        The design.
+    width : int
+        Units of every layer.
+    depth : int, optional
+        The layer, the first having q = q* exactly; the long run when left out.
+
+    Returns
+    -------
+    float
+        sqrt(step (1 - V'^(2(depth - 1))) / (1 - V'^2)); inf in the long run when |V'| >= 1.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument leaves its domain.
+
+    Examples
+    --------
+    >>> from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
+    >>> round(variance_fluctuation(sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7), 300), 4)
+    0.1282
+    >>> variance_fluctuation(sparse_design("shifted-relu", 0.85), 300)
+    inf
+    """
+    check_design(design)
+    units = check_count("width", width)
+    q = design.q
+    moments = float(fourth_moment(design.activation, q)) - float(second_moment(design.activation, q)) ** 2
+    step = design.sigma_w2**2 * moments / units
+    rate = design.v_prime**2
+    if depth is None:
+        return math.sqrt(step / (1.0 - rate)) if rate < 1.0 - 1e-12 else math.inf
+    steps = check_count("depth", depth) - 1
+    if abs(rate - 1.0) <= 1e-12:
+        return math.sqrt(step * steps)
+    growth = steps * math.log(rate) if rate > 0.0 else -math.inf if steps else 0.0
+    return math.sqrt(step * (math.expm1(growth) / (rate - 1.0))) if growth < 700.0 else math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Escape(Result):
+    """Probability that q has left q* by each layer; arrays of shape (depth,).
+
+    Attributes
+    ----------
+    threshold : float
+        The variance beyond which q counts as gone.
+    width, n_paths : int
+        What was drawn.
+    counts : int array
+        Networks with q above the threshold at each layer.
+    low, high : float array
+        Exact 95 % confidence limits.
+    """
+
+    threshold: float
+    width: int
+    n_paths: int
+    counts: npt.NDArray[np.int64]
+    low: Array
+    high: Array
+
+    @property
+    def probability(self) -> Array:
+        """Estimated probability of being beyond the threshold at each layer."""
+        return np.asarray(self.counts / self.n_paths)
+
+    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
+        """Name the columns, one row a layer."""
+        layers = np.arange(1, len(self.counts) + 1)
+        return {"depth": layers, "probability": self.probability, "low": self.low, "high": self.high}
+
+    def __str__(self) -> str:
+        value, low, high = (format_number(x[-1], 3) for x in (self.probability, self.low, self.high))
+        return f"P(q > {format_number(self.threshold)} at layer {len(self.counts)}) = {value} (95 %: {low} to {high})"
+
+
+def escape_probability(design: EdgeOfChaos, width: int, depth: int, *, n_paths: int = 1000, seed: int = 0) -> Escape:
+    """Estimate the probability that q has left the design's q* by each layer.
+
+    Parameters
+    ----------
+    design : EdgeOfChaos
+        The design; the first layer starts at q*.
+    width, depth : int
+        Units of every hidden layer and number of layers.
+    n_paths, seed : int
+        Independent networks, at least 2, and seed of the draws.
+
+    Returns
+    -------
+    Escape
+        Share of networks beyond the next unstable fixed point above q*, or beyond 10 q* without one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument leaves its domain.
+
+    Examples
+    --------
+    >>> from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
+    >>> stable = escape_probability(sparse_design("clipped-shifted-relu", 0.85, v_prime=0.5), 100, 20, n_paths=200)
+    >>> int(stable.counts[-1])
+    0
+    """
+    check_design(design)
+    edge = next((p.q for p in design.fixed_points.points if p.q > design.q and not p.stable), None)
+    threshold = edge if edge is not None else ESCAPE_FACTOR * design.q
+    chain = variance_chain(
+        design.activation,
+        design.sigma_w2,
+        design.sigma_b2,
+        width=width,
+        depth=depth,
+        initial_q=design.q,
+        n_paths=n_paths,
+        seed=seed,
+    )
+    counts = (chain.paths > threshold).sum(axis=0)
+    low, high = exact_interval(counts, chain.n_paths)
+    return Escape(threshold=threshold, width=chain.width, n_paths=chain.n_paths, counts=counts, low=low, high=high)
+
+
+def check_design(design: EdgeOfChaos) -> EdgeOfChaos:
+    """Accept an edge-of-chaos design."""
+    return check_instance(
+        "design", design, EdgeOfChaos, "an edge-of-chaos design", "make one with edge_of_chaos or sparse_design"
+    )

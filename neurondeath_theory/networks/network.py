@@ -1,0 +1,254 @@
+r"""The description of a random rectifier network, shared by theory, simulation and figures.
+
+A network is a law, not a sample: widths $n_1..n_k$, input dimension $n_0$, how layers are joined, the activation
+$\phi$ and the distribution of $(W_l, b_l)$. With $x_0$ the input and $z_l = W_l x_{l-1} + b_l$:
+
+- plain: $x_l = \phi(z_l)$.
+- residual: $x_l = x_{l-1} + \phi(z_l)$; every width equals $n_0$, no embedding comes first.
+- skip: blocks of `block_depth` plain layers, whose outcome is added to the block's input; the last width of each block
+  is $n_0$. Blocks of one layer are the residual network.
+- dense: $x_l = (x_{l-1}, \phi(z_l))$, so layer l reads $n_0 + n_1 + .. + n_{l-1}$ features.
+- batch_norm: $x_l = \phi(\hat z_l)$, each unit's pre-activations shifted and scaled to mean 0 and variance 1 over the
+  input set (shift 0, scale 1, no regularising constant; 0 for a unit that is constant on the set).
+
+Initialisations give weights of variance $\sigma_w^2$ / fan_in: normal ("he", "gaussian"), uniform, or an orthogonal
+matrix (Haar law; orthonormal rows, or columns if there are more units than inputs) times a constant. Biases are normal
+of variance $\sigma_b^2$. "rai" draws rows (w, b) by `neurondeath_theory.networks.rai`, biases included.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurondeath_theory.foundation.validation import (
+    check_choice,
+    check_count,
+    check_instance,
+    check_real,
+    check_widths,
+    invalid,
+)
+from neurondeath_theory.networks.activations import PiecewiseLinear, relu
+from neurondeath_theory.networks.rai import rai_constant
+
+__all__ = ["ARCHITECTURES", "HE_VARIANCE", "INITS", "SIGN_FLIPS", "Network"]
+
+HE_VARIANCE = 2.0  # He et al. 2015: keeps E x^2 through a ReLU layer
+ARCHITECTURES = ("plain", "residual", "skip", "dense", "batch_norm")
+INITS = ("he", "gaussian", "uniform", "orthogonal", "rai")
+SIGN_FLIPS = ("none", "layer", "neuron")
+
+
+@dataclass(frozen=True, init=False)
+class Network:
+    r"""A random rectifier network.
+
+    Parameters
+    ----------
+    widths : sequence of int, shape (k,)
+        Widths of the hidden layers, each at least 1.
+    input_dim : int, optional
+        Input dimension; the first width if not given.
+    architecture : {"plain", "residual", "skip", "dense", "batch_norm"}
+        How layers are joined; see this module's text.
+    activation : PiecewiseLinear
+        The activation, `relu()` by default.
+    init : {"he", "gaussian", "uniform", "orthogonal", "rai"}
+        Law of the weights, of variance 2 / fan_in or `weight_variance` / fan_in.
+    weight_variance : float, optional
+        $\sigma_w^2$, above 0: must be given for "gaussian", may be for "uniform" and "orthogonal" (2 by default).
+    bias_variance : float
+        $\sigma_b^2$, the variance of the Gaussian biases, at least 0; 0 means no biases.
+    sign_flip : {"none", "layer", "neuron"}
+        Correction of signs at initialisation by the input set, for plain ReLU networks (`sign_flip_guarantee`).
+    block_depth : int, optional
+        Layers of a block of the skip architecture, at least 1; the number of layers is a multiple of it.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument leaves its domain or the arguments do not fit together.
+
+    Examples
+    --------
+    >>> network = Network([8, 8, 16], input_dim=64)
+    >>> print(network)
+    plain relu network 64 -> 8x2 -> 16, he init
+    >>> print(Network([4] * 6, architecture="skip", block_depth=3, init="orthogonal"))
+    skip relu network 4 -> 4x6, blocks of 3, orthogonal init
+    """
+
+    widths: tuple[int, ...]
+    input_dim: int
+    architecture: str
+    activation: PiecewiseLinear
+    init: str
+    weight_variance: float
+    bias_variance: float
+    sign_flip: str
+    block_depth: int
+    fan_ins: tuple[int, ...] = field(repr=False, compare=False)
+
+    def __init__(
+        self,
+        widths: Sequence[int] | npt.NDArray[np.integer[Any]],
+        *,
+        input_dim: int | None = None,
+        architecture: str = "plain",
+        activation: PiecewiseLinear | None = None,
+        init: str = "he",
+        weight_variance: float | None = None,
+        bias_variance: float = 0.0,
+        sign_flip: str = "none",
+        block_depth: int | None = None,
+    ) -> None:
+        layers = tuple(check_widths("widths", widths).tolist())
+        dimension = layers[0] if input_dim is None else check_count("input_dim", input_dim)
+        architecture = check_choice("architecture", architecture, ARCHITECTURES)
+        phi = relu()
+        if activation is not None:
+            phi = check_instance("activation", activation, PiecewiseLinear, "a PiecewiseLinear", "such as relu()")
+        init, sigma_w2 = _check_init(init, weight_variance)
+        values = {
+            "widths": layers,
+            "input_dim": dimension,
+            "architecture": architecture,
+            "activation": phi,
+            "init": init,
+            "weight_variance": sigma_w2,
+            "bias_variance": check_real("bias_variance", bias_variance, low=0.0),
+            "sign_flip": check_choice("sign_flip", sign_flip, SIGN_FLIPS),
+            "block_depth": _check_blocks(architecture, layers, block_depth),
+            "fan_ins": (dimension, *layers[:-1]),
+        }
+        if architecture == "skip" and values["block_depth"] == 1:
+            values["architecture"] = "residual"  # one law, one description
+        if architecture == "dense":
+            values["fan_ins"] = tuple(accumulate(layers[:-1], initial=dimension))
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Refuse combinations that mean nothing, with the reason."""
+        if self.architecture in ("residual", "skip"):
+            for layer in range(self.block_depth - 1, self.depth, self.block_depth):
+                if self.widths[layer] != self.input_dim:
+                    rule = f"be {self.input_dim}, the input dimension, since it is added to the stream"
+                    remedy = "pass input_dim equal to the width; a linear embedding in front is not part of the law"
+                    raise invalid(f"widths[{layer}]", rule, self.widths[layer], remedy)
+        if self.init == "rai" and self.bias_variance > 0.0:
+            raise invalid("bias_variance", "be 0 for the rai init, which draws its own biases", self.bias_variance)
+        if self.architecture == "batch_norm":
+            if self.bias_variance > 0.0:
+                rule = "be 0 with batch norm, whose statistics cancel every bias"
+                raise invalid("bias_variance", rule, self.bias_variance)
+            if self.weight_variance != HE_VARIANCE:
+                rule = "be he, uniform or orthogonal at their own variance with batch norm"
+                remedy = "its statistics cancel every scale and bias"
+                raise invalid("init", rule, f"{self.init} of variance {self.weight_variance:g}", remedy)
+        if self.sign_flip != "none":
+            if self.architecture != "plain":
+                rule = (
+                    f"be none for the {self.architecture} architecture: flips are defined, and proved, for plain nets"
+                )
+                raise invalid("sign_flip", rule, self.sign_flip)
+            if self.activation != relu():
+                rule = "be none unless the activation is relu: only there one of two signs is active at every point"
+                raise invalid("sign_flip", rule, self.sign_flip)
+
+    @property
+    def depth(self) -> int:
+        """Number of hidden layers k."""
+        return len(self.widths)
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether the layers have random biases."""
+        return self.bias_variance > 0.0 or self.init == "rai"
+
+    def description(self) -> dict[str, Any]:
+        """Describe the law in plain data; whatever has its default value is left out, so new options change nothing.
+
+        Widths are run-length encoded as [width, layers] pairs.
+        """
+        plain: dict[str, Any] = {
+            "widths": [[width, len(list(run))] for width, run in groupby(self.widths)],
+            "input_dim": self.input_dim,
+        }
+        if self.architecture != "plain":
+            plain["architecture"] = self.architecture
+        if self.block_depth != 1:
+            plain["block_depth"] = self.block_depth
+        if self.activation != relu():
+            plain["activation"] = _plain_numbers(self.activation)
+        if self.init != "he":
+            plain["init"] = self.init
+            if self.init != "rai" and self.weight_variance != HE_VARIANCE:
+                plain["weight_variance"] = self.weight_variance
+        if self.has_bias and self.init != "rai":
+            plain["bias_variance"] = self.bias_variance
+        if self.sign_flip != "none":
+            plain["sign_flip"] = self.sign_flip
+        return plain
+
+    @classmethod
+    def from_description(cls, plain: dict[str, Any]) -> "Network":
+        """Rebuild a network from its description."""
+        rest = {name: value for name, value in plain.items() if name != "widths"}
+        if "activation" in rest:
+            rest["activation"] = PiecewiseLinear(**rest["activation"])
+        return cls([width for width, count in plain["widths"] for _ in range(count)], **rest)
+
+    def __str__(self) -> str:
+        runs = [f"{width}x{count}" if count > 1 else f"{width}" for width, count in self.description()["widths"]]
+        blocks = f", blocks of {self.block_depth}" if self.block_depth > 1 else ""
+        own = self.init in ("he", "rai") or self.weight_variance == HE_VARIANCE
+        law = f"{self.init} init" + ("" if own else f" (sw2 {self.weight_variance:g})")
+        biases = f", bias variance {self.bias_variance:g}" if self.bias_variance > 0.0 else ""
+        flip = "" if self.sign_flip == "none" else f", {self.sign_flip} sign flip"
+        shape = f"{self.input_dim} -> {' -> '.join(runs)}"
+        return f"{self.architecture} {self.activation} network {shape}{blocks}, {law}{biases}{flip}"
+
+
+def _check_init(init: str, weight_variance: float | None) -> tuple[str, float]:
+    """Give the name of the init and sigma_w^2; for rai the variance of its normal entries, times fan_in."""
+    init = check_choice("init", init, INITS)
+    if init in ("he", "rai") and weight_variance is not None:
+        raise invalid("weight_variance", f"be left out of the {init} init", weight_variance, 'use init="gaussian"')
+    if init == "gaussian" and weight_variance is None:
+        raise invalid("weight_variance", "be given for the gaussian init", None, "pass weight_variance=2.0")
+    if init == "rai":
+        return init, rai_constant() ** 2
+    if weight_variance is None:
+        return init, HE_VARIANCE
+    sigma_w2 = check_real("weight_variance", weight_variance, low=0.0, low_open=True)
+    return ("he" if init == "gaussian" and sigma_w2 == HE_VARIANCE else init), sigma_w2  # one law, one description
+
+
+def _check_blocks(architecture: str, widths: tuple[int, ...], block_depth: int | None) -> int:
+    """Give the number of layers of a block, 1 where there are no blocks."""
+    if architecture != "skip":
+        if block_depth is not None and check_count("block_depth", block_depth) != 1:
+            raise invalid("block_depth", f"be left out of the {architecture} architecture", block_depth, "skip has it")
+        return 1
+    if block_depth is None:
+        raise invalid("block_depth", "be given for the skip architecture", None, "pass block_depth=2")
+    layers = check_count("block_depth", block_depth)
+    if len(widths) % layers:
+        raise invalid("block_depth", f"divide the number of layers, {len(widths)}", layers)
+    return layers
+
+
+def _plain_numbers(phi: PiecewiseLinear) -> dict[str, Any]:
+    """Give the numbers of an activation with one zero, not two, so that equal activations have equal hashes."""
+    numbers = phi.description()
+    return {
+        "kinks": [kink + 0.0 for kink in numbers["kinks"]],
+        "slopes": [slope + 0.0 for slope in numbers["slopes"]],
+        "value_at_zero": numbers["value_at_zero"] + 0.0,
+    }

@@ -1,0 +1,1 @@
+"""Will a ReLU network live: bounds, exact values, safe sizes."""

@@ -1,0 +1,56 @@
+"""The public names for PyTorch, each once; `__init__` imports a name from here when it is asked for."""
+
+# networks
+# auditing
+from neurondeath_torch.auditing.audit import Audit as Audit
+from neurondeath_torch.auditing.audit import audit as audit
+from neurondeath_torch.auditing.audited_layers import AuditedLayer as AuditedLayer
+
+# initialising
+from neurondeath_torch.initialising.initialisation import Initialisation as Initialisation
+from neurondeath_torch.initialising.initialisation import edge_of_chaos_ as edge_of_chaos_
+from neurondeath_torch.initialising.initialisation import he_ as he_
+from neurondeath_torch.initialising.initialisation import rai_ as rai_
+from neurondeath_torch.initialising.sign_flipping import SignFlip as SignFlip
+from neurondeath_torch.initialising.sign_flipping import sign_flip_ as sign_flip_
+
+# methods
+from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning as ActivateWhilePruning
+from neurondeath_torch.methods.demon_pruning import DemonPruning as DemonPruning
+from neurondeath_torch.methods.magnitude_pruning import GlobalPruning as GlobalPruning
+from neurondeath_torch.methods.masks import WeightMasks as WeightMasks
+from neurondeath_torch.methods.penalty_schedules import Constant as Constant
+from neurondeath_torch.methods.penalty_schedules import OneCycle as OneCycle
+from neurondeath_torch.methods.redo import ReDo as ReDo
+from neurondeath_torch.methods.structured_pruning import StructuredPruning as StructuredPruning
+from neurondeath_torch.methods.synaptic_stripping import SynapticStripping as SynapticStripping
+from neurondeath_torch.methods.training_method import MethodReport as MethodReport
+from neurondeath_torch.methods.training_method import NoMethod as NoMethod
+from neurondeath_torch.methods.training_method import TrainingMethod as TrainingMethod
+from neurondeath_torch.networks.activations import ClippedShiftedReLU as ClippedShiftedReLU
+from neurondeath_torch.networks.activations import ClippedSoftThreshold as ClippedSoftThreshold
+from neurondeath_torch.networks.activations import ShiftedReLU as ShiftedReLU
+from neurondeath_torch.networks.activations import SoftThreshold as SoftThreshold
+from neurondeath_torch.networks.activations import from_theory as from_theory
+from neurondeath_torch.networks.activations import to_theory as to_theory
+
+# surgery
+from neurondeath_torch.surgery.removal import Removal as Removal
+from neurondeath_torch.surgery.removal import remove_dead_units as remove_dead_units
+from neurondeath_torch.surgery.removal import remove_units as remove_units
+from neurondeath_torch.surgery.resetting import Reset as Reset
+from neurondeath_torch.surgery.resetting import reset_units as reset_units
+from neurondeath_torch.surgery.shrunk_models import load_shrunk as load_shrunk
+
+# training
+from neurondeath_torch.training.configuration import Experiment as Experiment
+from neurondeath_torch.training.configuration import read_experiments as read_experiments
+from neurondeath_torch.training.loop import TrainingRun as TrainingRun
+from neurondeath_torch.training.loop import train as train
+from neurondeath_torch.training.many_networks import train_many as train_many
+
+# watching
+from neurondeath_torch.watching.dead_unit_report import DeadUnitReport as DeadUnitReport
+from neurondeath_torch.watching.dead_unit_report import UnitActivity as UnitActivity
+from neurondeath_torch.watching.definitions import Overlap as Overlap
+from neurondeath_torch.watching.monitor import DeadUnitMonitor as DeadUnitMonitor

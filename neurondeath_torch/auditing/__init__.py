@@ -1,0 +1,1 @@
+"""The audit of a model on data: what was measured, what the theory expects, the verdict."""

@@ -1,0 +1,234 @@
+"""A network's health in one call: what was measured layer by layer, beside what the theory predicts, and what to do.
+
+The data run through the model; per activation the audit reports dead units, sparsity, the mean square q of the
+pre-activations, their mean correlation between points, and the share of points alive so far. Beside them stand the
+values for random weights of the scale that the layer's weights have (`recorder`). Where the theory does not
+reach - a normalisation, a sum of branches or attention between the weights and the activation, an activation that is
+not piecewise linear - there is no prediction, but the reason.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from neurondeath_theory.foundation.results import Result
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_real
+from neurondeath_torch.auditing.audited_layers import AuditedLayer
+from neurondeath_torch.auditing.recorder import AuditRecorder, SiteRecord
+from neurondeath_torch.auditing.verdict import judge
+from neurondeath_torch.networks.data_passes import call, device_of, evaluating
+from neurondeath_torch.networks.forward_tracing import Listener
+from neurondeath_torch.networks.input_data import input_batches, on_device
+from neurondeath_torch.networks.tensor_flow import INPUT
+from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity
+from neurondeath_torch.watching.monitor import DeadUnitMonitor
+
+__all__ = ["Audit", "audit"]
+
+CHUNK = 256  # points of a single tensor that pass at once
+MODES = ("eval", "train")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Audit(Result):
+    """An audit: layers in the order of execution, a verdict, and what to call.
+
+    Attributes
+    ----------
+    layers : tuple of AuditedLayer
+        Measurement beside theory.
+    n_points, n_batches, n_probe : int
+        Points and batches that ran through the model, and points of the first batch that predictions and correlations
+        are made of.
+    mode : str
+        "eval" or "train".
+    verdict : tuple of str
+        Sentences, most urgent first.
+    remedies : tuple of str
+        Calls that remedy it.
+    report : DeadUnitReport
+        Dead units by every definition.
+    """
+
+    layers: tuple[AuditedLayer, ...]
+    n_points: int
+    n_batches: int
+    n_probe: int
+    mode: str
+    verdict: tuple[str, ...]
+    remedies: tuple[str, ...]
+    report: DeadUnitReport
+
+    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
+        """Name the columns, one row an activation."""
+        names = [name for name in AuditedLayer.__dataclass_fields__ if name not in ("form", "bounds_only")]
+        return {name: [getattr(layer, name) for layer in self.layers] for name in names}
+
+    def __str__(self) -> str:
+        return " ".join(self.verdict)
+
+
+def audit(
+    model: nn.Module,
+    data: Any,
+    *,
+    max_batches: int | None = None,
+    n_probe: int = 64,
+    mode: str = "eval",
+    threshold: float = 0.0,
+    watch: Sequence[str | type[nn.Module]] = (),
+) -> Audit:
+    """Run data through a model and say which of its units live, what the theory expects, and what to do.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The model; it is left as it was.
+    data : Tensor, or iterable of batches
+        Inputs, one point a row; or a loader whose batches are tensors, (inputs, targets), or mappings that are passed
+        to the model by keyword, labels left out.
+    max_batches : int, optional
+        Batches to stop after, at least 1.
+    n_probe : int
+        Points of the first batch, from 2 on, that predictions and correlations are made of.
+    mode : {"eval", "train"}
+        Mode the model runs in: "eval", where batch norms use their running statistics, or "train", where they use the
+        batch's. Neither changes the model: buffers and the random state are put back.
+    threshold : float
+        Size above which an activation counts as active.
+    watch : sequence of str or type
+        Further modules whose outputs are activations, as in `DeadUnitMonitor`.
+
+    Returns
+    -------
+    Audit
+        Layers, verdict, remedies.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model cannot be watched, there are no data, or numbers are not finite.
+    NeuronDeathError
+        If the model calls no activation that can be zero.
+
+    Notes
+    -----
+    Predictions hold for independent centred weights of the layer's own scale: at initialisation they are what to
+    expect, after training they show how far the weights have moved. Sources: price2024 (arXiv 2402.16184) for the maps,
+    rister2020 (arXiv 2007.06192) for the survival of points.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> _ = model.load_state_dict({
+    ...     "0.weight": torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]), "0.bias": torch.zeros(3),
+    ...     "2.weight": torch.ones(1, 3), "2.bias": torch.zeros(1)})
+    >>> result = audit(model, torch.ones(5, 2))
+    >>> result.verdict[0]
+    '1 of 3 units are dead in living layers (1 of 3 in `1`): they are never active and learn nothing.'
+    """
+    limit = None if max_batches is None else check_count("max_batches", max_batches)
+    check_choice("mode", mode, MODES)
+    level = check_real("threshold", threshold, low=0.0)
+    recorder = AuditRecorder(check_count("n_probe", n_probe, least=2), level)
+    monitor = _AuditMonitor(model, recorder, threshold, watch)
+    if isinstance(data, torch.Tensor) and data.ndim > 1:
+        data = torch.split(data, CHUNK)
+    passes, device = 0, device_of(model)
+    with monitor, _unchanged(model, mode), torch.no_grad():
+        for inputs in input_batches(data, once=True):
+            if limit is not None and passes == limit:
+                break
+            call(model, on_device(inputs, device))
+            passes += 1
+    report = monitor.report()
+    layers = _layers(report, recorder)
+    n_points = max(record.n_points for record in recorder.sites.values())
+    biased = any(layer.sigma_b2 for layer in layers)
+    verdict, remedies = judge(layers, n_points, biased)
+    return Audit(
+        layers=layers,
+        n_points=n_points,
+        n_batches=passes,
+        n_probe=recorder.n_probe,
+        mode=mode,
+        verdict=verdict,
+        remedies=remedies,
+        report=report,
+    )
+
+
+class _AuditMonitor(DeadUnitMonitor):
+    """A monitor that tells the audit's recorder, too."""
+
+    def __init__(
+        self, model: nn.Module, recorder: AuditRecorder, threshold: float, watch: Sequence[str | type[nn.Module]]
+    ) -> None:
+        super().__init__(model, threshold=threshold, watch=watch)
+        self._recorder = recorder
+
+    def _listeners(self) -> Sequence[Listener]:
+        return (self._recorder,)
+
+
+def _layers(report: DeadUnitReport, recorder: AuditRecorder) -> tuple[AuditedLayer, ...]:
+    expected: dict[str, float | None] = {INPUT: 1.0}
+    layers = []
+    for activity in report.activities:
+        record = recorder.sites[activity.name]
+        death = None if record.prediction is None else record.prediction.death
+        before = expected.get(next(iter(record.origins))) if len(record.origins) == 1 else None
+        expected[activity.name] = None if death is None or before is None else before * (1.0 - death)
+        layers.append(_layer(activity, record, expected[activity.name]))
+    return tuple(layers)
+
+
+def _layer(activity: UnitActivity, record: SiteRecord, expected: float | None) -> AuditedLayer:
+    prediction, scale = record.prediction, record.scale
+    return AuditedLayer(
+        activation=activity.name,
+        layer=activity.layer,
+        units=activity.n_units,
+        dead=int(activity.dead.sum()),
+        sparsity=activity.sparsity,
+        predicted_sparsity=None if prediction is None else prediction.sparsity,
+        q=record.square_sum / record.n_numbers,
+        predicted_q=None if prediction is None else prediction.q,
+        correlation=record.correlation,
+        predicted_correlation=None if prediction is None else prediction.correlation,
+        living_ratio=None if record.regrouped else record.n_alive / record.n_points,
+        expected_living_ratio=expected,
+        death_probability=None if prediction is None else prediction.death,
+        sigma_w2=None if scale is None else scale.sigma_w2,
+        sigma_b2=None if scale is None else scale.sigma_b2,
+        off_centre=None if scale is None else scale.off_centre,
+        basis="" if prediction is None else prediction.basis,
+        bounds_only=activity.n_positions > activity.n_samples,
+        form=record.form,
+        reason=record.reason,
+    )
+
+
+@contextmanager
+def _unchanged(model: nn.Module, mode: str) -> Iterator[None]:
+    """Run in a mode and leave modes, buffers and random states as they were."""
+    with evaluating(model):
+        if mode == "eval":
+            yield
+            return
+        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
+        model.train()
+        try:
+            with torch.random.fork_rng(devices=sorted(device.index or 0 for device in devices)):
+                yield
+        finally:
+            with torch.no_grad():
+                for name, buffer in model.named_buffers():
+                    if name in buffers:
+                        buffer.copy_(buffers[name])

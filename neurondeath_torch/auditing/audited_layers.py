@@ -1,0 +1,68 @@
+"""One activation of an audit: what was measured beside what the theory predicts."""
+
+from dataclasses import dataclass
+
+from neurondeath_theory.networks.activations import PiecewiseLinear
+
+__all__ = ["AuditedLayer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditedLayer:
+    """One activation of an audit; predictions are None where there are none, and `reason` says why.
+
+    Attributes
+    ----------
+    activation : str
+        The activation, as in `DeadUnitReport`.
+    layer : str or None
+        Weight layer that feeds it.
+    units, dead : int
+        Units, and units never active on the data.
+    sparsity, predicted_sparsity : float, float or None
+        Share of zeros.
+    q, predicted_q : float, float or None
+        Mean square of the pre-activations.
+    correlation, predicted_correlation : float or None
+        Mean over pairs of points of the probe of the correlation (cosine) of their pre-activations.
+    living_ratio : float or None
+        Share of points alive through this activation; None where samples are regrouped on the way.
+    expected_living_ratio : float or None
+        Its mean over random weights, given what each layer reads; a lower bound where `bounds_only`.
+    death_probability : float or None
+        Probability that random weights leave a point that arrives alive without any active unit; an upper bound where
+        `bounds_only`, as positions of a feature map are not independent.
+    sigma_w2, sigma_b2 : float or None
+        Fan-in times the mean square of the layer's weights, and the mean square of its biases.
+    off_centre : float or None
+        Distance of the mean weight from 0, in standard errors.
+    basis : str
+        What the predictions start from: the data, the previous layer's prediction, or the layer's measured inputs.
+    bounds_only : bool
+        The activation sees several positions a point.
+    form : PiecewiseLinear or None
+        The activation in the theory.
+    reason : str
+        Why there is no prediction.
+    """
+
+    activation: str
+    layer: str | None
+    units: int
+    dead: int
+    sparsity: float
+    predicted_sparsity: float | None
+    q: float
+    predicted_q: float | None
+    correlation: float | None
+    predicted_correlation: float | None
+    living_ratio: float | None
+    expected_living_ratio: float | None
+    death_probability: float | None
+    sigma_w2: float | None
+    sigma_b2: float | None
+    off_centre: float | None
+    basis: str
+    bounds_only: bool
+    form: PiecewiseLinear | None
+    reason: str

@@ -1,0 +1,203 @@
+"""From the numbers of an audit to sentences and the calls that remedy what they say."""
+
+import math
+from collections.abc import Sequence
+
+from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.results import format_number
+from neurondeath_theory.gaussian_limit.edge_of_chaos import KINDS, edge_of_chaos
+from neurondeath_theory.gaussian_limit.variance import chi1
+from neurondeath_theory.networks.activations import relu
+from neurondeath_theory.networks.network_bounds import silences_half_the_line
+from neurondeath_theory.survival.bounds import survival_bounds
+from neurondeath_theory.survival.safe_sizes import min_width
+from neurondeath_torch.auditing.audited_layers import AuditedLayer
+
+__all__ = ["judge"]
+
+DRIFT = 10.0  # factor by which q may change over the layers
+COLLAPSED = 0.99  # mean correlation at which points can hardly be told apart
+SPREAD = 0.9  # mean correlation below which they could, at the start
+OFF_CENTRE = 6.0  # standard errors that chance does not explain
+SPARSITY_GAP = 0.05  # difference of sparsities, beyond what is chance, that is worth a sentence
+CRITICAL = 0.1  # distance of chi_1 from 1 that is worth another initialisation
+SURVIVAL = 0.99  # goal of the width that is recommended
+LISTED = 4  # names that a sentence lists
+
+
+def judge(layers: Sequence[AuditedLayer], n_points: int, biased: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the verdict's sentences and the remedies, most urgent first."""
+    sentences: list[str] = []
+    remedies: list[str] = []
+    for found, remedy in (
+        _dead_layers(layers),
+        _lost_points(layers, n_points),
+        _dead_units(layers),
+        _drift(layers),
+        _collapse(layers),
+        _off_theory(layers),
+    ):
+        if found:
+            sentences.append(found)
+            remedies += [call for call in remedy if call not in remedies]
+    chances = _chances(layers, biased)
+    if not sentences:
+        sentences.append(f"Nothing is wrong: no unit is dead and all {n_points} points pass every layer.")
+    return (*sentences, *([chances] if chances else [])), tuple(remedies)
+
+
+def _dead_layers(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
+    dead = [layer for layer in layers if layer.dead == layer.units]
+    if not dead:
+        return "", []
+    first = dead[0]
+    more = f", and so {'is' if len(dead) == 2 else 'are'} {len(dead) - 1} more" if len(dead) > 1 else ""
+    return (
+        f"Activation `{first.activation}` is dead: none of its {first.units} units is active on any point{more}; what "
+        "it feeds sees constants, and no gradient passes back through it.",
+        _keep_alive(layers),
+    )
+
+
+def _lost_points(layers: Sequence[AuditedLayer], n_points: int) -> tuple[str, list[str]]:
+    known = [layer for layer in layers if layer.living_ratio is not None]
+    if not known:
+        return "", []
+    last = known[-1]
+    if last.living_ratio is None or last.living_ratio >= 1.0:
+        return "", []
+    lost = n_points - round(last.living_ratio * n_points)
+    first = next(layer for layer in known if layer.living_ratio is not None and layer.living_ratio < 1.0)
+    start = f", first at `{first.activation}`" if first is not last else ""
+    expected = ""
+    if last.expected_living_ratio is not None:
+        bound = "at least " if last.bounds_only else ""
+        expected = f"; random weights keep {bound}{_percent(last.expected_living_ratio)} on average"
+    return (
+        f"{lost} of {n_points} points are lost by `{last.activation}`{start}: some layer has no active unit on "
+        f"them{expected}.",
+        _keep_alive(layers),
+    )
+
+
+def _dead_units(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
+    dying = [layer for layer in layers if 0 < layer.dead < layer.units]
+    if not dying:
+        return "", []
+    total, units = sum(layer.dead for layer in dying), sum(layer.units for layer in layers)
+    worst = sorted(dying, key=lambda layer: -layer.dead / layer.units)[:LISTED]
+    named = ", ".join(f"{layer.dead} of {layer.units} in `{layer.activation}`" for layer in worst)
+    return (
+        f"{total} of {units} units are dead in living layers ({named}{', ...' if len(dying) > LISTED else ''}): they "
+        "are never active and learn nothing.",
+        ["remove_dead_units(model, loader)", "reset_units(model, result.report.dead_units(by='layer'), data=loader)"],
+    )
+
+
+def _drift(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
+    sizes = [layer for layer in layers if layer.q > 0.0 and layer.dead < layer.units]
+    if len(sizes) < 2:
+        return "", []
+    first, last = sizes[0], sizes[-1]
+    factor = last.q / first.q
+    if 1.0 / DRIFT <= factor <= DRIFT:
+        return "", []
+    way = "grows" if factor > 1.0 else "shrinks"
+    return (
+        f"q, the mean square of the pre-activations, {way} from {format_number(first.q, 3)} "
+        f"at `{first.activation}` to {format_number(last.q, 3)} at `{last.activation}`: signals lose their size.",
+        _critical(layers) if _off_critical(layers) else ["wider layers  # their scale is right: q drifts by chance"],
+    )
+
+
+def _collapse(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
+    known = [(layer.activation, layer.correlation) for layer in layers if layer.correlation is not None]
+    if len(known) < 2 or known[0][1] >= SPREAD or known[-1][1] <= COLLAPSED:
+        return "", []
+    (start, first), (end, last) = known[0], known[-1]
+    return (
+        f"Points become alike: the mean correlation of pre-activations rises from {format_number(first, 3)} at "
+        f"`{start}` to {format_number(last, 5)} at `{end}`.",
+        [
+            *(_critical(layers) if _off_critical(layers) else []),
+            "residual connections or fewer layers  # correlations tend to 1 with depth",
+        ],
+    )
+
+
+def _off_theory(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
+    moved = [layer for layer in layers if layer.off_centre is not None and layer.off_centre > OFF_CENTRE]
+    apart = [layer for layer in layers if layer.dead < layer.units and _gap(layer) > SPARSITY_GAP]
+    parts = []
+    if moved:
+        parts.append(f"the weights of {len(moved)} of {len(layers)} layers are not centred at 0, as random ones are")
+    if apart:
+        worst = max(apart, key=_gap)
+        parts.append(
+            f"`{worst.activation}` is {_percent(worst.sparsity)} sparse where random weights of its scale would give "
+            f"{_percent(worst.predicted_sparsity or 0.0)}"
+        )
+    if not parts:
+        return "", []
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}: predictions are those of random weights, not of these.", []
+
+
+def _gap(layer: AuditedLayer) -> float:
+    """Give the distance of the sparsity from its prediction, less what a layer of that width shows by chance."""
+    s = layer.predicted_sparsity
+    return 0.0 if s is None else abs(s - layer.sparsity) - OFF_CENTRE * math.sqrt(s * (1.0 - s) / layer.units)
+
+
+def _chances(layers: Sequence[AuditedLayer], biased: bool) -> str:
+    """Say how likely a fresh network of these widths is alive, where that is known."""
+    plain = all(layer.form == relu() and layer.basis in ("data", "previous layer") for layer in layers)
+    if not plain or any(layer.bounds_only for layer in layers):
+        return ""
+    bounds = survival_bounds([layer.units for layer in layers], bias=biased)
+    low, high = bounds.lower[-1], bounds.upper[-1]
+    rarity = float(bounds.log10_death_at_most[-1])
+    if rarity < -4.0:
+        return f"A freshly drawn network of these widths is dead with probability at most 1e{math.ceil(rarity)}."
+    return (
+        f"A freshly drawn network of these widths is alive on data with probability between {format_number(low, 4)} "
+        f"and {format_number(high, 4)}."
+    )
+
+
+def _critical(layers: Sequence[AuditedLayer]) -> list[str]:
+    forms = {layer.form for layer in layers}
+    form = forms.pop() if len(forms) == 1 else None
+    if form is None or form.family not in KINDS:
+        return ["edge_of_chaos_(model, design)  # once all layers have the design's activation"]
+    if form == relu():
+        return ["he_(model)"]
+    try:
+        edge_of_chaos(form, 1.0)
+    except NeuronDeathError:
+        return ["edge_of_chaos_(model, design)  # this activation has no design at q = 1; see sparse_design"]
+    return [f"edge_of_chaos_(model, {form}, q=1.0)"]
+
+
+def _off_critical(layers: Sequence[AuditedLayer]) -> bool:
+    """Whether chi_1, on average over the layers that have one, is not near 1."""
+    known = [
+        float(chi1(layer.form, layer.q, layer.sigma_w2))
+        for layer in layers
+        if layer.form is not None and layer.sigma_w2 is not None and layer.q > 0.0
+    ]
+    return bool(known) and abs(sum(known) / len(known) - 1.0) > CRITICAL
+
+
+def _keep_alive(layers: Sequence[AuditedLayer]) -> list[str]:
+    if not all(layer.form is not None and silences_half_the_line(layer.form) for layer in layers):
+        return ["wider layers or less sparsity  # safe_width(design, depth) says how wide"]
+    flip = "sign_flip_(model, loader)  # before training"
+    needed = min_width(len(layers), SURVIVAL)
+    if all(layer.units >= needed for layer in layers):
+        return [flip]
+    return [flip, f"layers of at least {needed} units  # min_width({len(layers)}, {SURVIVAL:g})"]
+
+
+def _percent(share: float) -> str:
+    return f"{format_number(100.0 * share, 3)} %"

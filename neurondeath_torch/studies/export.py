@@ -1,0 +1,94 @@
+"""From a store of training runs to the table of a study: a row an epoch, with the settings in which its runs differ."""
+
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from neurondeath_theory.foundation.version import __version__
+from neurondeath_torch.training.configuration import read_experiment, varying_settings
+from neurondeath_torch.training.run_store import StoredRun
+
+__all__ = ["provenance", "study_rows"]
+
+LEFT_OUT = ("epoch", "learning_rate")  # of the measurements: the first stands in front, the second hangs on the step
+
+
+def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, Any]]:
+    """List the epochs of runs as the rows of a table.
+
+    Parameters
+    ----------
+    runs : sequence of StoredRun
+        Finished runs of one study.
+    every : int
+        Keep every so many epochs, and the last.
+
+    Returns
+    -------
+    list of dict
+        `experiment`, the settings in which the runs differ under their dotted keys, `seed`, `epoch` (0: before
+        training), every measurement that is a single number, and `dead_share`, dead units among all.
+
+    Examples
+    --------
+    >>> run = StoredRun(experiment_id="a", seed=0, name="", description={"epochs": 1}, provenance={}, epochs=[])
+    >>> run.epochs.append({"epoch": 0, "units": 12, "dead_units": 3, "test_loss": 2.3})
+    >>> study_rows([run])
+    [{'experiment': 'a', 'seed': 0, 'epoch': 0, 'units': 12, 'dead_units': 3, 'test_loss': 2.3, 'dead_share': 0.25}]
+    """
+    settings = [read_experiment(run.description).settings() for run in runs]
+    varying = varying_settings(settings)
+    rows = []
+    for run, chosen in zip(runs, settings, strict=True):
+        head = {"experiment": run.experiment_id, **{key: _cell(chosen.get(key)) for key in varying}, "seed": run.seed}
+        for measured in run.epochs:
+            if measured["epoch"] % every and measured is not run.epochs[-1]:
+                continue
+            numbers = {
+                name: value
+                for name, value in measured.items()
+                if not isinstance(value, (list, dict)) and name not in LEFT_OUT
+            }
+            if measured.get("units"):
+                numbers["dead_share"] = measured["dead_units"] / measured["units"]
+            rows.append({**head, "epoch": measured["epoch"], **numbers})
+    kept = {name for row in rows for name, value in row.items() if value is not None}
+    return [{name: value for name, value in row.items() if name in kept} for row in rows]
+
+
+def provenance(runs: Sequence[StoredRun] = (), **more: Any) -> dict[str, Any]:
+    """Say what a table was made with: versions, device, threads, seconds of training, and the date it is written.
+
+    Parameters
+    ----------
+    runs : sequence of StoredRun
+        Whose devices, threads and seconds are told; none for what was made in this process.
+    **more
+        Further entries, as sizes; they replace those of the same name.
+    """
+    made = [run.provenance for run in runs] or [
+        {"torch": torch.__version__, "device": "cpu", "threads": torch.get_num_threads()}
+    ]
+    seconds = sum(float(epoch.get("train_seconds") or 0.0) for run in runs for epoch in run.epochs)
+    return {
+        "neurondeath": __version__,
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        **{name: _one_or_all([each.get(name) for each in made]) for name in ("torch", "device", "threads")},
+        "seconds": round(seconds, 1),
+        "date": datetime.now(UTC).date().isoformat(),
+        **more,
+    }
+
+
+def _one_or_all(values: Sequence[Any]) -> Any:
+    distinct = list(dict.fromkeys(values))
+    return distinct[0] if len(distinct) == 1 else distinct
+
+
+def _cell(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,149 @@
+"""Run a study anew, at the size it ships with or a reduced one, and write its table.
+
+The reduced sizes (`QUICK`) take a minute or a few a study: fewer images, epochs, seeds or networks. They show that a
+study runs and which way it points, not what it says at its own size.
+"""
+
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from neurondeath_theory.foundation.validation import check_choice
+from neurondeath_torch.studies.absolute_value import collapse_rows
+from neurondeath_torch.studies.export import provenance, study_rows
+from neurondeath_torch.studies.noise import noise_rows
+from neurondeath_torch.studies.removal_speed import removal_rows
+from neurondeath_torch.studies.tables import STUDIES, study_configuration, write_study
+from neurondeath_torch.training.campaign import Report, run_campaign
+from neurondeath_torch.training.configuration import Experiment, read_experiments
+from neurondeath_torch.training.run_store import RunStore
+
+__all__ = ["MADE_HERE", "QUICK", "planned_runs", "run_study"]
+
+FEW_IMAGES = {"data.n_train": 1000, "data.n_test": 500}
+DEEP = {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500}
+# study: what its reduced size changes in its configuration, or in the arguments of its function
+QUICK: dict[str, dict[str, Any]] = {
+    "absolute_value": {"n_networks": 100, "steps": 1000},
+    "noise_only": {"steps": 500, "seeds": (0, 1, 2)},
+    "removal_speed": {"epochs": 6, "seeds": (0, 1, 2), "repeats": 10},
+    "dead_units": {"epochs": 10, "seeds": [0, 1, 2]},
+    "sparse_training": DEEP,
+    "sparse_designs": DEEP,
+    "sparse_seeds": DEEP,
+    "sparse_grid": DEEP,
+    "sparse_long": DEEP,
+    "sparse_convolutions": DEEP,
+    "larger_variance": DEEP,
+    "stripping": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "stripping_transformer": {"epochs": 4, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "demon_pruning": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "demon_noise": {"epochs": 20, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "activation": {"epochs": 12, "seeds": [0, 1, 2], **FEW_IMAGES},
+}
+# epochs between the rows of a table that would be large with all of them
+EVERY = {"dead_units": 10, "demon_noise": 5, "demon_pruning": 5}
+Rows = list[dict[str, Any]]
+MADE_HERE: dict[str, Callable[..., Rows]] = {  # studies that are no grid of trainings
+    "absolute_value": collapse_rows,
+    "noise_only": noise_rows,
+    "removal_speed": removal_rows,
+}
+
+
+def run_study(
+    name: str,
+    *,
+    store: Path,
+    folder: Path,
+    quick: bool = False,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    jobs: int = 1,
+    stop_signal: Callable[[], int | None] = lambda: None,
+    epoch_done: Report = lambda experiment, seed, measured: None,
+    run_done: Report = lambda experiment, seed, measured: None,
+) -> Path:
+    """Run a study and write its table.
+
+    Parameters
+    ----------
+    name : str
+        One of `STUDIES`.
+    store : path
+        Store of its runs; what is there is not trained again. The studies of `MADE_HERE` begin anew every time.
+    folder : path
+        Where the table NAME.csv goes.
+    quick : bool
+        Run it at its reduced size.
+    data_dir, device, jobs, stop_signal, epoch_done, run_done
+        As in `run_campaign`.
+
+    Returns
+    -------
+    Path
+        The table.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such study, or its data are not there.
+    Interrupted
+        If a signal came; finished epochs are kept in the store.
+    """
+    check_choice("study", name, tuple(STUDIES))
+    size: dict[str, Any] = {"study": name, "quick": quick}
+    if name in MADE_HERE:
+        changes, started = QUICK[name] if quick else {}, time.perf_counter()
+        rows = MADE_HERE[name](**changes)
+        made = provenance(seconds=round(time.perf_counter() - started, 1), **size, changes=changes)
+        return write_study(name, rows, made, folder)
+    document, experiments, seeds = planned_runs(name, quick=quick)
+    run_campaign(
+        experiments,
+        seeds,
+        store,
+        checkpoints=store.with_name(f"{store.name}.checkpoints"),
+        data_dir=data_dir,
+        device=device,
+        jobs=jobs,
+        stop_signal=stop_signal,
+        epoch_done=epoch_done,
+        run_done=run_done,
+    )
+    planned = [(experiment.experiment_id, seed) for experiment in experiments for seed in seeds]
+    wanted = {run: number for number, run in enumerate(planned)}
+    with RunStore(store, readonly=True) as opened:
+        runs = [run for run in opened.runs() if (run.experiment_id, run.seed) in wanted]
+    runs.sort(key=lambda run: wanted[run.experiment_id, run.seed])
+    return write_study(
+        name, study_rows(runs, every=EVERY.get(name, 1)), provenance(runs, **size, configuration=document), folder
+    )
+
+
+def planned_runs(name: str, *, quick: bool = False) -> tuple[dict[str, Any], list[Experiment], list[int]]:
+    """Read what a study trains: its configuration as it is or reduced, the experiments and the seeds.
+
+    Examples
+    --------
+    >>> _, experiments, seeds = planned_runs("stripping", quick=True)
+    >>> len(experiments) > 1, seeds, experiments[0].data.n_train
+    (True, [0, 1, 2], 1000)
+    """
+    document = tomllib.loads(study_configuration(name).read_text(encoding="utf-8"))
+    changed = _changed(document, QUICK[name] if quick else {})
+    return changed, *read_experiments(changed)
+
+
+def _changed(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Set the dotted keys of a configuration."""
+    changed = {key: dict(value) if isinstance(value, Mapping) else value for key, value in document.items()}
+    for key, value in changes.items():
+        part, dot, rest = key.partition(".")
+        if dot and changed.get(part, {}).get("name") != "digits":  # digits are few enough as they are
+            changed[part][rest] = value
+        elif not dot:
+            changed[key] = value
+    return changed

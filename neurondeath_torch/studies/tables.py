@@ -1,0 +1,181 @@
+"""The studies that ship with the project: configurations of trainings, and tables of what came out of them.
+
+A study NAME is a configuration `studies/NAME.toml`, as `neurondeath train` reads it, and a table `studies/NAME.csv`: a
+row an epoch of a run, with the settings in which its runs differ and what was measured; studies that are no grid of
+trainings have a table alone (see `study_running`). The table's first line is a comment with its provenance as JSON:
+versions, device, threads, seconds, date. Reading a table needs no PyTorch.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from neurondeath_theory.foundation.atomic_files import write_atomically
+from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.results import Result
+from neurondeath_theory.foundation.validation import check_choice
+
+__all__ = ["STUDIES", "StudyTable", "read_study", "study_configuration", "write_study"]
+
+STUDIES = {
+    "absolute_value": "deep narrow networks learning |x| from four initialisations",
+    "sparse_training": "100 layers of width 300, 85 % sparse, clipped and not",
+    "sparse_designs": "50 layers of width 300, 85 % sparse, over activations and clips",
+    "sparse_grid": "50 layers of width 300 over sparsities, activations and clips, with clipped gradients",
+    "sparse_seeds": "50 layers of width 300, 85 % sparse, clipped and not, over seeds",
+    "sparse_long": "50 layers of width 300, 85 % sparse, clipped and not, on all of MNIST",
+    "sparse_convolutions": "30 convolutions of 64 channels, 85 % sparse, clipped and not",
+    "larger_variance": "50 layers of width 300, 90 % sparse, over the variance q*",
+    "dead_units": "dead units against learning rate, batch size and weight decay",
+    "noise_only": "a trained perceptron under updates that are nothing but noise",
+    "stripping": "Synaptic Stripping over width and depth",
+    "stripping_transformer": "Synaptic Stripping on a small vision transformer",
+    "demon_pruning": "Demon Pruning, its ablations and a structured baseline",
+    "demon_noise": "Demon Pruning with noise on no, live or all units",
+    "removal_speed": "what removing dead units saves: multiply-adds and seconds of a step",
+    "activation": "Activate-while-Pruning on top of global magnitude pruning",
+}
+
+
+class StudyTableError(NeuronDeathError):
+    """The table of a study is missing or torn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyTable(Result):
+    """What came out of a study.
+
+    Attributes
+    ----------
+    name : str
+        The study.
+    provenance : dict
+        Versions, device, threads, seconds and date of the runs.
+    rows : tuple of dict
+        One an epoch of a run, numbers as numbers; empty cells are None.
+    """
+
+    name: str
+    provenance: Mapping[str, Any]
+    rows: tuple[Mapping[str, Any], ...]
+
+    def columns(self) -> Mapping[str, Sequence[Any]]:
+        """Name the columns, one row an epoch of a run."""
+        return {name: [row[name] for row in self.rows] for name in self.rows[0]}
+
+    def where(self, **equal: Any) -> list[Mapping[str, Any]]:
+        """Pick the rows whose cells equal the values given; dots in a column's name are written `__`."""
+        wanted = {name.replace("__", "."): value for name, value in equal.items()}
+        return [row for row in self.rows if all(row[name] == value for name, value in wanted.items())]
+
+    def last_epochs(self) -> list[Mapping[str, Any]]:
+        """Pick the last row of every run."""
+        last = {(row["experiment"], row["seed"]): row for row in self.rows}
+        return list(last.values())
+
+    def __str__(self) -> str:
+        runs = len(self.last_epochs())
+        return f"{self.name}: {STUDIES[self.name]}; {runs} runs, {self.provenance.get('seconds', 0):.0f} s of training"
+
+
+def study_configuration(name: str) -> Path:
+    """Give the configuration of a study, for `neurondeath train`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such study.
+    """
+    return Path(str(_folder() / f"{check_choice('study', name, tuple(STUDIES))}.toml"))
+
+
+def read_study(name: str, folder: Path | None = None) -> StudyTable:
+    """Read the table of a study.
+
+    Parameters
+    ----------
+    name : str
+        One of `STUDIES`.
+    folder : path, optional
+        Where to read it, by default what ships with the project.
+
+    Returns
+    -------
+    StudyTable
+        Its rows.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such study.
+    StudyTableError
+        If its table is missing or torn.
+    """
+    path = (folder or Path(str(_folder()))) / f"{check_choice('study', name, tuple(STUDIES))}.csv"
+    try:
+        head, _, body = path.read_text(encoding="utf-8").partition("\n")
+        provenance = json.loads(head.removeprefix("# "))
+        rows = tuple({key: _value(cell) for key, cell in row.items()} for row in csv.DictReader(io.StringIO(body)))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StudyTableError(f"the table {str(path)!r} cannot be read ({error}); run the study again") from None
+    if len(rows) != provenance.get("rows"):
+        raise StudyTableError(f"the table {str(path)!r} is torn: {len(rows)} rows; run the study again")
+    return StudyTable(name=name, provenance=provenance, rows=rows)
+
+
+def write_study(
+    name: str, rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any], folder: Path | None = None
+) -> Path:
+    """Write the table of a study in place of the one that is there.
+
+    Parameters
+    ----------
+    name : str
+        One of `STUDIES`.
+    rows : iterable of mapping
+        Cells by column; columns that a row lacks stay empty.
+    provenance : mapping
+        What JSON can hold.
+    folder : path, optional
+        Where to write it, by default where the project keeps its own.
+
+    Returns
+    -------
+    Path
+        The table.
+    """
+    listed = list(rows)
+    names = list(dict.fromkeys(key for row in listed for key in row))
+    text = io.StringIO()
+    text.write(f"# {json.dumps({**provenance, 'rows': len(listed)}, sort_keys=True)}\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for row in listed:
+        writer.writerow({key: _cell(value) for key, value in row.items()})
+    path = (folder or Path(str(_folder()))) / f"{check_choice('study', name, tuple(STUDIES))}.csv"
+    return write_atomically(path, text.getvalue())
+
+
+def _folder() -> Any:
+    return resources.files("neurondeath_torch.studies") / "shipped"
+
+
+def _cell(value: Any) -> Any:
+    """Write numbers short enough for a small table: six digits are more than the seeds agree to."""
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
+
+
+def _value(cell: str) -> Any:
+    if cell == "":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return {"True": True, "False": False}.get(cell, cell)

@@ -1,0 +1,1 @@
+"""Checkers of claims on the Gaussian limit."""

@@ -1,0 +1,1 @@
+"""Input sets: what a specification names, image files, and their download."""

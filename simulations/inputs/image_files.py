@@ -1,0 +1,162 @@
+"""Images and labels in the files of MNIST and CIFAR-10, as they are published, plain or gzipped.
+
+    mnist    train-images-idx3-ubyte: magic number 2051, number of images, rows, columns (big-endian words of 32 bits),
+             then one byte a pixel; train-labels-idx1-ubyte: magic number 2049, number of labels, then one byte each;
+             t10k-... for the test images
+    cifar10  data_batch_1.bin .. data_batch_5.bin, test_batch.bin: records of a label byte and 3 x 32 x 32 bytes
+
+The folder that holds them, or a folder above with a subfolder for the data set (`mnist` or `MNIST/raw`, `cifar10` or
+`cifar-10-batches-bin`), is an argument or the environment variable NEURONDEATH_DATA.
+"""
+
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from neurondeath_theory.foundation.validation import invalid
+
+__all__ = ["DATA_VARIABLE", "IMAGE_SETS", "read_images", "read_labels"]
+
+DATA_VARIABLE = "NEURONDEATH_DATA"
+IMAGE_SETS = {"mnist": 28 * 28, "cifar10": 3 * 32 * 32}  # numbers an image
+
+Bytes = npt.NDArray[np.uint8]
+
+FOLDERS = {
+    "mnist": ("", "mnist", "MNIST/raw"),
+    "cifar10": ("", "cifar10", "cifar-10-batches-bin", "cifar10/cifar-10-batches-bin"),
+}
+CIFAR_FILES = {"train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)), "test": ("test_batch.bin",)}
+MNIST_IMAGES = {"train": ("train-images-idx3-ubyte",), "test": ("t10k-images-idx3-ubyte",)}
+MNIST_LABELS = {"train": ("train-labels-idx1-ubyte",), "test": ("t10k-labels-idx1-ubyte",)}
+IDX_IMAGES, IDX_LABELS = 2051, 2049
+IDX_WORD = 4  # bytes
+CIFAR_RECORD = 1 + IMAGE_SETS["cifar10"]
+N_CLASSES = 10
+
+
+def read_images(kind: str, data_dir: str | Path | None = None, *, split: str = "train", name: str = "inputs") -> Bytes:
+    """Read all images of a data set.
+
+    Parameters
+    ----------
+    kind : {"mnist", "cifar10"}
+        The data set.
+    data_dir : path, optional
+        Folder of the files; by default what NEURONDEATH_DATA says. Of CIFAR-10 the training batches that are there are
+        read, at least the first.
+    split : {"train", "test"}
+        Training or test images.
+    name : str
+        What the argument is called in error messages.
+
+    Returns
+    -------
+    uint8 array, shape (n_images, IMAGE_SETS[kind])
+        One image a row, pixels as they stand in the file; of CIFAR-10 the red plane first, then green, then blue.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If no folder is given, a file is missing, cut short or not what its name says.
+    """
+    if kind == "cifar10":
+        return np.concatenate([records[:, 1:] for records in _cifar_records(data_dir, split, name)])
+    (path,) = _find(kind, MNIST_IMAGES[split], data_dir, name)
+    return _read_idx(path, IDX_IMAGES, (28, 28), "hold 28 x 28 images in the IDX format", name)
+
+
+def read_labels(kind: str, data_dir: str | Path | None = None, *, split: str = "train", name: str = "inputs") -> Bytes:
+    """Read the labels of the images that `read_images` reads, in the same order.
+
+    Parameters
+    ----------
+    kind, data_dir, split, name
+        As in `read_images`.
+
+    Returns
+    -------
+    uint8 array, shape (n_images,)
+        Classes from 0 to 9.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If no folder is given, a file is missing, cut short or not what its name says.
+    """
+    if kind == "cifar10":
+        return np.concatenate([records[:, 0] for records in _cifar_records(data_dir, split, name)])
+    (path,) = _find(kind, MNIST_LABELS[split], data_dir, name)
+    labels = _read_idx(path, IDX_LABELS, (), "hold labels in the IDX format", name)[:, 0]
+    if labels.max() >= N_CLASSES:
+        raise invalid(name, "hold labels from 0 to 9", f"{path} (label {labels.max()})", "fetch it again")
+    return labels
+
+
+def _find(kind: str, stems: tuple[str, ...], data_dir: str | Path | None, name: str) -> list[Path]:
+    """Find the files of a data set; those after the first may be missing."""
+    asked = data_dir if data_dir is not None else os.environ.get(DATA_VARIABLE)
+    remedy = f"put the official {stems[0]} (or .gz) there"
+    if not asked:
+        rule = f"be given a folder with the {kind} files"
+        raise invalid(name, rule, kind, f"set {DATA_VARIABLE} or the data folder, and {remedy}, or use digits")
+    folder = Path(asked)
+    for sub in FOLDERS[kind]:
+        found = [path for stem in stems if (path := _plain_or_packed(folder / sub / stem)) is not None]
+        if found and found[0].name.startswith(stems[0]):
+            return found
+    raise invalid(name, f"find the {kind} files in its data folder", str(folder), f"{remedy}, or use digits")
+
+
+def _plain_or_packed(path: Path) -> Path | None:
+    for candidate in (path, path.with_name(path.name + ".gz")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _read_bytes(path: Path, name: str) -> bytes:
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise invalid(name, "name a whole gzip file", f"{path} ({error})", "fetch it again") from None
+    except OSError as error:
+        raise invalid(name, "name a readable file", f"{path} ({error.strerror or error})") from None
+
+
+def _read_idx(path: Path, magic: int, shape: tuple[int, ...], rule: str, name: str) -> Bytes:
+    """Read an IDX file whose entries have `shape`, one entry a row."""
+    raw = _read_bytes(path, name)
+    size = IDX_WORD * (2 + len(shape))
+    header = np.frombuffer(raw[:size], dtype=">u4").tolist() if len(raw) >= size else [0] * (2 + len(shape))
+    count = header[1]
+    if header[0] != magic or tuple(header[2:]) != shape or count == 0:
+        raise invalid(name, rule, f"{path} (header {header})", "fetch it again")
+    expected = size + count * int(np.prod(shape))
+    if len(raw) != expected:
+        raise invalid(
+            name, f"hold the {expected} bytes its header says", f"{path} ({len(raw)} bytes)", "fetch it again"
+        )
+    return np.frombuffer(raw, dtype=np.uint8, offset=size).reshape(count, -1)
+
+
+def _cifar_records(data_dir: str | Path | None, split: str, name: str) -> list[Bytes]:
+    """Read the records of CIFAR-10, a label and its pixels a row, one array a file."""
+    return [_read_records(path, name) for path in _find("cifar10", CIFAR_FILES[split], data_dir, name)]
+
+
+def _read_records(path: Path, name: str) -> Bytes:
+    raw = _read_bytes(path, name)
+    records, rest = divmod(len(raw), CIFAR_RECORD)
+    if records == 0 or rest:
+        rule = f"hold whole records of {CIFAR_RECORD} bytes"
+        raise invalid(name, rule, f"{path} ({len(raw)} bytes)", "fetch the binary version again")
+    table = np.frombuffer(raw, dtype=np.uint8).reshape(records, CIFAR_RECORD)
+    if table[:, 0].max() >= N_CLASSES:
+        raise invalid(name, "hold labels from 0 to 9", f"{path} (label {table[:, 0].max()})", "fetch it again")
+    return table

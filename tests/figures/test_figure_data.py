@@ -1,0 +1,332 @@
+"""Every figure is made once, quick, and its data must obey the theory they illustrate.
+
+A point may miss its line by chance: comparisons go through `tests.references.statistical`, five standard errors wide.
+"""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+import neurondeath.figures.registry
+from neurondeath.figures.gallery import STORE, caption, check_folder, make_figure, write_page
+from neurondeath.figures.picture import save
+from neurondeath.figures.registry import FIGURES, load
+from neurondeath.figures.tables import TableError, read_table, rows, tabulate, write_table
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from tests.references.statistical import assert_agrees, assert_refutes
+
+NORMAL = 1.959963984540054  # of 95 %, two-sided
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory):
+    """All figures, quick, made once."""
+    folder = tmp_path_factory.mktemp("figures")
+    for name in FIGURES:
+        make_figure(name, folder, quick=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tables(gallery):
+    return {name: read_table(gallery / f"{name}.csv", figure=name)[0] for name in FIGURES}
+
+
+def binomial_error(table, truth):
+    """Give the standard error of a share of trials at the probability it should estimate."""
+    return np.sqrt(np.maximum(truth * (1.0 - truth), 1e-300) / table["trials"])
+
+
+def stderr(table):
+    """Give the standard error from a normal 95 % interval."""
+    return (table["high"] - table["low"]) / (2.0 * NORMAL)
+
+
+def assert_not_below(estimate, error, bound):
+    """Fail when an estimate lies below a bound by more than five standard errors."""
+    assert_agrees(np.minimum(estimate, bound), error, bound)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_redrawing_gives_the_same_bytes(gallery, tmp_path, name):
+    shutil.copy(gallery / f"{name}.csv", tmp_path)
+    make_figure(name, tmp_path, redraw=True)
+    assert (tmp_path / f"{name}.png").read_bytes() == (gallery / f"{name}.png").read_bytes()
+    assert not (tmp_path / STORE).exists()  # nothing was simulated
+
+
+@pytest.mark.parametrize("kind", ["pdf", "svg"])
+def test_vector_formats_are_byte_stable(gallery, tmp_path, tables, kind):
+    module = load("gap_depth")
+    first, second = (save(module.draw(tables["gap_depth"]), tmp_path / f"{i}.{kind}") for i in range(2))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_axes_are_labelled_and_within_a_page(tables, name):
+    figure = load(name).draw(tables[name])
+    assert all(axis.get_xlabel() or axis.get_shared_x_axes().get_siblings(axis) != [axis] for axis in figure.axes)
+    assert any(axis.get_ylabel() for axis in figure.axes)
+    assert figure.get_size_inches()[0] <= 7.0
+
+
+def test_every_drawn_number_comes_from_the_table(tables):
+    table = {name: values.copy() for name, values in tables["data_aware"].items()}
+    table["gallot"] = table["gallot"] * 0.5
+    (axis,) = load("data_aware").draw(table).axes
+    assert any(np.array_equal(line.get_ydata(), table["gallot"]) for line in axis.lines)
+    assert not any(np.array_equal(line.get_ydata(), tables["data_aware"]["gallot"]) for line in axis.lines)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_captions_say_what_is_exact_and_how_often_was_sampled(tables, name):
+    text = caption(name, tables[name])
+    assert "{" not in text
+    if "trials" in tables[name]:
+        assert f"{int(np.nanmax(tables[name]['trials'])):,}".replace(",", " ") in text
+    else:
+        assert "nothing sampled" in text.lower()
+
+
+def test_page_shows_what_is_there(gallery, tmp_path):
+    for file in ("gap_depth.csv", "gap_depth.png", "rai.csv"):
+        shutil.copy(gallery / file, tmp_path)
+    page = write_page(tmp_path).read_text()
+    assert "![gap_depth](gap_depth.png)" in page
+    assert "Quick version" in page
+    assert "## rai" not in page  # no picture of it
+
+
+def test_survival_lies_between_the_bounds(tables):
+    for name in ("survival_depth", "rai"):
+        table = tables[name] if name == "survival_depth" else rows(tables[name], init="he")
+        lower, alive = table["lower_bound"], table["alive"]
+        assert_not_below(alive, binomial_error(table, lower), lower)
+        assert_refutes(np.minimum(alive, lower + 0.3), binomial_error(table, lower), lower + 0.3)
+    upper = tables["survival_depth"]["upper_bound"]
+    above = np.maximum(tables["survival_depth"]["alive"], upper)
+    assert_agrees(above, np.maximum(binomial_error(tables["survival_depth"], upper), 1e-9), upper)
+
+
+def test_gap_closes(tables):
+    for c in (0, 1):
+        part = rows(tables["gap_depth"], c=c)
+        gap = part["rays"] - part["lower_bound"]
+        assert (np.diff(gap) < 0).all()
+        assert_not_below(part["alive"], binomial_error(part, part["lower_bound"]), part["lower_bound"])
+    # published in no paper: the exact gap of two rays at k = 8 and 32, from the chain of angles
+    part = rows(tables["gap_depth"], c=0)
+    picked = np.isin(part["depth"], [8, 32])
+    np.testing.assert_allclose((part["rays"] - part["lower_bound"])[picked], [0.137, 0.065], atol=6e-4)
+
+
+def test_orthant_dies_as_often_as_the_bound_says(tables):
+    table = tables["single_layer_orthant"]
+    whole, few = rows(table, set="whole orthant"), rows(table, set="64 points")
+    assert_agrees(whole["dead"], binomial_error(whole, whole["orthant"]), whole["orthant"])
+    assert_refutes(whole["dead"], binomial_error(whole, whole["orthant"]), 2.0 * whole["orthant"])
+    assert_not_below(few["dead"], binomial_error(few, few["orthant"]), few["orthant"])
+    assert_not_below(-few["dead"], binomial_error(few, few["one_point"]), -few["one_point"])
+
+
+def test_shrinking_inputs_reach_the_lower_bound(tables):
+    table = tables["shrinking_inputs"]
+    assert_not_below(table["alive"], binomial_error(table, table["lower_bound"]), table["lower_bound"])
+    for width in (2, 3, 5):
+        part = rows(table, width=width)
+        assert part["alive"][-1] > part["high"][0]  # a cloud lives more often than a point
+
+
+def test_single_points_follow_the_log_width_path(tables):
+    table = rows(tables["log_width_path"], kind="sampled")
+    truth = (1.0 - 2.0 ** -(np.log2(table["depth"]) + table["c"])) ** table["depth"]
+    assert_agrees(table["alive"], binomial_error(table, truth), truth)
+    assert_refutes(table["alive"], binomial_error(table, truth), truth + 0.1)
+    lines = rows(tables["log_width_path"], kind="exact")
+    assert (lines["survival"] <= lines["limit"]).all()
+
+
+def test_living_ratio_is_the_product(tables):
+    table = tables["living_ratio"]
+    assert_agrees(table["living_ratio"], table["stderr"], table["exact"])
+    assert_refutes(table["living_ratio"], table["stderr"], table["exact"] + 0.05)
+
+
+def test_safe_region_follows_its_bounds(tables):
+    table = tables["safe_region"]
+    assert (table["lower_bound"][table["verdict"] == "safe"] >= 0.99).all()
+    assert (table["upper_bound"][table["verdict"] == "doomed"] < 0.99).all()
+    assert set(table["verdict"]) == {"safe", "doomed", "undecided"}
+
+
+def test_one_dimensional_death_lies_between_the_published_bounds(tables):
+    table = tables["one_dimensional_input"]
+    slack = 1e-6
+    assert (table["exact"] >= table["at_least"] - slack).all()
+    assert (table["exact"] <= table["at_most"] + slack).all()
+    sure = table["exact"] < 1e-12  # both rays cannot die in one layer
+    assert (table["dead"][sure] == 0).all()
+    seen = {name: values[~sure] for name, values in table.items()}
+    assert_agrees(seen["dead"], binomial_error(seen, seen["exact"]), seen["exact"])
+    assert_refutes(seen["dead"], binomial_error(seen, seen["exact"]), seen["at_most"])
+
+
+def test_data_aware_bounds_are_ordered(tables):
+    table = tables["data_aware"]
+    assert (table["lower_bound"] < table["de_caen"]).all()
+    assert (table["de_caen"] <= table["gallot"] + 1e-12).all()
+    assert_not_below(table["alive"], binomial_error(table, table["gallot"]), table["gallot"])
+
+
+def test_sign_flips_keep_their_guarantees(tables):
+    table = tables["sign_flip"]
+    for flip in ("layer", "neuron"):
+        part = rows(table, flip=flip)
+        assert (part["living_ratio"] >= part["line"]).all()  # it holds for every network, so for their mean
+    part = rows(table, flip="none")
+    assert_agrees(part["living_ratio"], stderr(part), part["line"])
+    assert_refutes(part["living_ratio"], stderr(part), part["line"] + 0.1)
+
+
+def test_single_points_of_all_architectures_die_as_predicted(tables):
+    table = rows(tables["architectures"], set="one point")
+    truth = table["exact_death"]
+    shown = truth * table["trials"] > 20  # a share of rarer events is not normal
+    table = {name: values[shown] for name, values in table.items()}
+    assert len(set(table["architecture"])) == 4
+    assert_agrees(table["death"], binomial_error(table, truth[shown]), truth[shown])
+    assert_refutes(table["death"], binomial_error(table, truth[shown]), 2.0 * truth[shown])
+
+
+def test_rai_lives_more_often(tables):
+    for width in (2, 4, 6):
+        he, rai = (rows(tables["rai"], width=width, init=init)["alive"] for init in ("he", "rai"))
+        assert rai[9] > he[9]
+
+
+def test_sampled_variances_agree_with_the_maps(tables):
+    table = tables["variance_maps"]
+    sampled = rows(table, kind="sampled")
+    lines = rows(table, kind="exact")
+    truth = []
+    for design, q in zip(sampled["design"], sampled["q"], strict=True):
+        line = rows(lines, design=design)
+        truth.append(np.interp(q, line["q"], line["v"]))
+    # interpolation between 200 points of a smooth line errs by less than 1e-4
+    assert_agrees(sampled["v"], stderr(sampled) + 1e-4, truth)
+    assert_refutes(sampled["v"], stderr(sampled) + 1e-4, np.add(truth, 0.2))
+    unclipped = rows(lines, design="unclipped")
+    assert (unclipped["v"] >= unclipped["q"] - 1e-9).all()
+
+
+def test_slopes_rise_with_the_clip(tables):
+    for sparsity in (0.6, 0.7, 0.85, 0.95):
+        part = rows(tables["slope_against_clip"], sparsity=sparsity)
+        assert (np.diff(part["v_prime"]) > 0).all()
+        assert part["v_prime"].max() < 1.0
+    # V' = 1 - sw2 m pdf(b) and s + 1/sw2 + Phi(-b) = 1, with b = tau + m
+    part = rows(tables["slope_against_clip"], sparsity=0.85)
+    b = 1.0364333894937896 + part["m"]
+    weight = 1.0 / (ndtr(b) - 0.85)
+    np.testing.assert_allclose(part["v_prime"], 1 - weight * part["m"] * np.exp(-b * b / 2) / np.sqrt(2 * np.pi))
+
+
+def test_sampled_correlations_agree_with_the_maps(tables):
+    table = tables["correlation_maps"]
+    sampled, lines = rows(table, kind="sampled"), rows(table, kind="exact")
+    truth = []
+    for design, rho in zip(sampled["design"], sampled["rho"], strict=True):
+        line = rows(lines, design=design)
+        truth.append(np.interp(rho, line["rho"], line["r"]))
+    assert_agrees(sampled["r"], stderr(sampled) + 1e-4, truth)
+    assert_refutes(sampled["r"], stderr(sampled) + 1e-4, np.add(truth, 0.05))
+    assert (lines["r"] >= lines["rho"] - 1e-9).all()  # chi_1 = 1 and R is convex
+
+
+def test_clipping_holds_the_variance(tables):
+    last = rows(tables["variance_trajectories"], depth=100)
+    ends = {design: rows(last, design=design, curve="median")["q"][0] for design in set(last["design"])}
+    assert ends["unclipped, s = 0.85"] > 10.0
+    assert 0.8 < ends["s = 0.85, V' = 0.7"] < 1.2
+    highest = rows(last, design="s = 0.9, V' = 0.9", curve="high")["q"][0]
+    assert highest > 2.0  # near the second stable fixed point at 3.475
+
+
+def test_second_fixed_points_lie_above(tables):
+    table = tables["sparsity_clip_phase"]
+    one = table["stable_points"] == 1
+    np.testing.assert_allclose(table["highest_q"][one], 1.0, rtol=1e-9)
+    assert (table["highest_q"][~one] > 1.0).all()
+    assert 0 < one.sum() < one.size
+
+
+def test_chains_and_networks_agree_on_sparse_survival(tables):
+    chain, network = (rows(tables["sparse_survival"], kind=kind) for kind in ("chain", "network"))
+    paired = np.isin(chain["width"], network["width"])
+    difference = network["alive"] - chain["alive"][paired]
+    error = np.hypot(binomial_error(network, chain["alive"][paired]), stderr(chain)[paired])
+    assert_agrees(difference, np.maximum(error, 1e-9), 0.0)
+    assert_refutes(difference, np.maximum(error, 1e-9), 0.1)
+
+
+def test_activations_are_those_of_the_theory(tables):
+    part = rows(tables["activations"], activation="clipped shifted ReLU")
+    assert list(zip(part["x"], part["value"], strict=True)) == [(-3, 0), (1, 0), (2, 1), (3, 1)]
+
+
+def test_walks_die_no_more_often_than_when_always_watched(tables):
+    table = tables["absorbing_walk"]
+    error = binomial_error(table, table["exact"])
+    assert_not_below(table["exact"], error, table["dead"])
+    assert (table["exact"] - table["dead"]).max() < 0.06  # what 256 looks in a unit of time may miss
+
+
+def test_tables_read_back_what_was_written(tmp_path):
+    table = tabulate([{"set": "a, b", "x": 0.1 + 0.2}, {"set": "c", "x": np.inf, "y": 1e-300}])
+    write_table(table, tmp_path / "t.csv", figure="rai", quality="full")
+    back, quality = read_table(tmp_path / "t.csv", figure="rai")
+    assert quality == "full"
+    assert back["set"].tolist() == ["a, b", "c"]
+    np.testing.assert_array_equal(back["x"], table["x"])
+    np.testing.assert_array_equal(back["y"], [np.nan, 1e-300])
+    assert [len(row) for row in csv.reader((tmp_path / "t.csv").read_text().splitlines())][1:] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("damage", ["cut", "short row", "line gone", "other figure", "binary", "empty", "columns"])
+def test_torn_tables_are_refused(gallery, tmp_path, damage):
+    text = (gallery / "data_aware.csv").read_text()
+    lines = text.splitlines(keepends=True)
+    torn = {
+        "cut": text[: len(text) // 2],
+        "short row": "".join([*lines[:-1], "1.0\n"]),
+        "line gone": "".join(lines[:-1]),
+        "other figure": text.replace("data_aware", "rai", 1),
+        "binary": "\udcff\udcfe",
+        "empty": "",
+        "columns": text.replace("gallot", "galloot"),
+    }[damage]
+    (tmp_path / "data_aware.csv").write_bytes(torn.encode(errors="surrogateescape"))
+    with pytest.raises(TableError, match="data_aware"):
+        make_figure("data_aware", tmp_path, redraw=True)
+    assert not (tmp_path / "data_aware.png").exists()
+
+
+def test_redrawing_needs_a_table(tmp_path):
+    with pytest.raises(TableError, match="without --redraw"):
+        make_figure("rai", tmp_path, redraw=True)
+
+
+def test_unknown_figures_and_bad_folders(tmp_path):
+    with pytest.raises(InvalidArgumentError, match="figure"):
+        make_figure("no_such_figure", tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidArgumentError, match="--out"):
+        check_folder(tmp_path / "file" / "folder")
+
+
+def test_the_registry_names_modules():
+    for name in neurondeath.figures.registry.FIGURES:
+        assert load(name).__doc__

@@ -1,0 +1,95 @@
+"""The pictures of trainings: their data are those of the studies, and obey what is known of them."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from neurondeath.figures.registry import load
+from neurondeath.figures.tables import rows
+from neurondeath_theory.survival.born_dead import one_dimensional_survival
+from neurondeath_torch.studies.tables import read_study
+from tests.figures.test_figure_data import binomial_error
+from tests.references.statistical import assert_agrees, assert_refutes
+
+FIGURES = (
+    "collapse",
+    "dead_neuron_rate",
+    "dead_units_learning_rate_batch",
+    "deeper_sparse_training",
+    "demon_pruning",
+    "larger_variance",
+    "stripping",
+    "variance_before_training",
+)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    store = tmp_path_factory.mktemp("figures") / "none.sqlite"
+    return {name: load(name).compute(True, store) for name in FIGURES}
+
+
+def test_networks_collapse_as_often_as_they_should(tables):
+    table = tables["collapse"]
+    parts = sum(table[name] for name in ("born constant", "died in training", "rest", "learned"))
+    np.testing.assert_allclose(parts, 1.0)
+    he = rows(table, initialisation="he")
+    born_dead = 1.0 - one_dimensional_survival([2] * 9).exact[-1]  # nine hidden layers of width 2
+    assert_agrees(he["born constant"], binomial_error(he, born_dead), born_dead)
+    assert_refutes(he["born constant"], binomial_error(he, born_dead), 0.5)
+    assert rows(table, initialisation="he, neuron flip")["born constant"][0] < 0.01  # outputs within 1e-6 are constant
+
+
+def test_means_over_seeds_are_those_of_the_studies(tables):
+    study = read_study("dead_units")
+    for part in ("after", "before"):
+        (point,) = tabulate_rows(
+            rows(tables["dead_units_learning_rate_batch"], when=part, setting="batch size", value=16)
+        )
+        chosen = study.last_epochs() if part == "after" else study.where(epoch=0)
+        dead = [row["dead_units"] for row in chosen if row["optimiser.batch_size"] == 16]
+        assert point["dead"] == pytest.approx(np.mean(dead))
+        interval = stats.t.interval(0.95, len(dead) - 1, np.mean(dead), stats.sem(dead))
+        np.testing.assert_allclose([point["dead_low"], point["dead_high"]], interval, rtol=1e-6)
+    last = max(tables["stripping"]["epoch"])
+    none = rows(tables["stripping"], panel="6 layers of 64", series="no method", epoch=last)
+    dead = [row["dead_share"] for row in read_study("stripping").last_epochs() if _is_plain(row)]
+    assert none["dead"][0] == pytest.approx(np.mean(dead), rel=1e-4)
+
+
+def test_trainings_of_deep_networks_are_those_of_the_studies(tables):
+    deep = rows(tables["deeper_sparse_training"], panel="100 layers", series="unclipped", epoch=30)
+    runs = [row for row in read_study("sparse_training").last_epochs() if row["model.v_prime"] is None]
+    assert deep["accuracy"][0] == pytest.approx(np.mean([row["test_accuracy"] for row in runs]))
+    table = tables["larger_variance"]
+    held = [rows(table, panel=panel, series="q* = 4", epoch=10) for panel in ("m = 2 held", "m / sqrt(q*) = 2 held")]
+    runs = read_study("larger_variance").last_epochs()
+    for part, m in zip(held, (2.0, 4.0), strict=True):
+        expected = [row["test_accuracy"] for row in runs if (row["model.q"], row["model.m"]) == (4.0, m)]
+        assert part["accuracy"][0] == pytest.approx(np.mean(expected))
+    points = rows(tables["variance_before_training"], panel="30 convolutions", series="unclipped")
+    study = [row for row in read_study("sparse_convolutions").rows if row["model.v_prime"] is None]
+    before = {row["seed"]: row["variance_ratio"] for row in study if row["epoch"] == 0}
+    after = {row["seed"]: row["test_accuracy"] for row in study}  # the last epoch's, which comes last
+    found = dict(zip(points["ratio"], points["accuracy"], strict=True))
+    assert found == {before[seed]: after[seed] for seed in before}
+    of_50 = rows(tables["variance_before_training"], panel="50 layers")
+    assert len(of_50["ratio"]) == 16  # of both families four clips, two seeds; the other sparsity is left out
+
+
+def _is_plain(row):
+    return (row["method.kind"], row["model.width"], row["model.depth"]) == ("none", 64, 6)
+
+
+def tabulate_rows(table):
+    """Give the rows of a table one by one."""
+    return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+
+
+def test_pruning_leaves_ever_less(tables):
+    for method in ("magnitude-pruning", "activate-while-pruning"):
+        part = rows(tables["dead_neuron_rate"], method=method)
+        np.testing.assert_allclose(part["left"][1:] / part["left"][:-1], 0.8, rtol=0.02)  # a fifth a cycle
+    table = tables["demon_pruning"]
+    assert (table["left"] <= 1.0).all()
+    assert rows(table, method="no method")["left"].tolist() == [1.0]

@@ -1,0 +1,397 @@
+"""`neurondeath check` and `neurondeath cite` as a user meets them; and `check` from Python."""
+
+import csv
+import inspect
+import io
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+import neurondeath.figures.gallery
+import neurondeath.paper_check.claims
+from neurondeath.commands import COMMANDS
+from neurondeath.commands.console import command_line, run
+from neurondeath.paper_check.citations import cite
+from neurondeath.paper_check.claims import Check, Claim, Mutation, packaged_claims
+from neurondeath.paper_check.evidence import Evidence, Verdict
+from neurondeath.paper_check.papers import PAPERS
+from neurondeath.paper_check.report_page import page
+from neurondeath.paper_check.verification import check
+from neurondeath.simulations.stores.store import StoreError
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+
+EXAMPLE = textwrap.dedent(
+    inspect.getdoc(neurondeath.paper_check.claims).split("The format:")[1].split("A checker is")[0]
+)
+FAKES = "tests.front_door.test_check_command"
+
+
+def fake(*, setting, verdict, points=1, route="symbolic"):
+    """Say what a claim tells it to."""
+    if verdict == "raise":
+        raise ZeroDivisionError("in\nthe checker")
+    if verdict == "interrupt":
+        raise KeyboardInterrupt
+    numbers = {"at <b>": [1, 2.5], "name": ["<i>", "b & c"]}
+    return Evidence(route=route, verdict=Verdict(verdict), summary="1 < 2 & more", points=points, numbers=numbers)
+
+
+def claim(name, *verdicts, expected="CONFIRMED", mutations=(), **more):
+    checks = tuple(
+        Check(route="symbolic", checker=f"{FAKES}:fake", parameters={"verdict": verdict, **more})
+        for verdict in verdicts
+    )
+    wrong = tuple(Mutation(description=f"as {verdict}", changes={"verdict": verdict}) for verdict in mutations)
+    return Claim(
+        id=name,
+        paper="fake <paper>",
+        statement="x < y & z.",
+        checks=checks,
+        mutations=wrong,
+        expected=Verdict(expected),
+    )
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(line):
+        code = run(command_line("paper_check", COMMANDS, help=""), "paper_check", line.split())
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "overall"),
+    [
+        ((), "NOT TESTED"),
+        (("CONFIRMED",), "CONFIRMED"),
+        (("CONFIRMED", "INCONCLUSIVE"), "INCONCLUSIVE"),
+        (("INCONCLUSIVE",), "INCONCLUSIVE"),
+        (("CONFIRMED", "REFUTED"), "REFUTED"),
+        (("REFUTED", "raise"), "ERROR"),
+        (("CONFIRMED", "ERROR"), "ERROR"),
+    ],
+)
+def test_overall_verdicts(verdicts, overall):
+    report = check(claims=[claim("F", *verdicts)])
+    assert report.claims[0].verdict.value == overall
+    assert report.passed == (overall == "CONFIRMED")
+    assert len(report.claims[0].evidence) == len(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "other", "overall"),
+    [
+        (("CONFIRMED", "INCONCLUSIVE"), ("CONFIRMED",), "CONFIRMED"),  # the other route confirms the whole
+        (("CONFIRMED", "CONFIRMED"), ("INCONCLUSIVE",), "CONFIRMED"),
+        (("CONFIRMED", "INCONCLUSIVE"), ("INCONCLUSIVE",), "INCONCLUSIVE"),
+        (("CONFIRMED", "INCONCLUSIVE"), ("REFUTED", "CONFIRMED"), "REFUTED"),
+    ],
+)
+def test_a_route_confirms_when_all_its_parts_do(parts, other, overall):
+    first, two = claim("F", *parts), claim("F", *other)
+    routes = (
+        *first.checks,
+        *(
+            replace(one, route="enumeration", parameters={**one.parameters, "route": "enumeration"})
+            for one in two.checks
+        ),
+    )
+    report = check(claims=[replace(first, checks=routes)])
+    assert report.claims[0].verdict.value == overall
+
+
+def test_an_error_in_a_checker_is_told_and_ends_nothing():
+    report = check(claims=[claim("F1", "raise"), claim("F2", "CONFIRMED")])
+    assert [item.verdict.value for item in report.claims] == ["ERROR", "CONFIRMED"]
+    assert report.claims[0].evidence[0].summary == f"{FAKES}:fake: ZeroDivisionError: in the checker"
+    assert "not as expected: F1" in str(report)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        claim("F", "CONFIRMED", points=0),
+        claim("F", "CONFIRMED", route="training"),
+        claim("F", "CONFIRMED", nonsense=1),
+        Claim(id="F", paper="p", statement="s.", checks=(Check(route="symbolic", checker="no.module:f"),)),
+        Claim(id="F", paper="p", statement="s.", checks=(Check(route="symbolic", checker="math:nothing"),)),
+        Claim(id="F", paper="p", statement="s.", checks=(Check(route="symbolic", checker="builtins:dict"),)),
+    ],
+)
+def test_evidence_that_is_none_is_an_error(broken):
+    assert check(claims=[broken]).claims[0].verdict is Verdict.ERROR
+
+
+def test_a_self_test_wants_every_mutation_refuted():
+    good = claim("F1", "CONFIRMED", mutations=["REFUTED"])
+    for wrong in ("CONFIRMED", "INCONCLUSIVE", "raise"):
+        report = check(claims=[good, claim("F2", "CONFIRMED", mutations=["REFUTED", wrong])], self_test=True)
+        assert not report.passed
+        assert "not as expected: F2" in str(report)
+    report = check(claims=[good], self_test=True)
+    assert report.passed
+    assert report.columns()["mutation"] == ["as REFUTED"]
+    assert not check(claims=[claim("F3", "CONFIRMED")], self_test=True).passed  # no mutation, no proof of power
+
+
+def test_an_interruption_keeps_what_is_finished():
+    report = check(claims=[claim("F1", "CONFIRMED"), claim("F2", "interrupt"), claim("F3", "CONFIRMED")])
+    assert [item.claim.id for item in report.claims] == ["F1"]
+    assert not report.finished
+    assert not report.passed
+    assert "interrupted after 1 of 3" in str(report)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"only": "R99"},
+        {"only": []},
+        {"paper": "nobody"},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"full": 1},
+        {"self_test": None},
+        {"workers": 0},
+        {"false_alarm": 0.0},
+        {"false_alarm": float("nan")},
+        {"claims": "missing.toml"},
+        {"claims": []},
+    ],
+)
+def test_bad_arguments_are_one_line(arguments):
+    with pytest.raises(InvalidArgumentError) as refusal:
+        check(**arguments)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_store_that_cannot_be_used_is_told_at_once(tmp_path):
+    (tmp_path / "text").write_text("no store")
+    with pytest.raises(StoreError):
+        check("L5", store=tmp_path / "text")
+
+
+def test_the_example_of_the_documentation(call, tmp_path):
+    (tmp_path / "mine.toml").write_text(EXAMPLE)
+    code, out, err = call("check --claims mine.toml --format json")
+    data = json.loads(out)
+    assert code == 0
+    assert data["claims"][0]["id"] == "M1"
+    assert data["claims"][0]["verdict"] == "CONFIRMED"
+    assert data["claims"][0]["evidence"][0]["points"] == 202
+    assert err.startswith("[1] mypaper M1 ... CONFIRMED, ")
+    code, out, _ = call("check --claims mine.toml --self-test --format json")
+    data = json.loads(out)
+    assert code == 0
+    assert data["claims"][0]["mutations"][0]["verdict"] == "REFUTED"
+    (tmp_path / "mine.toml").write_text(EXAMPLE.replace('"<="', '">="', 1))
+    code, out, err = call("check --claims mine.toml")
+    assert code == 1
+    assert "REFUTED" in out
+    assert "not as expected: M1" in err
+
+
+def test_formats(call, tmp_path):
+    code, out, err = call("check --only L5,D4-noise --only l7 --format json")
+    data = json.loads(out)
+    assert (code, data["passed"], data["seed"], data["full"]) == (0, True, 0, False)
+    assert [item["id"] for item in data["claims"]] == ["L7", "L5", "D4-noise"]
+    for item in data["claims"]:
+        assert {"id", "paper", "statement", "verdict", "expected", "evidence", "where", "seconds"} <= set(item)
+        for one in item["evidence"]:
+            assert {"route", "verdict", "summary", "points", "numbers"} == set(one)
+    assert {"neurondeath", "numpy", "scipy", "numba", "sympy", "mpmath", "Python"} == set(data["versions"])
+    assert "3 claims: 2 CONFIRMED, 1 INCONCLUSIVE" in err
+    code, out, _ = call("check --only L5 --format csv")
+    assert code == 0
+    assert next(csv.DictReader(io.StringIO(out)))["verdict"] == "CONFIRMED"
+    code, out, _ = call("check --only L5 --out report.txt")
+    assert (code, out.strip()) == (0, "report.txt")
+    assert "CONFIRMED" in (tmp_path / "report.txt").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["report.txt"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("check --only R99", "`--only` must name claims"),
+        ("check --only ,", "`--only`"),
+        ("check --paper nobody", "`--paper` must be one of rister2020"),
+        ("check --seed -1", "`--seed`"),
+        ("check --workers 0", "`--workers`"),
+        ("check --out missing/report.html", "`--out`"),
+        ("check --out .", "`--out`"),
+        ("check --claims missing.toml", "`--claims`"),
+        ("check --store missing/store.sqlite --only L5", "missing/store.sqlite"),
+        ("check --format yaml", "yaml"),
+        ("cite nothing_of_the_kind", "`name`"),
+        ("cite simulate", "have a paper behind it"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(call, line, words):
+    code, out, err = call(line)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reports_what_is_finished(tmp_path, number):
+    (tmp_path / "slow.toml").write_text(
+        EXAMPLE
+        + EXAMPLE.replace("M1", "M2").replace(
+            "neurondeath.paper_check.checkers.identities:holds_at_random_points", "time:sleep"
+        )
+    )
+    (tmp_path / "sitecustomize.py").write_text(
+        "import time\nsleep = time.sleep\ntime.sleep = lambda *a, setting=None, **k: sleep(60)\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "paper_check",
+        "check",
+        "--claims",
+        str(tmp_path / "slow.toml"),
+        "--format",
+        "json",
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PYTHONPATH": str(tmp_path)}
+    ) as process:
+        told = ""
+        while "M2 ..." not in told:
+            told += process.stderr.read(1)
+        time.sleep(0.2)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert [item["id"] for item in json.loads(out)["claims"]] == ["M1"]
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "paper_check: interrupted with 1 of 2 claims checked"
+
+
+class Reader(HTMLParser):
+    """Note ids, references and badges; fail on tags that do not match."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.references, self.text, self.tags = [], [], [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("href", "src", "srcset", "action", "data", "poster") or "url(" in (value or ""):
+                self.references.append(value)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read_page(text):
+    reader = Reader(text)
+    assert len(set(reader.ids)) == len(reader.ids)
+    for reference in reader.references:
+        assert reference.startswith("data:image/png;base64,") or reference.lstrip("#") in reader.ids
+    assert not {"script", "link", "iframe", "object"} & set(reader.tags)
+    assert "@import" not in text
+    assert "url(" not in text
+    assert "http" not in text.split("</style>")[0]
+    return reader
+
+
+def test_the_page_is_whole_and_needs_nothing_else(capsys):
+    real = [one for one in packaged_claims() if one.id == "L5"]
+    untested = replace(claim("U", expected="NOT TESTED"), reason="it takes a GPU")
+    drawn = [replace(claim(name, "CONFIRMED"), figure="activations") for name in ("F1", "F2")]
+    report = check(claims=[*real, untested, *drawn])
+    text = page(report)
+    assert "[figure 1/1] activations" in capsys.readouterr().err
+    reader = read_page(text)
+    assert {"claim-L5", "claim-U", "claim-F1", "claim-F2", "figure-activations"} <= set(reader.ids)
+    assert reader.tags.count("math") == 1
+    assert reader.tags.count("img") == 1  # once, though two claims name it
+    assert "#figure-activations" in reader.references
+    assert reader.tags.count("details") == 3
+    for needed in ("prefers-color-scheme: dark", "@media print", 'name="viewport"', "Why not tested"):
+        assert needed in text
+    assert "img" not in read_page(page(report, figures=False)).tags
+    assert capsys.readouterr().err == ""
+
+
+def test_the_page_escapes_what_it_shows():
+    report = check(
+        claims=[claim("F <1>", "CONFIRMED", "REFUTED", "raise", mutations=["REFUTED"]), claim("F x31", "ERROR")]
+    )
+    for one in (report, check(claims=[claim("F <1>", "CONFIRMED", mutations=["REFUTED"])], self_test=True)):
+        reader = read_page(page(one))
+        assert not {"b", "i", "paper"} & set(reader.tags)
+        assert any("x < y & z." in text for text in reader.text)
+        assert any("F <1>" in text for text in reader.text)
+
+
+def test_a_figure_that_fails_costs_no_evidence(call, tmp_path, monkeypatch):
+    def broken(*arguments, **more):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(neurondeath.figures.gallery, "make_figure", broken)
+    (tmp_path / "mine.toml").write_text(EXAMPLE)
+    assert 'figure = "survival_depth"' in EXAMPLE
+    code, out, err = call("check --claims mine.toml --format html --out page.html")
+    assert (code, out.strip()) == (0, "page.html")
+    assert "failed: RuntimeError: no ink" in err
+    assert "claim-M1" in read_page((tmp_path / "page.html").read_text()).ids
+    code, out, err = call("check --claims mine.toml --format html --no-figures")
+    assert code == 0
+    assert "claim-M1" in read_page(out).ids
+    assert "figure" not in err
+
+
+def test_citations():
+    for key, paper in PAPERS.items():
+        entry = cite(key)
+        assert entry.startswith(f"@{paper.kind}{{{key},")
+        assert entry.count("{") == entry.count("}")
+        assert paper.arxiv in entry
+    assert cite("b2") == PAPERS["brownlowe2024"].bibtex
+    assert cite("survival_bounds") == cite("nd.survival_bounds") == PAPERS["rister2020"].bibtex
+    assert cite("neurondeath_theory.survival.born_dead.one_dimensional_survival") == PAPERS["lu2019"].bibtex
+    assert cite("growing_variance") == PAPERS["dent2026"].bibtex
+    for nothing in ("", "_real", "nonsense", "x y", "survival_bounds()", 7):
+        with pytest.raises(InvalidArgumentError):
+            cite(nothing)
+
+
+def test_checking_and_citing_import_no_torch():
+    program = "import sys; from neurondeath.paper_check import check, cite; cite('rai_constant'); check('L5')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; print([m for m in ('torch', 'pandas', 'dask') if m in sys.modules])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"

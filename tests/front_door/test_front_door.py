@@ -1,0 +1,227 @@
+"""The front door: the public surface, what it costs to enter, who imports whom."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neurondeath as nd
+
+SURFACE = {
+    "ActivateWhilePruning",
+    "Advice",
+    "AssumptionError",
+    "Audit",
+    "AuditedLayer",
+    "BatchNormStatement",
+    "BranchSurvival",
+    "ClippedShiftedReLU",
+    "ClippedSoftThreshold",
+    "Constant",
+    "ContradictionError",
+    "DataAwareBounds",
+    "DeadUnitMonitor",
+    "DeadUnitReport",
+    "DemonPruning",
+    "DepthScales",
+    "EdgeOfChaos",
+    "Escape",
+    "Evidence",
+    "Experiment",
+    "FIGURES",
+    "FirstLayerDeath",
+    "FixedPoint",
+    "FixedPoints",
+    "GlobalPruning",
+    "GrowingVariance",
+    "GrowingWidthSchedule",
+    "HoldingBounds",
+    "Initialisation",
+    "InputSet",
+    "Interrupted",
+    "InvalidArgumentError",
+    "LogWidthSchedule",
+    "Merge",
+    "MethodReport",
+    "MissingExtraError",
+    "Network",
+    "NeuronDeathError",
+    "NoMethod",
+    "OneCycle",
+    "OneDimensionalSurvival",
+    "Overlap",
+    "OverlapError",
+    "PhaseDiagram",
+    "PiecewiseLinear",
+    "ReDo",
+    "Remedy",
+    "Removal",
+    "Report",
+    "Reset",
+    "SafeRegion",
+    "SafeWidth",
+    "ShiftedReLU",
+    "SignFlip",
+    "SignFlipGuarantee",
+    "Simulation",
+    "SoftThreshold",
+    "SparseSurvival",
+    "Store",
+    "StoreError",
+    "StructuredPruning",
+    "SurvivalBounds",
+    "SynapticStripping",
+    "Task",
+    "TrainingMethod",
+    "TrainingRun",
+    "TwoPointSurvival",
+    "UnitActivity",
+    "VarianceChain",
+    "Verdict",
+    "WeightMasks",
+    "__version__",
+    "absolute_value",
+    "absorbed_probability",
+    "activation_sparsity",
+    "advise",
+    "audit",
+    "batch_norm_statement",
+    "bernoulli_confidence_sequence",
+    "bounded_mean_confidence_sequence",
+    "bounds_that_hold",
+    "check",
+    "chi1",
+    "chi1_slope",
+    "cite",
+    "clipped_shifted_relu",
+    "clipped_soft_threshold",
+    "convolution_covariance_map",
+    "convolution_input_covariance",
+    "correlation_map",
+    "correlation_rate",
+    "correlation_slope",
+    "correlation_trajectory",
+    "covariance_map",
+    "data_aware_bounds",
+    "dense_survival",
+    "depth_scales",
+    "edge_of_chaos",
+    "edge_of_chaos_",
+    "escape_probability",
+    "first_layer_death",
+    "fixed_points",
+    "from_theory",
+    "growing_variance",
+    "growing_width_schedule",
+    "hard_tanh",
+    "he_",
+    "identity",
+    "input_set",
+    "leaky_relu",
+    "load_shrunk",
+    "log_width_schedule",
+    "make_figure",
+    "max_depth",
+    "merge_stores",
+    "min_width",
+    "one_dimensional_survival",
+    "pair_survival",
+    "phase_diagram",
+    "rai_",
+    "rai_constant",
+    "read_experiments",
+    "read_study",
+    "relu",
+    "remove_dead_units",
+    "remove_units",
+    "reset_units",
+    "residual_survival",
+    "safe_region",
+    "safe_width",
+    "shifted_relu",
+    "sign_flip_",
+    "sign_flip_guarantee",
+    "simulate",
+    "skip_survival",
+    "soft_threshold",
+    "sparse_design",
+    "sparse_survival",
+    "stably_unactivated_probability",
+    "survival_bounds",
+    "to_theory",
+    "train",
+    "train_many",
+    "two_point_survival",
+    "variance_chain",
+    "variance_curvature",
+    "variance_fluctuation",
+    "variance_map",
+    "variance_slope",
+}
+PACKAGES = (
+    "neurondeath",
+    "neurondeath_theory",
+    "neurondeath.simulations",
+    "neurondeath_torch",
+    "neurondeath.figures",
+    "neurondeath.paper_check",
+)
+
+
+def test_public_surface():
+    assert set(nd.__all__) == SURFACE
+    for name in SURFACE:
+        assert getattr(nd, name) is not None
+    with pytest.raises(AttributeError, match="nosuch"):
+        nd.nosuch  # noqa: B018
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_public_name_once(package):
+    """The stub names every lazy name once, in a module that has it, and no module hides a name by sharing it."""
+    module = importlib.import_module(package)
+    stub = ast.parse(Path(module.__file__).with_suffix(".pyi").read_text())
+    listed = [alias for statement in stub.body if isinstance(statement, ast.ImportFrom) for alias in statement.names]
+    assert all(alias.name == alias.asname for alias in listed)  # re-exported for type checkers
+    assert sorted(alias.name for alias in listed) == module.__all__
+    for name in module.__all__:
+        assert not isinstance(getattr(module, name), type(sys))
+
+
+def test_the_front_door_has_every_public_name_and_groups_it():
+    for package in PACKAGES[1:]:
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            assert getattr(nd, name) is getattr(module, name)
+    grouped = nd.__doc__.partition("need the extra `torch`.")[2]
+    words = re.findall(r"\w+", "".join(line for line in grouped.splitlines(True) if line.startswith("    ")))
+    assert sorted(words) == sorted(SURFACE - {"__version__"})
+
+
+def loaded_by(program):
+    listing = f"{program}\nimport sys; print('\\n'.join(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+HEAVY = {"numba", "llvmlite", "matplotlib", "sympy", "mpmath", "pandas", "torch", "sklearn"}
+
+
+def test_entering_costs_nothing():
+    assert not loaded_by("import neurondeath") & (HEAVY | {"numpy", "scipy", "typer", "rich"})
+
+
+def test_bounds_load_neither_numba_nor_matplotlib_nor_scipy():
+    command = "import sys; sys.argv = ['neurondeath', 'bounds', '--width', '3', '--depth', '5', '--format', 'json']"
+    loaded = loaded_by(f"{command}\nfrom neurondeath.__main__ import main; main()")
+    assert "numpy" in loaded
+    assert not loaded & (HEAVY | {"scipy", "sqlite3"})
+
+
+def test_help_imports_no_subcommand():
+    command = "import sys; sys.argv = ['neurondeath', '--help']"
+    assert not loaded_by(f"{command}\nfrom neurondeath.__main__ import main; main()") & (HEAVY | {"scipy"})

@@ -1,0 +1,186 @@
+"""Checkers of training claims: tables with a known truth, intervals by another route, and the claims themselves."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from neurondeath.paper_check.checkers import training
+from neurondeath.paper_check.claims import packaged_claims
+from neurondeath.paper_check.evidence import Setting, Verdict
+from neurondeath.paper_check.verification import check
+from neurondeath_torch.studies.tables import write_study
+
+SEEDS = range(5)
+TRAINING = [claim for claim in packaged_claims() if any(check.route == "training" for check in claim.checks)]
+
+
+def rows(*, effect=1.0, noise=0.1, diverged=()):
+    """Two methods at two widths over five seeds, three epochs; the second method adds `effect` at the last."""
+    rng = np.random.default_rng(0)
+    for width in (8, 16):
+        for seed in SEEDS:
+            own = rng.normal()  # what the seed does to both methods alike
+            for method, gain in (("none", 0.0), ("ours", effect)):
+                for epoch in range(3):
+                    yield {
+                        "experiment": f"{method} {width}",
+                        "method.kind": method,
+                        "method.option": 0.5 if method == "ours" else None,
+                        "model.width": width,
+                        "seed": seed,
+                        "epoch": epoch,
+                        "y": width + own + gain * (epoch == 2) + noise * rng.normal(),
+                        "diverged": (method, width, seed) in diverged,
+                    }
+
+
+@pytest.fixture
+def setting(tmp_path):
+    def make(**options):
+        write_study("stripping", rows(**options), {"date": "today"}, tmp_path)
+        return Setting(studies=tmp_path)
+
+    return make
+
+
+OURS, NONE = {"method.kind": "ours"}, {"method.kind": "none"}
+CLAIM = {"study": "stripping", "y": "y", "left": OURS, "right": NONE, "by": ["model.width"]}
+
+
+@pytest.mark.parametrize(
+    ("effect", "relation", "verdict"),
+    [
+        (1.0, ">", "CONFIRMED"),
+        (1.0, "<", "REFUTED"),
+        (-1.0, ">", "REFUTED"),
+        (0.0, ">", "INCONCLUSIVE"),
+        (0.0, "<", "INCONCLUSIVE"),
+    ],
+)
+def test_differences_by_their_sign(setting, effect, relation, verdict):
+    found = training.difference(setting=setting(effect=effect), **CLAIM, relation=relation)
+    assert found.verdict.value == verdict
+    assert found.points == 2
+    assert "today" in found.summary
+
+
+def test_the_paired_interval_is_that_of_the_differences(setting):
+    here = setting()
+    found = training.difference(setting=here, **CLAIM, relation=">")
+    table = training.read_study("stripping", here.studies)
+    for number, width in enumerate((8, 16)):
+        sides = [
+            [row["y"] for row in table.rows if (row["method.kind"], row["model.width"], row["epoch"]) == (m, width, 2)]
+            for m in ("ours", "none")
+        ]
+        interval = stats.ttest_rel(*sides).confidence_interval(1 - 0.05 / 2)
+        np.testing.assert_allclose(
+            [found.numbers["low"][number], found.numbers["high"][number]], [interval.low, interval.high]
+        )
+
+
+def test_without_common_seeds_the_interval_is_welchs(setting, tmp_path):
+    shifted = [{**row, "seed": row["seed"] + 100 * (row["method.kind"] == "ours")} for row in rows(effect=8.0)]
+    write_study("stripping", shifted, {}, tmp_path)
+    where = {"model.width": 8}
+    found = training.difference(
+        setting=Setting(studies=tmp_path),
+        study="stripping",
+        y="y",
+        left={**OURS, **where},
+        right={**NONE, **where},
+        relation=">",
+    )
+    sides = [
+        [row["y"] for row in training.read_study("stripping", tmp_path).rows if row["experiment"] == f"{m} 8"][2::3]
+        for m in ("ours", "none")
+    ]
+    interval = stats.ttest_ind(*sides, equal_var=False).confidence_interval(0.95)
+    np.testing.assert_allclose([found.numbers["low"][0], found.numbers["high"][0]], [interval.low, interval.high])
+    assert found.verdict is Verdict.CONFIRMED
+
+
+def test_margins_epochs_and_missing_settings(setting):
+    here = setting()
+    assert training.difference(setting=here, **CLAIM, relation=">", margin=2.0).verdict is Verdict.REFUTED
+    by_option = {**CLAIM, "left": {"method.option": 0.5}, "right": {"method.option": ""}}
+    assert training.difference(setting=here, **by_option, relation=">").verdict is Verdict.CONFIRMED
+    early = {**CLAIM, "left": {**OURS, "at": 1}, "right": {**NONE, "at": 1}}
+    assert training.difference(setting=here, **early, relation=">").verdict is Verdict.INCONCLUSIVE
+    later = {**CLAIM, "right": {**OURS, "at": "first"}}
+    assert training.difference(setting=here, **later, relation=">").verdict is Verdict.CONFIRMED
+
+
+def test_diverged_runs_drop_out_and_are_told(setting):
+    found = training.difference(setting=setting(diverged={("ours", 8, 3)}), **CLAIM, relation=">")
+    assert found.numbers["n"] == [4, 5]
+    assert "1 diverged run left out" in found.summary
+    lost = setting(diverged={("ours", 8, seed) for seed in SEEDS})
+    assert training.difference(setting=lost, **CLAIM, relation=">").verdict is Verdict.INCONCLUSIVE
+
+
+def test_trends(setting):
+    here = setting()
+    claim = {"setting": here, "study": "stripping", "y": "y", "along": "model.width", "where": NONE}
+    rising = training.trend(**claim, direction="rises")
+    assert rising.verdict is Verdict.CONFIRMED
+    assert rising.numbers["estimate"][0] == pytest.approx(8.0, abs=3.0)
+    assert training.trend(**claim, direction="falls").verdict is Verdict.REFUTED
+    assert training.trend(**claim, direction="rises", margin=20.0).verdict is Verdict.REFUTED
+    gain = training.trend(**{**claim, "where": OURS, "minus": NONE}, direction="rises")
+    assert gain.verdict is Verdict.INCONCLUSIVE  # the gain is the same at both widths
+    course = {**claim, "along": "epoch", "where": {**OURS, "model.width": 8}, "minus": {**NONE, "model.width": 8}}
+    assert training.trend(**course, direction="rises").verdict is Verdict.CONFIRMED
+    assert training.trend(**course, direction="rises", values=[0, 1]).verdict is Verdict.INCONCLUSIVE
+    both = training.trend(**{**course, "where": OURS, "minus": NONE}, direction="rises", pooled=True)
+    assert both.verdict is Verdict.CONFIRMED
+    with pytest.raises(ValueError, match="several runs a seed"):
+        training.trend(**{**course, "where": OURS}, direction="rises")
+
+
+def test_levels(setting):
+    claim = {"setting": setting(), "study": "stripping", "y": "y", "where": NONE, "by": ["model.width"]}
+    assert training.level(**claim, relation=">", right=5.0).verdict is Verdict.CONFIRMED
+    assert training.level(**claim, relation=">", right=12.0).verdict is Verdict.REFUTED  # one of two is enough
+    wide = {**claim, "where": {**NONE, "model.width": 8}, "by": []}
+    assert training.near(**wide, number=8.0, tolerance=4.0).verdict is Verdict.CONFIRMED
+    assert training.near(**wide, number=16.0, tolerance=4.0).verdict is Verdict.REFUTED
+    assert training.near(**wide, number=8.0, tolerance=0.5).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("hits", "verdict"), [(100, "CONFIRMED"), (99, "CONFIRMED"), (91, "INCONCLUSIVE"), (50, "REFUTED")]
+)
+def test_shares_by_exact_limits(tmp_path, hits, verdict):
+    table = [{"experiment": "he", "initialisation": "he", "seed": 0, "n": 100, "constant": hits}]
+    write_study("absolute_value", table, {}, tmp_path)
+    claim = {"study": "absolute_value", "count": "constant", "of": "n", "where": {"initialisation": "he"}}
+    found = training.share(setting=Setting(studies=tmp_path), **claim, relation=">", right=0.9)
+    assert found.verdict.value == verdict
+    limits = stats.binomtest(hits, 100).proportion_ci(0.95)
+    np.testing.assert_allclose([found.numbers["low"][0], found.numbers["high"][0]], [limits.low, limits.high])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"left": {"method.kind": "theirs"}}, "no run of width 8, kind theirs"),
+        ({"y": "z"}, "no column z"),
+        ({"by": ["model.height"]}, "no column model.height"),
+        ({"left": {"model.width": 8}}, "several runs a seed"),
+        ({"left": {**OURS, "at": 7}}, "no run"),
+    ],
+)
+def test_claims_that_name_nothing_are_errors(setting, changes, words):
+    with pytest.raises(ValueError, match=words):
+        training.difference(setting=setting(), **{**CLAIM, **changes}, relation=">")
+
+
+def test_every_claim_on_training_has_the_verdict_expected_of_it():
+    assert len(TRAINING) >= 10
+    report = check(claims=TRAINING)
+    assert report.passed, str(report)
+    report = check(claims=TRAINING, self_test=True)
+    assert report.passed, str(report)
+    turned = {claim.id for claim in TRAINING if claim.expected is Verdict.CONFIRMED}
+    assert turned

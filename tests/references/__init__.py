@@ -1,0 +1,1 @@
+"""Plain twins, reference implementations and the statistical helper of the tests."""

@@ -1,0 +1,155 @@
+"""Plain NumPy twins of every architecture, initialisation and sign flip: the same random numbers, no tricks."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from neurondeath.simulations.counter_random import (
+    PURPOSE_ASYMMETRY,
+    PURPOSE_BIASES,
+    PURPOSE_WEIGHTS,
+    stream_normals,
+    stream_words,
+)
+from neurondeath.simulations.task import Task
+from neurondeath_theory.networks.network import Network
+from neurondeath_theory.networks.rai import rai_constant
+
+
+def draw(network: Network, key, layer, trial):
+    """Weights and biases of one layer of one network."""
+    width, fan_in = network.widths[layer], network.fan_ins[layer]
+    scale = np.sqrt(network.weight_variance / fan_in)
+    at = {"layer": layer, "trial": trial}
+    biases = np.zeros(width)
+    if network.bias_variance > 0:
+        biases = stream_normals(key, width, purpose=PURPOSE_BIASES, **at) * np.sqrt(network.bias_variance)
+    if network.init == "uniform":
+        signed = stream_words(key, width * fan_in, purpose=PURPOSE_WEIGHTS, **at).view(np.int32).astype(float)
+        return (signed + 0.5).reshape(width, fan_in) / 2**31 * np.sqrt(3) * scale, biases
+    if network.init == "rai":
+        rows = stream_normals(key, width * (fan_in + 1), purpose=PURPOSE_WEIGHTS, **at).reshape(width, fan_in + 1)
+        rows *= rai_constant() / np.sqrt(fan_in)
+        words = stream_words(key, 4 * width, purpose=PURPOSE_ASYMMETRY, **at).reshape(width, 4).astype(float)
+        entries = np.floor(words[:, 0] / 2**32 * (fan_in + 1)).astype(int)
+        rows[np.arange(width), entries] = np.sqrt((words[:, 1] + 0.5) / 2**32)
+        return rows[:, :-1], rows[:, -1]
+    normals = stream_normals(key, width * fan_in, purpose=PURPOSE_WEIGHTS, **at).reshape(width, fan_in)
+    if network.init == "orthogonal":
+        tall = normals if width > fan_in else normals.T
+        q, r = np.linalg.qr(tall)
+        q = q * np.sign(np.diag(r))
+        normals = (q if width > fan_in else q.T) * np.sqrt(max(width, fan_in))
+    return normals * scale, biases
+
+
+def flip_signs(z, alive, mode):
+    """Sign flips of one layer; z of shape (units, points)."""
+    if mode == "layer":
+        stays = alive & (z > 0).any(axis=0)
+        return -z if stays.sum() < alive.sum() / 2 else z
+    uncovered = {p for p in range(len(alive)) if alive[p]}
+    flipped = z.copy()
+    for i in range(len(z)):
+        if not uncovered:
+            break
+        if sum(z[i, p] > 0 for p in uncovered) < len(uncovered) / 2:
+            flipped[i] = -z[i]
+        uncovered = {p for p in uncovered if flipped[i, p] <= 0}
+    return flipped
+
+
+def normalise(z):
+    """Mean 0 and variance 1 over the points, row by row."""
+    moved = z - z.mean(axis=1, keepdims=True)
+    spread = moved.std(axis=1, keepdims=True)
+    flat = spread <= 1e-12 * np.abs(z).max(axis=1, keepdims=True)
+    return np.where(flat, 0.0, moved / np.where(flat, 1.0, spread))
+
+
+@dataclass
+class Forward:
+    """What one network does, layer by layer."""
+
+    alive: list = field(default_factory=list)  # by point
+    layerwise: list = field(default_factory=list)
+    dead_units: list = field(default_factory=list)
+    zeros: list = field(default_factory=list)
+    variance: list = field(default_factory=list)
+    correlation: list = field(default_factory=list)
+
+
+def forward(network: Network, points, key, trial) -> Forward:
+    """Run one network on all points."""
+    stream = branch = points.T.astype(float)
+    n_points = len(points)
+    started = np.ones(n_points, dtype=bool)
+    if network.sign_flip != "none" and not network.has_bias:
+        started = points.any(axis=1)
+    here, ended, whole = started, np.zeros(n_points, dtype=bool), True
+    out = Forward()
+    for layer in range(network.depth):
+        weights, biases = draw(network, key, layer, trial)
+        if network.architecture in ("residual", "skip") and layer % network.block_depth == 0:
+            branch, here = stream, np.ones(n_points, dtype=bool)
+        z = weights @ (stream if network.architecture == "dense" else branch) + biases[:, None]
+        if network.architecture == "batch_norm":
+            z = normalise(z)
+        if network.sign_flip != "none":
+            z = flip_signs(z, here, network.sign_flip)
+        y = network.activation(z)
+        y[np.abs(y) < 1e-14 * (1 + np.abs(network.activation.value_at_zero))] *= not network.activation.value_at_zero
+        active = (y != 0).any(axis=0)
+        if network.architecture == "dense":
+            ended = ended | active
+            stream = np.vstack([stream, y])
+            out.alive.append(ended)
+        else:
+            here = here & active
+            branch = y
+            out.alive.append(here | ended)
+            if network.architecture in ("residual", "skip") and (layer + 1) % network.block_depth == 0:
+                stream = stream + branch
+                ended = ended | here
+        whole = whole and bool(active.any())
+        out.layerwise.append(whole)
+        out.dead_units.append(int((y == 0).all(axis=1).sum()))
+        out.zeros.append(int((y == 0).sum()))
+        out.variance.append(float((z**2).mean()))
+        out.correlation.append(mean_cosine(z))
+    return out
+
+
+def mean_cosine(z):
+    """Mean over pairs of points with nonzero columns, pair by pair; NaN without a pair."""
+    largest = np.abs(z).max(axis=0)
+    z = z / np.where(largest > 0, largest, 1)  # no overflow for huge points
+    lengths = np.linalg.norm(z, axis=0)
+    units = (z / np.where(lengths > 0, lengths, 1)).T[lengths > 0]
+    pairs = [units[i] @ units[j] for i in range(len(units)) for j in range(i)]
+    return float(np.mean(pairs)) if pairs else float("nan")
+
+
+@np.errstate(over="ignore")  # mean squares of huge points
+def statistics(network: Network, points, key, trials) -> dict:
+    """Sum up a sampler's statistics with every output, from single networks."""
+    runs = [forward(network, points, key, trial) for trial in trials]
+    living = np.array([[row.sum() for row in run.alive] for run in runs])
+    table = {
+        "alive": (living > 0).sum(axis=0),
+        "living": living.sum(axis=0),
+        "living_squares": (living**2).sum(axis=0),
+        "layerwise_alive": np.sum([run.layerwise for run in runs], axis=0),
+    }
+    for name, attribute in (("dead_units", "dead_units"), ("sparsity", "zeros"), ("variance", "variance")):
+        values = np.array([getattr(run, attribute) for run in runs])
+        table[name], table[f"{name}_squares"] = values.sum(axis=0), (values**2).sum(axis=0)
+    cosines = np.array([run.correlation for run in runs])
+    table["correlation"], table["correlation_squares"] = np.nansum(cosines, axis=0), np.nansum(cosines**2, axis=0)
+    table["correlation_trials"] = (~np.isnan(cosines)).sum(axis=0)
+    return table
+
+
+def make_task(network, inputs, *, outputs=(), dtype="float64"):
+    """Make a task on the common random numbers of all twins."""
+    return Task(network, inputs, dtype=dtype, outputs=tuple(outputs), stream="twins")

@@ -1,0 +1,190 @@
+"""Death of the first layer against partitions of space, closed forms, quadrature and simulated layers."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.survival.first_layer import first_layer_death
+from tests.references.statistical import assert_agrees, assert_refutes, seeds
+
+
+def n_cells(m: int, d: int) -> int:
+    """Count the sign patterns that a plane through 0 can give m points in general position in d dimensions (Cover)."""
+    return 2 * sum(math.comb(m - 1, i) for i in range(d))
+
+
+@pytest.mark.parametrize(("m", "d"), [(1, 1), (3, 1), (2, 2), (7, 2), (3, 3), (6, 3), (9, 3)])
+def test_sign_patterns_partition_space(m: int, d: int) -> None:
+    """Over all signs of the points the polar cones tile the space: shares add up to one, and Cover counts them."""
+    x = np.random.default_rng(10 * m + d).standard_normal((m, d))
+    results = [first_layer_death(x * np.array(signs)[:, None], 1) for signs in product([-1.0, 1.0], repeat=m)]
+    assert math.fsum(result.value for result in results) == pytest.approx(1.0, abs=1e-12)
+    assert sum(result.value > 0 for result in results) == n_cells(m, d)
+    assert {result.method for result in results} <= {"exact", "impossible"}
+    assert all((result.value == 0) == (result.method == "impossible") for result in results)
+
+
+@seeds
+def test_sign_patterns_partition_four_dimensions(seed: int) -> None:
+    x = np.random.default_rng(3).standard_normal((6, 4))
+    signs = list(product([-1.0, 1.0], repeat=6))
+    results = [first_layer_death(x * np.array(s)[:, None], 1, seed=100 * seed + i) for i, s in enumerate(signs)]
+    assert sum(result.value > 0 for result in results) == n_cells(6, 4)
+    stderr = math.sqrt(sum(result.error**2 for result in results))
+    assert stderr < 0.005
+    assert_agrees(sum(result.value for result in results), stderr, 1.0)
+    assert_refutes(sum(result.value for result in results[1:]), stderr, 1.0)
+
+
+def test_three_points_in_closed_form() -> None:
+    for seed in range(20):
+        x = np.random.default_rng(seed).standard_normal((3, 3))
+        unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+        exact = 1 / 8 + np.arcsin((unit @ unit.T)[np.triu_indices(3, 1)]).sum() / (4 * math.pi)
+        assert first_layer_death(x, 1).value == pytest.approx(exact, abs=1e-13)
+
+
+@pytest.mark.parametrize("m", [1, 2, 4, 30, 1000])
+def test_solid_angle_by_quadrature(m: int) -> None:
+    """Around an axis inside the polar cone: a ray at azimuth f is inside up to the slope of the steepest constraint."""
+    rng = np.random.default_rng(m)
+    x = np.column_stack([rng.uniform(-1.5, 1.5, (m, 2)), np.ones(m)]) * rng.uniform(0.1, 10, (m, 1))
+    slopes = x[:, :2] / x[:, 2:]
+
+    # midpoints at distance h: the few kinks leave an error of order h^2 / 8
+    azimuth = (np.arange(50_000) + 0.5) * (2 * math.pi / 50_000)
+    steepest = np.concatenate(
+        [(np.column_stack([np.cos(a), np.sin(a)]) @ slopes.T).max(axis=1) for a in np.split(azimuth, 10)]
+    )
+    exact = ((1 - steepest / np.hypot(1, steepest)) / 2).mean()
+    assert first_layer_death(x, 1).value == pytest.approx(exact, abs=1e-8)
+
+
+@seeds
+@pytest.mark.parametrize(
+    ("d", "method"), [(4, "directional"), (8, "directional"), (16, "splitting"), (40, "splitting")]
+)
+def test_orthogonal_points(seed: int, d: int, method: str) -> None:
+    result = first_layer_death(np.eye(d), 1, seed=seed)
+    assert (result.method, result.rank) == (method, d)
+    assert result.log_unit_error < 0.3
+    assert_agrees(result.log_unit, result.log_unit_error, -d * math.log(2.0))
+    assert_refutes(result.log_unit, result.log_unit_error, -(d + 4) * math.log(2.0))
+
+
+@seeds
+def test_correlated_points_in_closed_form(seed: int) -> None:
+    """Points at 60 degrees to each other: q = 1/(d + 1), as the first of d + 1 exchangeable normals is the greatest."""
+    result = first_layer_death(np.eye(12) + (math.sqrt(13) - 1) / 12, 1, seed=seed)
+    gram = (x := np.eye(12) + (math.sqrt(13) - 1) / 12) @ x.T
+    assert np.allclose(gram[0, 1] / gram[0, 0], 0.5)
+    assert_agrees(result.value, result.error, 1 / 13)
+    assert_refutes(result.value, result.error, 1 / 14)
+
+
+@seeds
+def test_rare_death_of_blunt_corners(seed: int) -> None:
+    """Twelve planes with two points at 120 degrees in each: q = 6^-12."""
+    pair = np.array([[1.0, 0.0], [-0.5, math.sqrt(0.75)]])
+    result = first_layer_death(np.kron(np.eye(12), pair), 3, seed=seed)
+    assert (result.method, result.rank) == ("splitting", 24)
+    assert_agrees(result.log_death, result.log_death_error, -36 * math.log(6.0))
+    assert_refutes(result.log_unit, result.log_unit_error, -14 * math.log(6.0))
+
+
+@seeds
+@pytest.mark.parametrize(("m", "d", "sb2"), [(3, 1, 0.5), (5, 2, 1.0), (4, 2, 0.0), (8, 5, 0.3), (6, 4, 0.0)])
+def test_simulated_layers(seed: int, m: int, d: int, sb2: float) -> None:
+    rng = np.random.default_rng([seed, m, d])
+    x = rng.standard_normal((m, d)) + 1.0
+    trials, width = 400_000, 2
+    dead = np.ones(trials, dtype=bool)
+    for _ in range(width):
+        w = rng.standard_normal((trials, d)) * math.sqrt(1.5 / d)
+        b = rng.standard_normal((trials, 1)) * math.sqrt(sb2)
+        dead &= (w @ x.T + b <= 0).all(axis=1)
+    result = first_layer_death(x, width, bias_variance=sb2, weight_variance=1.5)
+    share = dead.mean()
+    assert share > 1e-3
+    stderr = math.hypot(result.error, math.sqrt(share * (1 - share) / trials))
+    assert_agrees(share, stderr, result.value)
+    assert_refutes(share, stderr, result.value ** (1 / width))
+
+
+def test_two_rays_with_bias() -> None:
+    """The unit probability P(b <= -|w| s) is the angle between (s, 1) and (-s, 1), turned inside out."""
+    for sw2, sb2 in [(2.0, 1.0), (0.1, 3.0), (5.0, 1e-6)]:
+        between = 2 * math.atan2(math.sqrt(sw2), math.sqrt(sb2))
+        result = first_layer_death([[1.0], [-1.0]], 4, weight_variance=sw2, bias_variance=sb2)
+        assert result.unit_probability == pytest.approx((math.pi - between) / (2 * math.pi), rel=1e-9)
+        assert result.log_death == pytest.approx(4 * result.log_unit)
+
+
+def test_rank_not_dimension_counts() -> None:
+    rng = np.random.default_rng(9)
+    plane = rng.standard_normal((5, 2)) + np.array([3.0, 0.0])
+    wide = plane @ rng.standard_normal((2, 200))
+    lying, flat = first_layer_death(wide, 1), first_layer_death(plane @ np.linalg.qr(rng.normal(size=(200, 2)))[0].T, 1)
+    assert lying.rank == flat.rank == 2
+    assert flat.value == pytest.approx(first_layer_death(plane, 1).value, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        [[1.0, 2.0], [-2.0, -4.0]],  # antipodal
+        [[1.0, 0.0, 0.0], [-1.0, 1.0, 0.0], [-1.0, -1.0, 0.0], [0.0, 0.0, 1.0]],  # they span a plane positively
+        np.vstack([np.eye(6), -np.ones((1, 6))]),  # they span all of space positively
+        np.vstack([g := np.random.default_rng(1).standard_normal((40, 8)), -g[:1]]),
+    ],
+)
+def test_points_in_no_open_half_space_cannot_all_be_missed(x) -> None:
+    result = first_layer_death(x, 3)
+    assert (result.value, result.error, result.method) == (0.0, 0.0, "impossible")
+    assert result.log_death == -math.inf
+    # moved into a half-space, the same number of points can be
+    assert first_layer_death(np.abs(x) + 0.1, 3).value > 0
+
+
+def test_scale_zeros_and_duplicates_change_nothing() -> None:
+    x = np.array([[1.0, 2.0, 0.5], [0.3, -0.2, 2.0], [2.0, 0.1, 0.1], [0.5, 0.5, 0.4]])
+    plain = first_layer_death(x, 2).value
+    same = np.vstack([1e300 * x, 1e-300 * x, x, np.zeros((3, 3))])
+    assert first_layer_death(same, 2).value == pytest.approx(plain, rel=1e-12)
+    assert first_layer_death(np.zeros((2, 3)), 5).value == 1.0
+    assert first_layer_death(np.zeros((2, 3)), 5, bias_variance=1.0).value == pytest.approx(2.0**-5)
+
+
+def test_same_seed_same_number() -> None:
+    x = np.abs(np.random.default_rng(2).standard_normal((9, 6)))
+    assert first_layer_death(x, 1, seed=4) == first_layer_death(x, 1, seed=4)
+    assert first_layer_death(x, 1, seed=4).value != first_layer_death(x, 1, seed=5).value
+
+
+def test_thin_cones_keep_their_digits() -> None:
+    for gap in (1e-3, 1e-6, 1e-9):
+        x = [[math.sin(gap / 2), math.cos(gap / 2)], [math.sin(gap / 2), -math.cos(gap / 2)]]
+        assert first_layer_death(x, 1).value == pytest.approx(gap / (2 * math.pi), abs=1e-15)
+    for gap in (1e-2, 1e-4, 1e-6):  # the same cut in half by a plane across
+        wedge = [[math.sin(gap / 2), math.cos(gap / 2), 0], [math.sin(gap / 2), -math.cos(gap / 2), 0], [0, 0, 1]]
+        assert first_layer_death(wedge, 1).value == pytest.approx(gap / (4 * math.pi), abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"inputs": [1.0]}, "`inputs` must be a numeric array of shape"),
+        ({"inputs": [[math.inf]]}, "`inputs` must hold finite numbers"),
+        ({"width": 0}, "`width` must be"),
+        ({"bias_variance": -1.0}, "`bias_variance` must be"),
+        ({"weight_variance": 0.0}, "`weight_variance` must be"),
+        ({"weight_variance": math.nan}, "`weight_variance` must be"),
+        ({"seed": -1}, "`seed` must be"),
+    ],
+)
+def test_refuses(arguments: dict, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        first_layer_death(**{"inputs": [[1.0]], "width": 2, **arguments})

@@ -1,0 +1,344 @@
+"""Demon Pruning: penalty, schedule, noise and removal, each by itself and together."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import nn
+
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_torch.methods import demon_pruning
+from neurondeath_torch.methods.demon_pruning import DemonPruning
+from neurondeath_torch.methods.penalty_schedules import Constant, OneCycle
+from neurondeath_torch.surgery.shrunk_models import load_shrunk
+from tests.references.statistical import assert_agrees, assert_refutes, seeds
+from tests.references.torch_methods import assert_resumes, assert_same_state, build, kill, points, run, train
+
+X, Y = points(64, 5), points(64, 2, seed=2)
+
+
+def normed(seed=0, width=8):
+    """Build a perceptron with batch norm; scales away from one, so that penalties differ."""
+    model = build(
+        seed,
+        *(lambda: nn.Linear(5, width), lambda: nn.BatchNorm1d(width), nn.ReLU),
+        *(lambda: nn.Linear(width, width), lambda: nn.LayerNorm(width), nn.ReLU, lambda: nn.Linear(width, 2)),
+    )
+    with torch.no_grad():
+        model[1].weight.copy_(torch.linspace(-1.0, 2.0, width))
+        model[4].weight.copy_(torch.linspace(0.5, 1.5, width))
+    return model
+
+
+def plain(seed=0, width=8):
+    return build(seed, lambda: nn.Linear(5, width), nn.ReLU, lambda: nn.Linear(width, width), nn.ReLU,
+                 lambda: nn.Linear(width, 2))  # fmt: skip
+
+
+def sgd(model, lr=0.05):
+    return torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+
+
+def demon_of(model, optimiser=None, **options):
+    options = {"data": X, "steps": 100, "peak": 0.1, "remove_every": None} | options
+    return DemonPruning(model, optimiser or sgd(model), **options)
+
+
+def test_the_cycle_is_that_of_pytorchs_scheduler():
+    """`OneCycleLR` at the same settings, its rates divided by the peak, is an independent route to the factors."""
+    span, peak = 97, 0.3
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=peak, total_steps=span, cycle_momentum=False, pct_start=(0.3 * (span - 1) + 1) / span
+    )
+    cycle = OneCycle(span=span)
+    for step in range(span):
+        assert cycle(step) == pytest.approx(optimiser.param_groups[0]["lr"] / peak, abs=1e-12)
+        if step < span - 1:
+            optimiser.step()
+            scheduler.step()
+    assert [cycle(step) for step in (span, span + 1, 10 * span)] == [0.0] * 3
+    assert max(cycle(step) for step in range(span)) <= 1.0
+    assert OneCycle(span=1)(0) == pytest.approx(1 / 25)
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ({"norm": "l1"}, lambda m: m[1].weight.abs().sum() + m[4].weight.abs().sum()),
+        ({"norm": "l2"}, lambda m: (m[1].weight ** 2).sum() + (m[4].weight ** 2).sum()),
+        ({"norm": "positive-l2"}, lambda m: (m[1].weight.clamp(min=0) ** 2).sum() + (m[4].weight ** 2).sum()),
+        (
+            {"norm": "l1", "penalise": "weights"},
+            lambda m: m[0].weight.abs().sum() + m[3].weight.abs().sum() + m[6].weight.abs().sum(),
+        ),
+    ],
+)
+def test_the_penalty_is_lambda_of_t_times_r(options, value):
+    model = normed()
+    demon = demon_of(model, steps=50, peak=0.2, noise=0.0, **options)
+    cycle = OneCycle(span=50)
+    for step in range(52):
+        assert demon.penalty().item() == pytest.approx(0.2 * cycle(step) * value(model).item(), rel=1e-5)
+        demon.after_step()
+    for parameter in model.parameters():
+        parameter.grad = None
+    demon = demon_of(model, peak=0.2, schedule=Constant(), norm="l1")
+    demon.penalty().backward()
+    torch.testing.assert_close(model[1].weight.grad, 0.2 * model[1].weight.sign())
+    assert model[0].weight.grad is None
+
+
+@seeds
+def test_noise_has_its_deviation_and_falls_on_live_hidden_units_only(seed):
+    deviation, dead = 0.02, [1, 6]
+    model = build(seed, lambda: nn.Linear(400, 60), nn.ReLU, lambda: nn.Linear(60, 30), nn.ReLU,
+                  lambda: nn.Linear(30, 2))  # fmt: skip
+    kill(model[0], dead)
+    x = points(256, 400, seed=seed)
+    before = copy.deepcopy(model)
+    demon = demon_of(
+        model, data=x, peak=0.0, noise=deviation, schedule=lambda step: [0.5, 0.0][min(step, 1)], seed=seed
+    )
+    demon.after_step()
+    live = np.setdiff1d(np.arange(60), dead)
+    assert torch.equal(model[0].weight[dead], before[0].weight[dead])
+    for old, new in [
+        (before[0].bias, model[0].bias),
+        (before[2].bias, model[2].bias),
+        (before[4].weight, model[4].weight),
+    ]:
+        assert torch.equal(old, new)
+    draws = (model[0].weight - before[0].weight)[live].double().detach().numpy().ravel()
+    assert (draws != 0).mean() > 0.99
+    n = draws.size
+    squares = np.mean(draws**2)
+    for check, truth in [(assert_agrees, 0.5 * deviation), (assert_refutes, deviation)]:
+        check(squares, truth**2 * np.sqrt(2 / n), truth**2)
+    assert_agrees(draws.mean(), 0.5 * deviation / np.sqrt(n), 0.0)
+    rows = (model[0].weight - before[0].weight)[live].double().detach()
+    for check, other in [(assert_agrees, rows[1]), (assert_refutes, rows[0])]:  # units get draws of their own
+        check(float((rows[0] * other).mean()), (0.5 * deviation) ** 2 / np.sqrt(400), 0.0)
+    after = model[0].weight.clone()
+    demon.after_step()  # the schedule is at zero
+    assert torch.equal(model[0].weight, after)
+
+
+def test_noise_on_all_units_is_there_for_comparison():
+    model = plain()
+    kill(model[0], [1])
+    demon_of(model, peak=0.0, noise=0.1, noisy_units="all", schedule=Constant()).after_step()
+    assert (model[0].weight[1] != 0).all()
+
+
+def noisy_rows(demon, layer):
+    """Take a step and say which rows of a layer the noise has moved."""
+    before = layer.weight.clone()
+    demon.after_step()
+    return (layer.weight != before).any(dim=1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "spared"),  # in which of six steps the unit that died before the first gets no noise
+    [
+        ({}, []),
+        ({"look_every": 1}, [1, 2, 3, 4, 5]),
+        ({"look_every": 3}, [3, 4, 5]),
+        ({"look_every": 1, "noisy_units": "all"}, []),
+        ({"look_every": 1, "remove_every": 100}, [1, 2, 3, 4, 5]),
+    ],
+)
+def test_looking_spares_units_that_died_since_the_last_removal(options, spared):
+    """By hand: weights of zero below a bias of -1 stay dead under noise of 1e-4, as the inputs are of order one."""
+    model = plain()
+    demon = demon_of(model, peak=0.0, noise=1e-4, schedule=Constant(), **options)
+    kill(model[0], [2])
+    for step in range(6):
+        rows = noisy_rows(demon, model[0])
+        assert rows == [unit != 2 or step not in spared for unit in range(8)]
+
+
+def test_looking_finds_units_that_came_back():
+    model = plain()
+    alive = copy.deepcopy(model.state_dict())
+    kill(model[0], [2])
+    demon = demon_of(model, peak=0.0, noise=1e-4, schedule=Constant(), look_every=2)
+    model.load_state_dict(alive)
+    assert [noisy_rows(demon, model[0])[2] for _ in range(3)] == [False, False, True]
+
+
+def test_looks_cost_a_pass_each_and_none_where_noise_asks_for_no_liveness(monkeypatch):
+    passes = []
+    measure = demon_pruning.measure_activity
+    monkeypatch.setattr(demon_pruning, "measure_activity", lambda *given: (passes.append(0), measure(*given))[1])
+    for options, looks in [
+        ({}, 0),
+        ({"look_every": 1}, 6),
+        ({"look_every": 4}, 1),
+        ({"look_every": 2, "remove_every": 2}, 3),  # a removal measures by itself
+        ({"look_every": 1, "noise": 0.0}, 0),
+        ({"look_every": 1, "noisy_units": "all"}, 0),
+    ]:
+        demon = demon_of(plain(), penalise="weights", **{"noise": 1e-6, **options})
+        passes.clear()
+        for _ in range(6):
+            demon.after_step()
+        assert len(passes) == looks, options
+
+
+def test_noise_is_not_scaled_by_the_learning_rate():
+    moved = []
+    for rate in (1.0, 1e-3):
+        model = plain()
+        demon = demon_of(model, sgd(model, rate), peak=0.0, noise=0.1, schedule=Constant(), seed=5)
+        before = model[0].weight.clone()
+        demon.after_step()
+        moved.append((model[0].weight - before).detach())
+    assert torch.equal(*moved)
+
+
+def test_dead_units_are_removed_every_few_steps_with_their_optimiser_state():
+    model = plain()
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    demon = demon_of(model, optimiser, peak=0.0, noise=0.0, remove_every=4)
+    widths = []
+    for step in range(9):
+        optimiser.zero_grad()
+        F.mse_loss(model(X), Y).backward()
+        optimiser.step()
+        if step == 1:
+            kill(model[0], [0, 3])
+        before = model(X)
+        demon.after_step()
+        torch.testing.assert_close(model(X), before, rtol=0, atol=1e-5)
+        widths.append(model[0].out_features)
+    assert widths[:3] == [8] * 3
+    assert max(widths[3:]) <= 6
+    assert set(optimiser.state) == set(model.parameters())
+    assert all(state["exp_avg"].shape == parameter.shape for parameter, state in optimiser.state.items())
+    assert demon.report().events[0].step == 4
+    assert sum(event.units for event in demon.report().events) == 16 - model[0].out_features - model[2].out_features
+
+
+def test_strong_regularisation_empties_the_network_but_for_one_unit_a_layer():
+    model = plain(width=12)
+    optimiser = sgd(model, 0.1)
+    demon = demon_of(model, optimiser, penalise="weights", peak=0.5, noise=1e-3, schedule=Constant(), remove_every=5)
+    train(model, optimiser, demon, X, Y, 40)
+    weak = plain(width=12)
+    optimiser = sgd(weak, 0.1)
+    train(weak, optimiser, demon_of(weak, optimiser, penalise="weights", peak=0.0, noise=0.0, remove_every=5), X, Y, 40)
+    assert 1 <= model[0].out_features < weak[0].out_features
+    assert model[2].out_features >= 1
+    assert torch.isfinite(model(X)).all()
+
+
+def test_a_seed_fixes_the_training():
+    options = {"peak": 0.01, "noise": 0.01, "remove_every": 5}
+
+    def trained(seed):
+        return run(lambda _: normed(), sgd, lambda m, o: demon_of(m, o, seed=seed, **options), X, Y, 5)[0]
+
+    assert_same_state(trained(1), trained(1))
+    assert not torch.equal(trained(1)[6].weight, trained(2)[6].weight)
+
+
+@pytest.mark.parametrize("make_optimiser", [sgd, lambda model: torch.optim.AdamW(model.parameters(), lr=0.02)])
+def test_resuming_equals_no_interruption_though_layers_have_shrunk(make_optimiser):
+    def make_model(seed):
+        model = plain(seed, width=10)
+        kill(model[0], [0, 3])
+        kill(model[2], [2])
+        return model
+
+    assert_resumes(
+        make_model,
+        make_optimiser,
+        lambda m, o: demon_of(m, o, penalise="weights", peak=0.02, noise=0.01, steps=30, remove_every=3),
+        X,
+        Y,
+        epochs=8,
+        cut=3,
+    )
+
+
+def test_resuming_between_two_looks_keeps_who_was_alive_at_the_last():
+    """Cut after step 12, seen at 10: dead units are spared until 15 only if the saved state says so."""
+
+    def make_model(seed):
+        model = plain(seed, width=10)
+        if seed == 0:  # the model to resume into sees none of them dead when it is built
+            kill(model[0], [0, 3])
+            kill(model[2], [2])
+        return model
+
+    options = {"penalise": "weights", "peak": 0.02, "noise": 0.01, "steps": 30, "remove_every": 24, "look_every": 5}
+    assert_resumes(make_model, sgd, lambda m, o: demon_of(m, o, **options), X, Y, epochs=8, cut=3)
+
+
+def test_the_randomness_of_the_training_is_left_alone():
+    model = plain()
+    demon = demon_of(model, noise=0.1, remove_every=1, peak=0.0)
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    demon.after_step()
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_loading_a_shrunk_model():
+    class Net(nn.Module):
+        def __init__(self, channels, depthwise):
+            super().__init__()
+            self.a, self.norm = nn.Conv2d(1, channels, 3), nn.BatchNorm2d(channels)
+            self.wise = nn.Conv2d(channels, channels, 3, groups=channels) if depthwise else nn.Identity()
+            self.up = nn.ConvTranspose2d(channels, 3, 2)
+
+        def forward(self, x):
+            return self.up(self.wise(self.norm(self.a(x)).relu()))
+
+    x = points(2, 1, 8, 8)
+    for depthwise in (False, True):
+        small, large = Net(4, depthwise), Net(7, depthwise)
+        large.a.weight.requires_grad_(False)
+        optimiser = sgd(large)
+        load_shrunk(large, small.state_dict(), optimiser=optimiser)
+        assert torch.equal(small(x), large(x))
+        assert not large.a.weight.requires_grad
+        assert {p for group in optimiser.param_groups for p in group["params"]} == set(large.parameters())
+        assert repr(small.up) == repr(large.up)
+        assert repr(small.wise) == repr(large.wise)
+        with pytest.raises(InvalidArgumentError, match="fit into"):
+            load_shrunk(large, Net(9, depthwise).state_dict())
+        with pytest.raises(InvalidArgumentError, match="on one side only"):
+            load_shrunk(large, plain().state_dict())
+
+
+def test_bad_input_is_one_clear_line():
+    grouped = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2))
+    small = demon_of(plain(width=4), penalise="weights")
+    cases = [
+        (lambda: demon_of(plain()), 'penalise="weights"'),
+        (lambda: demon_of(normed(), peak=-1), "peak"),
+        (lambda: demon_of(normed(), peak=float("nan")), "peak"),
+        (lambda: demon_of(normed(), noise=-1), "noise"),
+        (lambda: demon_of(normed(), steps=0), "steps"),
+        (lambda: demon_of(normed(), remove_every=0), "remove_every"),
+        (lambda: demon_of(normed(), look_every=0), "look_every"),
+        (lambda: demon_of(normed(), look_every=1.5), "look_every"),
+        (lambda: demon_of(normed(), look_every=float("nan")), "look_every"),
+        (lambda: demon_of(normed(), norm="l3"), "l1, l2, positive-l2"),
+        (lambda: demon_of(normed(), penalise="biases"), "penalise"),
+        (lambda: demon_of(normed(), data=[]), "no batch"),
+        (lambda: demon_of(grouped, "sgd", penalise="weights"), "optimiser"),
+        (lambda: OneCycle(span=0), "span"),
+        (lambda: OneCycle(span=10, rise=1.0), "rise"),
+        (lambda: demon_of(plain(), penalise="weights").load_state_dict(small.state_dict()), "load_shrunk"),
+    ]
+    for case, words in cases:
+        with pytest.raises(InvalidArgumentError) as caught:
+            case()
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)

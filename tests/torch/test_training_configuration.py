@@ -1,0 +1,120 @@
+"""Configurations of trainings: what a file says, what it must not say, and ids that never change."""
+
+import pytest
+
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_torch.training.configuration import Experiment, ModelChoice, OptimiserChoice, read_experiments
+
+FULL = """
+epochs = 3
+seeds = [4, 2]
+name = "study"
+
+[data]
+name = "mnist"
+n_train = 1000
+
+[model]
+kind = "mlp"
+activation = "clipped-shifted-relu"
+sparsity = 0.85
+v_prime = 0.7
+initialisation = "edge-of-chaos"
+widths = [300, 300]
+
+[optimiser]
+kind = "adamw"
+learning_rate = 1e-3
+
+[method]
+kind = "synaptic-stripping"
+every = 2
+
+[grid]
+"optimiser.weight_decay" = [0.0, 0.1]
+"method.every" = [1, 2, 5]
+"""
+
+
+def test_a_file_becomes_the_product_of_its_grid(tmp_path):
+    (tmp_path / "study.toml").write_text(FULL)
+    experiments, seeds = read_experiments(tmp_path / "study.toml")
+    assert seeds == [4, 2]
+    grid = [(e.optimiser.weight_decay, e.method.options["every"]) for e in experiments]
+    assert grid == [(decay, every) for decay in (0.0, 0.1) for every in (1, 2, 5)]
+    assert experiments[0].model.options == {"widths": [300, 300]}
+    assert experiments[0].model.sparsity == 0.85
+    assert len({e.experiment_id for e in experiments}) == 6
+
+
+def test_a_grid_may_hold_tables():
+    document = {
+        "epochs": 1,
+        "method": {"every": 2},
+        "grid": {"method": [{"kind": "redo"}, {"kind": "synaptic-stripping", "every": 5}]},
+    }
+    experiments, _ = read_experiments(document)
+    chosen = [(e.method.kind, e.method.options) for e in experiments]
+    assert chosen == [("redo", {"every": 2}), ("synaptic-stripping", {"every": 5})]
+
+
+def test_ids_depend_on_what_shapes_the_result_alone():
+    plain = Experiment(epochs=3)
+    assert plain.experiment_id == Experiment(epochs=3, name="label", optimiser=OptimiserChoice()).experiment_id
+    # pinned: a default that is added later must not orphan stored runs
+    assert plain.experiment_id == "77db59edb1b80152"
+    others = [
+        Experiment(epochs=4),
+        Experiment(epochs=3, optimiser=OptimiserChoice(learning_rate=0.01)),
+        Experiment(epochs=3, model=ModelChoice(options={"widths": [3]})),
+    ]
+    assert len({e.experiment_id for e in [plain, *others]}) == 4
+    assert others[1].description() == {"epochs": 3, "optimiser": {"learning_rate": 0.01}}
+
+
+@pytest.mark.parametrize(
+    ("document", "match"),
+    [
+        ({}, "`epochs` must be given"),
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": True}, "epochs"),
+        ({"epochs": 1, "epoch": 2}, "`epoch` must be one of epochs, measure, data"),
+        ({"epochs": 1, "data": {"nam": "x"}}, r"`data.nam` must be one of name, n_train"),
+        ({"epochs": 1, "data": "digits"}, "`data` must be a table"),
+        ({"epochs": 1, "data": {"name": "imagenet"}}, "digits, mnist, cifar10"),
+        ({"epochs": 1, "data": {"validation": float("nan")}}, "data.validation"),
+        ({"epochs": 1, "seeds": []}, "seeds"),
+        ({"epochs": 1, "seeds": [1, 1]}, "differ"),
+        ({"epochs": 1, "seeds": [-1]}, r"seeds\[0\]"),
+        ({"epochs": 1, "grid": {"data.name": []}}, "non-empty lists"),
+        ({"epochs": 1, "grid": {"data.name": "digits"}}, "non-empty lists"),
+        ({"epochs": 1, "data": 3, "grid": {"data.name": ["digits"]}}, "`data` must be a table"),
+        ({"epochs": 1, "seeds": list(range(1000)), "grid": {"epochs": list(range(1, 200))}}, "at most 100000 runs"),
+        ({"epochs": 1, "optimiser": {"learning_rate": -1}}, "optimiser.learning_rate"),
+        ({"epochs": 1, "optimiser": {"kind": "lion"}}, "sgd, adam, adamw"),
+        ({"epochs": 1, "optimiser": {"clip": 0}}, "optimiser.clip"),
+        ({"epochs": 1, "method": {"every": 2}}, "`method.every` must be left out for kind none"),
+        ({"epochs": 1, "method": {"kind": "hope"}}, "synaptic-stripping"),
+        ({"epochs": 1, "model": {"sparsity": 0.5}}, "`model.sparsity` must be left out for relu"),
+        ({"epochs": 1, "model": {"activation": "shifted-relu"}}, "`model.sparsity` must be given"),
+        ({"epochs": 1, "model": {"activation": "shifted-relu", "sparsity": 0.5, "tau": 1.0}}, "model.sparsity"),
+        ({"epochs": 1, "model": {"activation": "shifted-relu", "sparsity": 0.5, "m": 1.0}}, "`model.m`"),
+        ({"epochs": 1, "model": {"activation": "clipped-shifted-relu", "sparsity": 0.5}}, "`model.m` must be given"),
+        ({"epochs": 1, "model": {"activation": "shifted-relu", "sparsity": 0.5, "v_prime": 0.5}}, "model.v_prime"),
+    ],
+)
+def test_what_is_wrong_is_named(document, match):
+    with pytest.raises(InvalidArgumentError, match=match) as caught:
+        read_experiments(document)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(InvalidArgumentError, match=r"none\.toml"):
+        read_experiments(tmp_path / "none.toml")
+    (tmp_path / "torn.toml").write_text("epochs = [")
+    with pytest.raises(InvalidArgumentError, match="be a TOML file"):
+        read_experiments(tmp_path / "torn.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidArgumentError, match="be a TOML file"):
+        read_experiments(tmp_path / "bytes.toml")
