@@ -49,11 +49,12 @@ verify: $(VENV)/.tests ## the long suites: statistical tests over many seeds, al
 faults: $(VENV)/.tests ## fault injection: kills, signals, full disks, damaged files
 	$(BIN)/python -m pytest tests/faults -m faults
 
-lint: $(VENV)/.linters ## style, types and the arrows between packages
+lint: $(VENV)/.linters ## style, types, the arrows between packages, and the language
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=.ci $(BIN)/lint-imports
+	$(BIN)/python .ci/words.py
 
 bench: $(VENV)/.tests ## speed against NumPy, PyTorch and sgemm, overheads; JSON in benchmarks/results/
 	$(BIN)/python benchmarks/speed.py
