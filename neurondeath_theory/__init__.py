@@ -1,4 +1,4 @@
-"""Closed forms and exact results on whether rectifier networks live; numpy and scipy only."""
+"""Closed forms and exact results on rectifier networks: survival and the Gaussian limit; numpy and scipy only."""
 
 from neurondeath_theory.foundation.lazy_imports import lazy_exports
 

@@ -1,4 +1,4 @@
-"""The public names of the theory, each once; `__init__` imports a name from here when it is asked for."""
+"""The public names of the theory, each once; `__init__` imports a name from here on first use."""
 
 # foundation
 from neurondeath_theory.foundation.errors import AssumptionError as AssumptionError

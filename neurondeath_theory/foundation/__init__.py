@@ -1,1 +1,1 @@
-"""What all packages share: errors, validation, results, lazy imports, intervals, atomic files, interruption."""
+"""Code shared by all packages: errors, validation, results, lazy imports, intervals, atomic files, interruption."""

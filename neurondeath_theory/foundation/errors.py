@@ -9,7 +9,7 @@ class NeuronDeathError(Exception):
     Attributes
     ----------
     exit_code : int
-        Exit code of the command line, 2 unless said otherwise.
+        Exit code of the command line, 2 by default.
     """
 
     exit_code: int = 2
@@ -20,7 +20,7 @@ class InvalidArgumentError(NeuronDeathError, ValueError):
 
 
 class AssumptionError(NeuronDeathError, ValueError):
-    """A theorem was asked about a case its assumptions do not cover."""
+    """A theorem was applied to a case that its assumptions do not cover."""
 
 
 class MissingExtraError(NeuronDeathError, ImportError):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests: long work notices them, keeps what is finished and says how to go on."""
+"""Ctrl-C and SIGTERM as requests to stop: long computations detect them and keep all finished work."""
 
 import signal
 import threading
@@ -12,13 +12,13 @@ from neurondeath_theory.foundation.errors import NeuronDeathError
 __all__ = ["Interrupted", "stop_requests"]
 
 
-class Interrupted(NeuronDeathError):  # noqa: N818 - it is no error
-    """A run was told to stop; all that was finished is stored.
+class Interrupted(NeuronDeathError):  # noqa: N818 - not an error
+    """A run was asked to stop; all finished work is stored.
 
     Attributes
     ----------
     exit_code : int
-        128 plus the signal's number, as shells have it.
+        128 plus the signal's number, the convention of shells.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:
@@ -28,12 +28,12 @@ class Interrupted(NeuronDeathError):  # noqa: N818 - it is no error
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], int | None]]:
-    """Note SIGINT and SIGTERM instead of dying of them; a second one acts as ever.
+    """Turn SIGINT and SIGTERM into a flag; a second signal has its default effect.
 
     Yields
     ------
     callable
-        Gives the number of the signal that has come, or None; in a thread that is not the main one, always None.
+        Returns the number of the signal received, or None; outside the main thread always None.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -41,13 +41,13 @@ def stop_requests() -> Iterator[Callable[[], int | None]]:
         return
     previous: dict[int, Any] = {}
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def record(number: int, frame: FrameType | None) -> None:
         received.append(number)
         for other, handler in previous.items():
             signal.signal(other, handler)
 
     for which in (signal.SIGINT, signal.SIGTERM):
-        previous[which] = signal.signal(which, note)
+        previous[which] = signal.signal(which, record)
     try:
         yield lambda: received[0] if received else None
     finally:

@@ -1,4 +1,4 @@
-"""Points in files: .npy or .npz, one point a row."""
+"""Points in files: .npy or .npz, one point per row."""
 
 from pathlib import Path
 from zipfile import BadZipFile

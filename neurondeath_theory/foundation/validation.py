@@ -1,4 +1,4 @@
-"""Every rule an argument can break, worded in one place.
+"""Checks of arguments, with all their error messages in one place.
 
 Each function takes the argument's public name first, returns the value in the type the code computes with, and raises
 `InvalidArgumentError` with one line: the argument, the rule, the value received, the remedy if there is one.
@@ -31,7 +31,7 @@ Instance = TypeVar("Instance")
 
 
 def invalid(name: str, rule: str, received: object, remedy: str = "") -> InvalidArgumentError:
-    """Word one broken rule."""
+    """Format one broken rule as an error."""
     shown = repr(received)
     if len(shown) > 80:
         shown = shown[:77] + "..."
@@ -57,7 +57,7 @@ def check_widths(name: str, widths: Any) -> npt.NDArray[np.int64]:
     """Accept a non-empty sequence of layer widths, each a whole number of at least 1."""
     rule = "be a non-empty sequence of whole numbers of at least 1"
     if isinstance(widths, (str, bytes)) or not isinstance(widths, (Iterable, np.ndarray)):
-        raise invalid(name, rule, widths, "for depth K and width W give [W] * K")
+        raise invalid(name, rule, widths, "for depth K and width W pass [W] * K")
     try:
         array = np.asarray(widths if isinstance(widths, (np.ndarray, Sequence)) else list(widths))
     except ValueError:
@@ -82,7 +82,7 @@ def check_real(
     low_open: bool = False,
     high_open: bool = False,
 ) -> float:
-    """Accept a finite real number in an interval, closed unless said to be open."""
+    """Accept a finite real number in an interval, closed at an end unless that end is marked as open."""
     left, right = (
         ("(" if low_open or low == -math.inf else "["),
         (")" if high_open or high == math.inf else "]"),
@@ -124,21 +124,21 @@ def check_reals(
 
 
 def check_instance(name: str, value: Any, kind: type[Instance], what: str, remedy: str = "") -> Instance:
-    """Accept an object of one class, described in words."""
+    """Accept an instance of one class; `what` describes the class in the message."""
     if not isinstance(value, kind):
         raise invalid(name, f"be {what}", value, remedy)
     return value
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
-    """Accept one of a few words."""
+    """Accept one of the listed strings."""
     if not isinstance(value, str) or value not in choices:
         raise invalid(name, f"be one of {', '.join(choices)}", value)
     return value
 
 
 def check_flag(name: str, value: Any) -> bool:
-    """Accept True or False, nothing that merely looks like them."""
+    """Accept True or False only; refuse other values that convert to them."""
     if not isinstance(value, (bool, np.bool_)):
         raise invalid(name, "be True or False", value)
     return bool(value)

@@ -1,4 +1,4 @@
-"""Widths and depths as text: lists of whole numbers, and widths in few characters."""
+"""Widths and depths as text: parsing of lists of whole numbers, and a short form of widths."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ MOST_LAYERS = 10_000_000  # layers of all networks together that fit in memory w
 
 
 def parse_counts(name: str, text: str) -> list[int]:
-    """Read whole numbers from a list of numbers and ranges `first:last[:step]`, ends included.
+    """Parse a list of whole numbers and ranges `first:last[:step]`, ends included.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def parse_counts(name: str, text: str) -> list[int]:
 
 
 def short_widths(widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> str:
-    """Write widths in few characters.
+    """Format widths in few characters.
 
     Examples
     --------

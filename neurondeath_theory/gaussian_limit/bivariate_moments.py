@@ -1,8 +1,8 @@
 r"""Products of two piecewise-linear activations under the bivariate normal law.
 
-Model: $u_i = \sqrt{q_i}\, z_i$ with standard normal z of correlation $\rho$; wanted are $C(\rho) =
+Model: $u_i = \sqrt{q_i}\, z_i$ with standard normal z of correlation $\rho$; to be computed are $C(\rho) =
 E\phi(u_1)\phi(u_2)$ and $S(\rho) = E\phi'(u_1)\phi'(u_2)$, so that $C' = \sqrt{q_1 q_2}\, S$ (Price's theorem). Two
-routes, the first where it keeps its digits:
+routes, the first where it keeps its precision:
 
 - Closed form. $\phi(x) = \phi(0) + s_0 x + \sum_i J_i (\sigma_i x - |k_i|)_+$ with hinges that open away from 0
   ($\sigma_i$ the side of the kink), and for hinges at a, b >= 0 with $L = P(z_1 > a, z_2 > b)$, $\bar\rho =
@@ -43,11 +43,11 @@ __all__ = ["mean_product", "mean_slope_product", "slope_product_derivative"]
 
 Array = npt.NDArray[np.float64]
 
-CHUNK = 4096  # pairs worked on at once
-LARGEST_LOSS = 300.0  # the closed form's rounding, in units of the result's, beyond which the integral is used
+PAIRS_PER_PASS = 4096
+LARGEST_LOSS = 300.0  # rounding error of the closed form, relative to that of the result, that is accepted
 PANEL_RULE = np.polynomial.legendre.leggauss(12)
 N_PANELS = 26  # each half as long as the one before it
-SMALLEST_VARIANCE = 1e-290  # stands for zero
+SMALLEST_VARIANCE = 1e-290  # used in place of zero
 
 
 class Hinge(NamedTuple):
@@ -62,14 +62,14 @@ def mean_product(
     activation: PiecewiseLinear, q1: npt.ArrayLike, q2: npt.ArrayLike, correlation: npt.ArrayLike
 ) -> Array:
     """E phi(u1) phi(u2) for u1 ~ N(0, q1), u2 ~ N(0, q2) of a correlation in [-1, 1]; shapes broadcast."""
-    return _by_chunks(activation, q1, q2, correlation, slopes=False)
+    return _in_passes(activation, q1, q2, correlation, slopes=False)
 
 
 def mean_slope_product(
     activation: PiecewiseLinear, q1: npt.ArrayLike, q2: npt.ArrayLike, correlation: npt.ArrayLike
 ) -> Array:
     """E phi'(u1) phi'(u2), the derivative of `mean_product` with respect to the covariance; shapes broadcast."""
-    return _by_chunks(activation, q1, q2, correlation, slopes=True)
+    return _in_passes(activation, q1, q2, correlation, slopes=True)
 
 
 def slope_product_derivative(
@@ -89,15 +89,15 @@ def _roots(q1: npt.ArrayLike, q2: npt.ArrayLike, correlation: npt.ArrayLike) -> 
     return np.sqrt(np.maximum(first, small)), np.sqrt(np.maximum(second, small)), rho
 
 
-def _by_chunks(
+def _in_passes(
     activation: PiecewiseLinear, q1: npt.ArrayLike, q2: npt.ArrayLike, correlation: npt.ArrayLike, *, slopes: bool
 ) -> Array:
     first, second, rho = _roots(q1, q2, correlation)
     result = np.empty(rho.shape)
     flat = result.reshape(-1)
     first, second, rho = first.ravel(), second.ravel(), rho.ravel()
-    for start in range(0, rho.size, CHUNK):
-        part = slice(start, start + CHUNK)
+    for start in range(0, rho.size, PAIRS_PER_PASS):
+        part = slice(start, start + PAIRS_PER_PASS)
         flat[part] = _product(activation, first[part], second[part], rho[part], slopes=slopes)
     return result
 
@@ -109,11 +109,11 @@ def _product(activation: PiecewiseLinear, first: Array, second: Array, rho: Arra
     lossy = rounding > LARGEST_LOSS * scale
     if lossy.any():
         value[lossy] = _integral(activation, first[lossy], second[lossy], rho[lossy], slopes=slopes)
-    return np.clip(value, -scale, scale)  # Cauchy-Schwarz, against the last digit's rounding
+    return np.clip(value, -scale, scale)  # Cauchy-Schwarz, which rounding of the last digit could violate
 
 
 def _hinges(activation: PiecewiseLinear) -> tuple[float, list[Hinge]]:
-    """Write an activation as a line through its value at 0 and hinges that open away from 0."""
+    """Decompose an activation into a line through its value at 0 and hinges that open away from 0."""
     slope = float(activation.derivative(0.0))  # on the left of a kink at 0, which then opens to the right
     sides = [1 if kink >= 0.0 else -1 for kink in activation.kinks]
     return slope, [
@@ -124,7 +124,7 @@ def _hinges(activation: PiecewiseLinear) -> tuple[float, list[Hinge]]:
 def _closed_form(
     activation: PiecewiseLinear, first: Array, second: Array, rho: Array, *, slopes: bool
 ) -> tuple[Array, Array]:
-    """Sum the closed form; also the size of its terms, whose rounding is what it can lose."""
+    """Sum the closed form, and the absolute values of its terms, to which its rounding error is proportional."""
     slope, hinges = _hinges(activation)
     offset = activation.value_at_zero
     product = first * second
@@ -145,12 +145,12 @@ def _closed_form(
     same = bool(np.array_equal(first, second))
     for i, j in itertools.product(range(len(hinges)), repeat=2):
         if same and j < i:
-            continue  # the pair (j, i) stands for both
+            continue  # the pair (j, i) counts for both
         one, other = hinges[i], hinges[j]
         side = one.side * other.side
         a, b = one.place / first, other.place / second
         both, hinged = _hinge_product(a, b, side * rho)
-        size = 0.5 * (ndtr(-a) + ndtr(-b))  # of the terms of `both`, whatever they leave
+        size = 0.5 * (ndtr(-a) + ndtr(-b))  # of the terms of `both`, before they cancel
         factor = one.jump * other.jump * (2.0 if same and j > i else 1.0)
         if slopes:
             value = value + factor * side * both
@@ -163,7 +163,7 @@ def _closed_form(
 
 def _hinge_product(a: Array, b: Array, rho: Array) -> tuple[Array, Array]:
     """P(z1 > a, z2 > b) and E (z1 - a)_+ (z2 - b)_+ for a, b >= 0, correlations in [-1, 1]."""
-    a, b = np.minimum(a, 1e3), np.minimum(b, 1e3)  # beyond, everything has long underflowed
+    a, b = np.minimum(a, 1e3), np.minimum(b, 1e3)  # beyond, everything underflows
     rest = np.sqrt((1.0 - rho) * (1.0 + rho))
     # b - rho a without cancellation near rho = 1 and a = b
     over_a, over_b = (b - a) + (1.0 - rho) * a, (a - b) + (1.0 - rho) * b

@@ -80,9 +80,9 @@ def convolution_covariance_map(
     weight, bias = check_variances(sigma_w2, sigma_b2)
     lengths = _check_kernel(kernel)
     array = check_reals("covariance", covariance)
-    half, odd = divmod(array.ndim, 2)
+    half, remainder = divmod(array.ndim, 2)
     shape = array.shape[:half]
-    if odd or shape != array.shape[half:] or half not in (len(lengths), len(lengths) + 1) or array.size == 0:
+    if remainder or shape != array.shape[half:] or half not in (len(lengths), len(lengths) + 1) or array.size == 0:
         rule = "have shape (*grid, *grid) or (n_images, *grid, n_images, *grid), a grid axis for each kernel length"
         raise invalid("covariance", rule, f"shape {array.shape} with kernel {lengths}")
     n_positions = math.prod(shape)
@@ -158,7 +158,7 @@ def _kernel_average(products: Array, lengths: tuple[int, ...], padding: str) -> 
 
 
 def _shift(array: Array, step: int, axis: int, padding: str) -> Array:
-    """Bring the entry at a + step to a."""
+    """Move the entry at a + step to a."""
     if padding == "circular" or step == 0:
         return np.roll(array, -step, axis)
     result = np.zeros_like(array)

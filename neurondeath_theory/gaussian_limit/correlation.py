@@ -9,7 +9,7 @@ only fixed point in [0, 1] when $\chi_1 \le 1$ (unless R is the identity), and t
 
 At the edge of chaos, near $\rho = 1$, kinks give a power 3/2: $R'' \to A / (2\sqrt{1-\rho})$ with
 $A = (\sigma_w^2/\sqrt\pi) \sum_i J_i^2\, p(k_i/\sqrt{q^*})$, so
-$1 - R(\rho) = (1-\rho) - \tfrac23 A (1-\rho)^{3/2} + O((1-\rho)^2)$; $(1-\rho_l)^{-1/2}$ grows by A/3 a layer and
+$1 - R(\rho) = (1-\rho) - \tfrac23 A (1-\rho)^{3/2} + O((1-\rho)^2)$; $(1-\rho_l)^{-1/2}$ grows by A/3 per layer and
 $1 - \rho_l \sim 9/(A^2 l^2)$ (wide He ReLU: $9\pi^2/(2 l^2)$). Off the edge the approach is geometric,
 $\rho_l - \rho^* \sim e^{-l/\xi}$.
 
@@ -180,12 +180,12 @@ def correlation_trajectory(
 
 @dataclass(frozen=True, kw_only=True)
 class DepthScales(Result):
-    """How far signals travel through a wide network.
+    """Depths over which signals and gradients change in a wide network.
 
     Attributes
     ----------
     q, chi1, v_prime : float
-        Where it was computed, the gradient gain and the slope of V.
+        The fixed point, and the gradient gain and the slope of V there.
     correlation : float
         The stable fixed point of the correlation map in [0, 1].
     variance_scale, correlation_scale, gradient_scale : float
@@ -202,7 +202,7 @@ class DepthScales(Result):
     gradient_scale: float
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row."""
+        """Columns of the table, one row."""
         return {name: [value] for name, value in self.__dict__.items()}
 
     def __str__(self) -> str:
@@ -213,7 +213,7 @@ class DepthScales(Result):
 
 
 def depth_scales(activation: PiecewiseLinear, q: float, sigma_w2: float, sigma_b2: float) -> DepthScales:
-    """Depth scales of variance, correlation and gradients at a fixed point q of the variance map.
+    """Compute the depth scales of variance, correlation and gradients at a fixed point q of the variance map.
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ def covariance_map(
 
 
 def check_covariance(name: str, covariance: npt.ArrayLike) -> Array:
-    """Accept a symmetric matrix of covariances; symmetrise its rounding."""
+    """Accept a covariance matrix that is symmetric up to rounding; return it exactly symmetric."""
     matrix = check_reals(name, covariance)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         raise invalid(name, "be a square matrix", f"shape {matrix.shape}")
@@ -343,7 +343,7 @@ def _checked(
 
 
 def _interior_fixed_point(activation: PiecewiseLinear, q: float, sigma_w2: float, sigma_b2: float) -> float:
-    """Solve R(rho) = rho in [0, 1) where R'(1) > 1; R is convex, so there is exactly one."""
+    """Solve R(rho) = rho in [0, 1) where R'(1) > 1; R is convex, so the solution is unique."""
     from scipy.optimize import brentq
 
     def excess(distance: float) -> float:

@@ -4,7 +4,7 @@ Model: V and $\chi_1$ as in `variance`. At the edge of chaos $q^* = V(q^*)$ and 
 
 $$\sigma_w^2 = 1 / E\phi'(\sqrt{q^*} z)^2, \qquad \sigma_b^2 = q^* - \sigma_w^2 E\phi(\sqrt{q^*} z)^2 .$$
 
-Whether a deep network stays there is decided by V' and V''. For ReLU_tau and ST_tau $V' = \chi_1$, so V'(q*) = 1 and,
+V' and V'' decide whether a deep network stays there. For ReLU_tau and ST_tau $V' = \chi_1$, so V'(q*) = 1 and,
 for tau > 0, V'' > 0: V(q) >= q everywhere, and a deviation upwards grows without bound. Clipping at height m makes
 $V'(q^*) = 1 - (m/\sqrt{q^*})\, p(b) / (\Phi(b) - \Phi(a))$, a = tau/sqrt(q*), b = (tau + m)/sqrt(q*). Where positive
 this increases strictly with m: with h = b - a, $\frac{d}{dh} \log(1 - V') = (1 - b h - (1 - V'))/h = (V' - bh)/h <
@@ -46,8 +46,8 @@ __all__ = ["KINDS", "EdgeOfChaos", "edge_of_chaos", "sparse_design"]
 
 KINDS = ("relu", "shifted-relu", "soft-threshold", "clipped-shifted-relu", "clipped-soft-threshold")
 CLIPPED = ("clipped-shifted-relu", "clipped-soft-threshold")
-ROUNDING = 1e-13  # of q, within which a negative bias variance is zero
-SAME = 1e-6  # relative distance within which a found fixed point is q* itself
+BIAS_ROUNDING_ERROR = 1e-13  # relative to q; a bias variance closer to zero is zero
+FIXED_POINT_TOLERANCE = 1e-6  # relative; a numerical fixed point closer to q* is q* itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class EdgeOfChaos(Result):
 
     @property
     def above(self) -> FixedPoint | None:
-        """Next fixed point above q*, the edge of its basin when it is unstable."""
+        """Next fixed point above q*; where unstable, it bounds the basin of q*."""
         return next((point for point in self.fixed_points.points if point.q > self.q), None)
 
     @property
@@ -138,7 +138,7 @@ class EdgeOfChaos(Result):
         )
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row."""
+        """Columns of the table, one row."""
         return {
             "tau": [self.tau],
             "m": [self.m],
@@ -173,8 +173,8 @@ def edge_of_chaos(activation: PiecewiseLinear, q: float = 1.0) -> EdgeOfChaos:
     Raises
     ------
     InvalidArgumentError
-        If q is not positive, the activation is flat wherever the pre-activations reach, or the bias variance would have
-        to be negative.
+        If q is not positive, the activation is flat on all values that the pre-activations take, or the bias variance
+        would have to be negative.
 
     Notes
     -----
@@ -196,17 +196,17 @@ def edge_of_chaos(activation: PiecewiseLinear, q: float = 1.0) -> EdgeOfChaos:
     with np.errstate(over="ignore"):
         weight = float(np.divide(1.0, gain)) if gain > 0.0 else math.inf
     if not math.isfinite(weight):
-        rule = "have a slope where the pre-activations reach"
+        rule = "have a nonzero slope on the values that the pre-activations take"
         raise invalid("activation", rule, str(phi), f"at q = {variance:g} no weight variance gives chi_1 = 1")
     bias = variance - weight * float(second_moment(phi, variance))
-    if bias < -ROUNDING * variance:
+    if bias < -BIAS_ROUNDING_ERROR * variance:
         raise invalid(
             "activation",
             f"leave a bias variance of at least 0 at the edge of chaos, not {bias:.5g}",
             str(phi),
             "raise its threshold (sparsity), centre it, or clip it lower",
         )
-    bias = max(bias, 0.0) if bias > ROUNDING * variance else 0.0
+    bias = max(bias, 0.0) if bias > BIAS_ROUNDING_ERROR * variance else 0.0
     return EdgeOfChaos(
         activation=phi,
         tau=phi.tau,
@@ -288,14 +288,14 @@ def sparse_design(
     else:
         height = check_real("m", m, low=0.0, low_open=True)
     if tau + height == tau:
-        raise invalid("m", f"be large enough to be told from tau = {tau:g}", height, "raise m or v_prime")
+        raise invalid("m", f"be large enough to change tau + m from tau = {tau:g}", height, "raise m or v_prime")
     if kind == "clipped-shifted-relu":
         return _named_infeasibility(clipped_shifted_relu(tau, height), variance, share)
     return edge_of_chaos(clipped_soft_threshold(tau, height), variance)
 
 
 def _threshold(kind: str, sparsity: float) -> float:
-    """Standardised threshold tau / sqrt(q*) of a sparsity."""
+    """Standardised threshold tau / sqrt(q*) for a sparsity."""
     from scipy.special import ndtri
 
     # upper tails: 1 - s is exact for s of at least 1/2
@@ -304,7 +304,7 @@ def _threshold(kind: str, sparsity: float) -> float:
 
 
 def _clip_for_slope(threshold: float, v_prime: float) -> float:
-    """Standardised clipping height m / sqrt(q*) at which V'(q*) reaches its target; the only one, see above."""
+    """Standardised clipping height m / sqrt(q*) at which V'(q*) equals its target; unique, see the module docstring."""
     from scipy.optimize import brentq
 
     def excess(log_height: float) -> float:
@@ -319,7 +319,7 @@ def _clip_for_slope(threshold: float, v_prime: float) -> float:
 
 
 def _named_infeasibility(activation: PiecewiseLinear, q: float, sparsity: float) -> EdgeOfChaos:
-    """Blame the sparsity, which the caller chose, rather than the activation."""
+    """Design for `sparsity`, with errors about the sparsity, which the caller chose, not about the activation."""
     from neurondeath_theory.foundation.errors import InvalidArgumentError
 
     try:
@@ -332,10 +332,11 @@ def _named_infeasibility(activation: PiecewiseLinear, q: float, sparsity: float)
 
 
 def _with_known_point(found: FixedPoints, q: float) -> FixedPoints:
-    """Put the analytic q* in the place of its numerical twin; where it is double, rounding may hide it altogether."""
+    """Replace the numerical q* by the analytic one, which rounding may hide where it is a double root."""
     if found.continuum:
         return found
-    touching = any(abs(point.q - q) <= SAME * q and point.stability == "semi-stable" for point in found.points)
+    tolerance = FIXED_POINT_TOLERANCE * q
+    touching = any(abs(point.q - q) <= tolerance and point.stability == "semi-stable" for point in found.points)
     known = describe_fixed_point(found.activation, q, found.sigma_w2, touching=touching)
-    others = [point for point in found.points if abs(point.q - q) > SAME * q]
+    others = [point for point in found.points if abs(point.q - q) > tolerance]
     return replace(found, points=tuple(sorted([*others, known], key=lambda point: point.q)))

@@ -8,8 +8,8 @@ way, deg P + 1 derivatives remove that term; what is left has fewer coefficients
 monotone, so it has one root where its signs at the ends differ and none otherwise. Hence f has at most
 $\sum_i (\deg P_i + 1) - 1$ roots (Polya and Szego, Problems and Theorems in Analysis II, part V, problem 75).
 
-Numerically a place where a derivative's root makes f vanish to rounding is listed too: callers use the list to cut the
-axis into monotone stretches, where one cut too many does no harm.
+Numerically, a root of a derivative at which f vanishes up to rounding is listed too: callers use the list to cut the
+axis into monotone intervals, for which an additional cut is harmless.
 """
 
 import math
@@ -22,7 +22,7 @@ __all__ = ["exponential_polynomial_roots"]
 
 Terms = dict[float, list[float]]  # exponent -> coefficients of its polynomial, constant first
 
-ROUNDING = 1e-13  # of the sum of absolute terms, below which a value may be zero
+RELATIVE_ROUNDING_ERROR = 1e-13  # of a sum, relative to its absolute terms; a smaller value may be zero
 LOG_LOW, LOG_HIGH = -650.0, 650.0  # logarithms of the w that are searched
 
 
@@ -81,7 +81,7 @@ def _derivative(terms: Terms) -> Terms:
 
 
 def _value(terms: Terms, log_w: float) -> tuple[float, float]:
-    """Value at exp(log_w) divided by w^degree for large w, and the sum of its absolute terms."""
+    """Compute the value at exp(log_w), divided by w^degree for large w, and the sum of its absolute terms."""
     w = math.exp(log_w)
     degree = max(len(coefficients) for coefficients in terms.values()) - 1
     total = size = 0.0
@@ -95,10 +95,14 @@ def _value(terms: Terms, log_w: float) -> tuple[float, float]:
 
 
 def _between(terms: Terms, cuts: list[float]) -> list[float]:
-    """Roots on the stretches between the roots of the derivative, where the function is monotone."""
+    """Find the roots on the intervals between the roots of the derivative, where the function is monotone."""
     logs = [LOG_LOW, *(math.log(cut) for cut in cuts), LOG_HIGH]
     values = [_value(terms, log_w) for log_w in logs]
-    roots = [cut for cut, (value, size) in zip(cuts, values[1:-1], strict=True) if abs(value) <= ROUNDING * size]
+    roots = [
+        cut
+        for cut, (value, size) in zip(cuts, values[1:-1], strict=True)
+        if abs(value) <= RELATIVE_ROUNDING_ERROR * size
+    ]
     for left, right, (low, _), (high, _) in zip(logs, logs[1:], values, values[1:], strict=False):
         if low * high < 0.0:
             roots.append(math.exp(brentq(lambda x: _value(terms, x)[0], left, right, xtol=1e-14, rtol=1e-14)))

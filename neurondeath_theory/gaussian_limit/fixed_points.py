@@ -5,13 +5,13 @@ Model: V as in `variance`. With $w = 1/(2q)$, J_i the slope jumps, s the slopes,
 $$V''(q) \propto \sum_i \left[(s_i^2 - s_{i-1}^2) k_i - J_i \phi(k_i) + 2 J_i \phi(k_i) k_i^2 w\right] e^{-k_i^2 w},$$
 
 an exponential polynomial whose roots `exponential_roots` lists completely (n distinct |kinks|: at most 2n - 1 of them).
-Between them V' is monotone, so V' = 1 has at most one root on each stretch; between those V(q) - q is monotone, so it
-has at most one root on each stretch, found by bisection in log q where the signs at the ends differ. The signs at q =
+Between them V' is monotone, so V' = 1 has at most one root on each interval; between those V(q) - q is monotone, so it
+has at most one root on each interval, found by bisection in log q where the signs at the ends differ. The signs at q =
 0 and infinity come from the limits of V and V', not from large numbers. For the clipped activations of price2024 V''
 changes sign once, so there are at most three fixed points.
 
-A stationary point of V(q) - q at which it vanishes to rounding (1e-13 of q) is one double, semi-stable fixed point: two
-fixed points closer than about 1e-6 of q are reported as one. V(q) = q for all q (ReLU at its edge of chaos) is
+A stationary point of V(q) - q at which it vanishes up to rounding (1e-13 of q) is one double, semi-stable fixed point:
+two fixed points closer than about 1e-6 of q are reported as one. V(q) = q for all q (ReLU at its edge of chaos) is
 `continuum`.
 """
 
@@ -36,8 +36,8 @@ Array = npt.NDArray[np.float64]
 
 LOWEST, HIGHEST = -575.0, 575.0  # logarithms of the variances searched
 BISECTIONS = 64
-ROUNDING = 1e-13  # of q, within which V(q) - q vanishes
-MARGINAL = 1e-9  # distance of a slope from 1 that no iteration tells from 1
+RELATIVE_ROUNDING_ERROR = 1e-13  # of V(q), relative to q, and of V'(q)
+MARGINAL = 1e-9  # distance from 1 up to which a slope counts as 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class FixedPoint:
     q : float
         The variance.
     v_prime : float
-        V'(q), the factor by which a small deviation of q changes in a layer.
+        V'(q), the factor by which a small deviation of q changes from one layer to the next.
     chi1 : float
         Gradient gain: above 1 chaotic, below 1 ordered.
     stability : str
@@ -91,7 +91,7 @@ class FixedPoints(Result):
     unbounded: bool
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a fixed point."""
+        """Columns of the table, one row per fixed point."""
         return {
             "q": np.array([point.q for point in self.points]),
             "v_prime": np.array([point.v_prime for point in self.points]),
@@ -161,7 +161,7 @@ def fixed_points(activation: PiecewiseLinear, sigma_w2: float, sigma_b2: float) 
 def describe_fixed_point(
     activation: PiecewiseLinear, q: float, sigma_w2: float, *, touching: bool = False
 ) -> FixedPoint:
-    """Add slope, gradient gain and stability to a fixed point; `touching` says that V(q) - q keeps its sign there."""
+    """Add slope, gradient gain and stability to a fixed point; `touching`: V(q) - q keeps its sign there."""
     slope = sigma_w2 * (float(second_moment_derivative(activation, q)) if q > 0.0 else _slope_at_zero(activation))
     if touching or abs(abs(slope) - 1.0) <= MARGINAL:
         stability = "semi-stable"
@@ -203,7 +203,7 @@ def all_fixed_points(
     """
     at_zero = sigma_w2 * activation.value_at_zero**2 + sigma_b2
     straight = not inflections(activation) and _is_straight(activation)
-    continuum = straight & (np.abs(sigma_w2 * _end_slope(activation) - 1.0) <= ROUNDING) & (at_zero == 0.0)
+    continuum = straight & (_sign(sigma_w2 * _end_slope(activation) - 1.0) == 0.0) & (at_zero == 0.0)
 
     def gap(q: Array) -> Array:
         return sigma_w2 * second_moment(activation, q) + sigma_b2 - q
@@ -211,7 +211,7 @@ def all_fixed_points(
     stationary = _stationary_points(activation, sigma_w2)
     with np.errstate(invalid="ignore"):
         values = np.array([gap(np.where(np.isnan(c), 1.0, c)) for c in stationary]).reshape(stationary.shape)
-        zero = ~np.isnan(stationary) & (np.abs(values) <= ROUNDING * np.maximum(stationary, sigma_b2))
+        zero = ~np.isnan(stationary) & (np.abs(values) <= RELATIVE_ROUNDING_ERROR * np.maximum(stationary, sigma_b2))
     signs = np.where(zero, 0.0, np.sign(values))
     start_sign = np.where(at_zero > 0.0, 1.0, _sign(sigma_w2 * _slope_at_zero(activation) - 1.0))
     end_sign = _end_sign(activation, sigma_w2, sigma_b2)
@@ -234,7 +234,7 @@ def all_fixed_points(
 
 
 def _stationary_points(activation: PiecewiseLinear, sigma_w2: Array) -> Array:
-    """Places where V'(q) = 1, one row for each stretch on which V' is monotone and for each cut; NaN where none."""
+    """Find all q with V'(q) = 1: one row per interval on which V' is monotone and per cut, NaN where there is none."""
     cuts = inflections(activation)
 
     def excess(q: Array) -> Array:
@@ -244,7 +244,10 @@ def _stationary_points(activation: PiecewiseLinear, sigma_w2: Array) -> Array:
     values += [excess(np.full(sigma_w2.shape, cut)) for cut in cuts]
     values += [sigma_w2 * _end_slope(activation) - 1.0]
     logs = [LOWEST, *(math.log(cut) for cut in cuts), HIGHEST]
-    rows = [np.where(np.abs(value) <= ROUNDING, cut, np.nan) for value, cut in zip(values[1:-1], cuts, strict=True)]
+    rows = [
+        np.where(np.abs(value) <= RELATIVE_ROUNDING_ERROR, cut, np.nan)
+        for value, cut in zip(values[1:-1], cuts, strict=True)
+    ]
     for left, right, low, high in zip(logs, logs[1:], values, values[1:], strict=False):
         crossing = np.sign(low) * np.sign(high) < 0.0
         ends = np.full(sigma_w2.shape, left), np.full(sigma_w2.shape, right)
@@ -292,7 +295,7 @@ def _end_sign(activation: PiecewiseLinear, sigma_w2: Array, sigma_b2: Array) -> 
     tilt = activation.slopes[-1] * right - activation.slopes[0] * left
     level = sigma_w2 * 0.5 * (left * left + right * right) + sigma_b2
     return np.where(
-        np.abs(sigma_w2 * _end_slope(activation) - 1.0) > ROUNDING,
+        np.abs(sigma_w2 * _end_slope(activation) - 1.0) > RELATIVE_ROUNDING_ERROR,
         np.sign(sigma_w2 * _end_slope(activation) - 1.0),
         np.sign(tilt) if tilt != 0.0 else np.sign(level),
     )
@@ -300,4 +303,4 @@ def _end_sign(activation: PiecewiseLinear, sigma_w2: Array, sigma_b2: Array) -> 
 
 def _sign(values: Array) -> Array:
     """Sign of a difference of slopes; 0 within rounding."""
-    return np.where(np.abs(values) <= ROUNDING, 0.0, np.sign(values))
+    return np.where(np.abs(values) <= RELATIVE_ROUNDING_ERROR, 0.0, np.sign(values))

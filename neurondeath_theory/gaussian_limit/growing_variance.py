@@ -1,15 +1,15 @@
-r"""What a larger fixed point q* changes in a sparse design, and what it cannot change.
+r"""Effect of a larger fixed point q* on a sparse design.
 
 Model: the designs of `edge_of_chaos` at sparsity s. Because $\phi_{c\tau, cm}(c x) = c\, \phi_{\tau, m}(x)$, replacing
 $(\tau, m, q)$ by $(c\tau, cm, c^2 q)$ turns V(q) into $c^2 V(q)$ with $\sigma_b^2$ scaled by c^2: sigma_w2, V',
-chi_1, q V'', the relative fluctuations of q and the survival of signals and gradients stay exactly what they were. So
-the value of q* alone means nothing; $m/\sqrt{q^*}$ does. Holding the sparsity fixes $\tau/\sqrt{q^*}$. Then
+chi_1, q V'', the relative fluctuations of q and the survival of signals and gradients stay exactly the same. So the
+value of q* alone has no effect; only $m/\sqrt{q^*}$ has. A fixed sparsity fixes $\tau/\sqrt{q^*}$. Then
 
-- with m scaled like sqrt(q*), nothing changes but the scale;
-- with m held fixed, $m/\sqrt{q^*}$ falls and with it V'(q*), from below 1 towards 0: the design is steadier for the
-  same reason, and to the same degree, as one clipped lower at q* = 1 - and fewer units carry a gradient.
+- with m scaled like sqrt(q*), only the scale changes;
+- with m fixed, $m/\sqrt{q^*}$ falls and with it V'(q*), from below 1 towards 0: the design is more stable for the
+  same reason, and to the same degree, as one clipped lower at q* = 1, and fewer units carry a gradient.
 
-Source: the question of dent2026 (arXiv 2602.05779), whose experiments vary q*; the answer is derived here.
+Source: the question is from dent2026 (arXiv 2602.05779), whose experiments vary q*; the answer is derived here.
 """
 
 import math
@@ -45,7 +45,7 @@ class GrowingVariance(Result):
     designs: tuple[EdgeOfChaos, ...]
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a q*; every column from `clip` on is free of scale."""
+        """Columns of the table, one row per q*; the columns from `clip` on do not depend on the scale."""
         designs = self.designs
         return {
             "q": np.array([d.q for d in designs]),
@@ -66,7 +66,7 @@ class GrowingVariance(Result):
 
     @property
     def finding(self) -> str:
-        """What changed and what did not, in a sentence."""
+        """One sentence on what changes and what does not."""
         if self.hold == "ratio":
             return (
                 "with m scaled like sqrt(q*) only the scale changes: sigma_w2, V'(q*), q V''(q*), relative "
@@ -77,7 +77,7 @@ class GrowingVariance(Result):
         clips = [format_number((design.m or 0.0) / math.sqrt(design.q)) for design in (first, last)]
         return (
             f"with m fixed V'(q*) goes from {slopes[0]} to {slopes[1]} because m/sqrt(q*) goes from {clips[0]} to "
-            f"{clips[1]}; the same clip at q* = 1 does the same, q* itself does nothing"
+            f"{clips[1]}; the same clip at q* = 1 has the same effect, q* itself has none"
         )
 
     def __str__(self) -> str:
@@ -106,7 +106,7 @@ def growing_variance(
     -------
     GrowingVariance
         The designs; its columns `fluctuation` (standard deviation of one step of q at width 1, over q*) and
-        `gradient_share` (units of nonzero slope) say what a finite network makes of them.
+        `gradient_share` (share of units of nonzero slope) describe their effect in a finite network.
 
     Raises
     ------

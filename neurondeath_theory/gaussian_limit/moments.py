@@ -9,15 +9,15 @@ density}.$$
 - Closed form. $\mathrm{He}_j p = -(\mathrm{He}_{j-1} p)'$ gives, by parts, $M_{kj} = [-(\sqrt q z - l)^k
   \mathrm{He}_{j-1} p] + k \sqrt q M_{k-1,j-1}$; and $M_{k0} = (k-1) q M_{k-2,0} - l M_{k-1,0} - (r-l)^{k-1} \sqrt q\,
   p(r/\sqrt q)$ with $M_{00} = \Phi(r/\sqrt q) - \Phi(l/\sqrt q)$.
-- Derivatives. The law of u spreads as heat, $\partial_q E f(u) = \tfrac12 E f''(u)$, and Stein's identity trades each
-  derivative for a Hermite polynomial: $\partial_q^n E\phi(u)^2 = E[\phi\phi' \mathrm{He}_{2n-1}(z)] / (2q)^{n-1}\sqrt
+- Derivatives. The law of u spreads as heat, $\partial_q E f(u) = \tfrac12 E f''(u)$, and Stein's identity replaces each
+  derivative by a Hermite polynomial: $\partial_q^n E\phi(u)^2 = E[\phi\phi' \mathrm{He}_{2n-1}(z)] / (2q)^{n-1}\sqrt
   q$ and $\partial_q^n E\phi'(u)^2 = E[\phi'^2 \mathrm{He}_{2n}(z)] / (2q)^n$, for $\phi$ with kinks too: both sides
   are smooth in q.
 - No cancellation. Pieces are cut at 0 and where $\phi$ changes sign and anchored (by reflection) at the end where
   $|\phi|$ is smaller, so that every power of $\phi$ is a sum of positive terms. Where the closed form itself cancels
   (pieces narrower than one standard deviation, pieces wholly in a tail) the same integral, whose integrand has no kink
-  inside a piece, is done by Gauss-Legendre quadrature with positive terms, exact to rounding: at m = 0.01, q = 1000 the
-  textbook formula of a clipped unit loses seven digits.
+  inside a piece, is computed by Gauss-Legendre quadrature with positive terms, exact to rounding: at m = 0.01, q = 1000
+  the textbook formula of a clipped unit loses seven digits.
 
 Accuracy: relative 1e-12 of $E\phi^2$, $E\phi^4$, $E\phi'^2$ for q from 1e-150 to 1e150, as long as nothing underflows.
 Source: the closed forms for (C)ReLU and (C)ST are those of price2024 (arXiv 2402.16184); this engine is their common
@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from neurondeath_theory.networks.activations import ROUNDING, PiecewiseLinear
+from neurondeath_theory.networks.activations import SUM_ROUNDING_ERROR, PiecewiseLinear
 
 __all__ = [
     "density",
@@ -50,11 +50,11 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
-CHUNK = 16384  # points worked on at once: their temporaries stay in the cache
-NARROW = 1.0  # widths, in standard deviations, up to which the closed form is left
-TAIL = 2.0  # distance from 0 beyond which it is left
+VARIANCES_PER_PASS = 16384  # few enough for their temporaries to stay in the cache
+NARROW = 1.0  # greatest width of a piece, in standard deviations, for which quadrature replaces the closed form
+TAIL = 2.0  # distance from 0, in standard deviations, beyond which quadrature replaces the closed form
 FAR = 45.0  # the density is 0 in double precision beyond
-REACH = 100.0  # tails are followed until their density has fallen by exp(-REACH / 2)
+REACH = 100.0  # tails are integrated until their density has fallen by exp(-REACH / 2)
 NARROW_RULE = np.polynomial.legendre.leggauss(12)
 TAIL_RULE = np.polynomial.legendre.leggauss(32)
 
@@ -65,7 +65,7 @@ class Piece(NamedTuple):
     left: float
     right: float
     value: float  # at the left end
-    slope: float  # of one sign with the value
+    slope: float  # of the same sign as the value
     direction: int  # -1 if reflected
     copies: int = 1
 
@@ -81,8 +81,9 @@ def pieces(activation: PiecewiseLinear) -> tuple[Piece, ...]:
             middle = inner + 1.0 if math.isinf(outer) else 0.5 * (inner + outer)
             slope = direction * float(activation.derivative(direction * middle))
             end = value + slope * (outer - inner) if slope != 0.0 else value
-            if slope != 0.0 and not math.isinf(outer) and abs(end) <= ROUNDING * (abs(value) + abs(slope * outer)):
-                end = 0.0  # as `PiecewiseLinear.kink_values` has it
+            rounding = SUM_ROUNDING_ERROR * (abs(value) + abs(slope * outer))
+            if slope != 0.0 and not math.isinf(outer) and abs(end) <= rounding:
+                end = 0.0  # as in `PiecewiseLinear.kink_values`
             if value * end < 0.0:
                 zero = min(max(inner - value / slope, inner), outer)
                 found.append(_anchored(inner, zero, value, 0.0, slope, direction))
@@ -101,7 +102,7 @@ def _anchored(inner: float, outer: float, start: float, end: float, slope: float
 
 @lru_cache(maxsize=256)
 def _even_pieces(activation: PiecewiseLinear) -> tuple[Piece, ...]:
-    """Merge the pieces that an even functional cannot tell apart: mirror images, and a function and its negative."""
+    """Merge the pieces on which even functionals agree: mirror images, and a function and its negative."""
     merged: dict[tuple[float, ...], Piece] = {}
     for piece in pieces(activation):
         key = (piece.left, piece.right, abs(piece.value), abs(piece.slope))
@@ -111,7 +112,7 @@ def _even_pieces(activation: PiecewiseLinear) -> tuple[Piece, ...]:
 
 
 def density(x: Array) -> Array:
-    """Give the standard normal density."""
+    """Compute the standard normal density."""
     near = np.clip(x, -FAR, FAR)  # beyond it underflows, and the square could overflow
     return np.exp(-0.5 * near * near) / math.sqrt(2.0 * math.pi)
 
@@ -140,7 +141,7 @@ def fourth_moment(activation: PiecewiseLinear, q: npt.ArrayLike) -> Array:
 
 
 def second_moment_derivative(activation: PiecewiseLinear, q: npt.ArrayLike, order: int = 1) -> Array:
-    """Differentiate E phi(u)^2 with respect to q, of order at least 1; q > 0, any shape."""
+    """Differentiate E phi(u)^2 with respect to q, `order` times (at least once); q > 0, any shape."""
     hermite = 2 * order - 1
 
     def combine(p: Piece, m: Sequence[Array]) -> Array:
@@ -157,7 +158,7 @@ def slope_second_moment(activation: PiecewiseLinear, q: npt.ArrayLike) -> Array:
 
 
 def slope_second_moment_derivative(activation: PiecewiseLinear, q: npt.ArrayLike, order: int = 1) -> Array:
-    """Differentiate E phi'(u)^2 with respect to q; q > 0, any shape."""
+    """Differentiate E phi'(u)^2 with respect to q, `order` times; q > 0, any shape."""
     total = _over_pieces(activation, q, [(0, 2 * order)], lambda p, m: p.slope**2 * m[0], lambda p: p.slope != 0.0)
     return np.asarray(total / (2.0 * np.asarray(q, dtype=np.float64)) ** order)
 
@@ -202,14 +203,14 @@ def _over_pieces(
     *,
     even: bool = True,
 ) -> Array:
-    """Sum a combination of the piece integrals over the pieces that matter, in chunks of q."""
+    """Sum a combination of the piece integrals over the relevant pieces, some variances q at a time."""
     variance = np.asarray(q, dtype=np.float64)
-    # at q = 0 the smallest positive variance stands for the limit
+    # at q = 0 the smallest positive variance is used for the limit
     roots = np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)).ravel()
     total = np.zeros_like(roots)
     chosen = [piece for piece in (_even_pieces(activation) if even else pieces(activation)) if relevant(piece)]
-    for start in range(0, roots.size, CHUNK):
-        part = slice(start, start + CHUNK)
+    for start in range(0, roots.size, VARIANCES_PER_PASS):
+        part = slice(start, start + VARIANCES_PER_PASS)
         for piece in chosen:
             integrals = _piece_integrals(piece.left, piece.right, roots[part], orders)
             total[part] += piece.copies * combine(piece, integrals)
@@ -217,10 +218,10 @@ def _over_pieces(
 
 
 def _piece_integrals(left: float, right: float, roots: Array, orders: Sequence[tuple[int, int]]) -> list[Array]:
-    """Integrate (sqrt(q) z - left)^k He_j(z) p(z) over one piece, for every (k, j) asked for."""
+    """Integrate (sqrt(q) z - left)^k He_j(z) p(z) over one piece, for every (k, j) of `orders`."""
     a, b = left / roots, right / roots
     if math.isfinite(right):
-        b = np.where(b > FAR, np.inf, b)  # what lies beyond weighs nothing
+        b = np.where(b > FAR, np.inf, b)  # the mass beyond is 0 in double precision
     results = [np.zeros_like(roots) for _ in orders]
     seen = (a < FAR) & (b > -FAR)
     narrow = seen & (b - a <= NARROW)

@@ -29,7 +29,7 @@ __all__ = ["PHASES", "PhaseDiagram", "phase_diagram"]
 Array = npt.NDArray[np.float64]
 
 PHASES = ("ordered", "critical", "chaotic", "unbounded")
-CRITICAL = 1e-9  # distance of chi_1 from 1 that counts as none
+CRITICAL = 1e-9  # distance from 1 up to which chi_1 counts as 1
 LINE_POINTS = 400
 
 
@@ -64,7 +64,7 @@ class PhaseDiagram(Result):
     edge: Array
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a grid cell."""
+        """Columns of the table, one row per grid cell."""
         weight, bias = np.meshgrid(self.sigma_w, self.sigma_b, indexing="ij")
         return {
             "sigma_w": weight.ravel(),
@@ -91,7 +91,7 @@ def phase_diagram(
     activation : PiecewiseLinear
         The activation.
     sigma_w, sigma_b : array_like, shape (n_sigma_w,), (n_sigma_b,)
-        Standard deviations, above 0 and of at least 0.
+        Standard deviations, `sigma_w` above 0, `sigma_b` at least 0.
     initial_q : float
         Variance from which the drift starts, above 0.
 
@@ -107,7 +107,7 @@ def phase_diagram(
 
     Notes
     -----
-    Where |phi| does not grow away from 0, V can fall, and the next fixed point need not attract: look at `v_prime`.
+    Where |phi| does not grow away from 0, V can fall, and the next fixed point need not attract: check `v_prime`.
 
     Examples
     --------

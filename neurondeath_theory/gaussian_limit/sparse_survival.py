@@ -1,6 +1,6 @@
 r"""Survival of one input through finite sparsely activated networks: signals and gradients.
 
-Model: as in `finite_width`; layer l is dead at the input when all its n activations are 0, of probability $s(q^l)^n$
+Model: as in `variance_chain`; layer l is dead at the input when all its n activations are 0, of probability $s(q^l)^n$
 with $s(q) = P(\phi(\sqrt q z) = 0)$ (not activated). Hence
 
 $$P(\text{alive through layer } L) = E \prod_{l \le L} \big(1 - s(q^l)^n\big)$$
@@ -9,13 +9,13 @@ with the chain q *conditioned, at every layer, on at least one active unit*. Pro
 P(alive at l | alive before); conditioning on the past each factor is $1 - s(q^l)^n$ and the next variance is drawn
 from the units given that one of them is active. Along the unconditioned chain the expression is wrong: a dead layer
 resets q to sigma_b2. For gradients the same holds with $\phi'(u) \ne 0$ (active and unclipped) in place of $\phi(u)
-\ne 0$: a layer all of whose slopes are 0 passes nothing back.
+\ne 0$: a layer all of whose slopes are 0 passes no gradient back.
 
 Sampling: given that at least one of n units is in a set of probability p, the first one in it is the j-th with
 probability proportional to $(1-p)^{j-1} p$; those before are outside, it is inside, those after are free. Exact, no
 rejection.
 
-Source: derived here; joins rister2020's one-point survival with the variance map of price2024.
+Source: derived here; combines rister2020's one-point survival with the variance map of price2024.
 """
 
 import itertools
@@ -33,7 +33,7 @@ from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
 from neurondeath_theory.gaussian_limit.moments import interval_probability
 from neurondeath_theory.gaussian_limit.variance_chain import (
-    BLOCK,
+    DEVIATES_PER_BLOCK,
     LARGEST,
     check_design,
     chi_square,
@@ -46,8 +46,8 @@ __all__ = ["SafeWidth", "SparseSurvival", "safe_width", "sparse_survival"]
 Array = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
-WORK = 8_000_000  # unit draws that an automatic number of paths may cost
-WIDEST = 2**15  # where the search for a safe width gives up
+MOST_UNIT_DRAWS = 8_000_000  # for the default number of paths
+WIDEST = 2**15  # the search for a safe width ends here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class SparseSurvival(Result):
     Attributes
     ----------
     width, depth, n_paths, seed : int
-        What was drawn.
+        Size and seed of the sample.
     survival, error : float array
         P(every layer 1..l has an active unit) and its standard error.
     gradient_survival, gradient_error : float array
@@ -77,7 +77,7 @@ class SparseSurvival(Result):
     at_fixed_variance: Array
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         return {
             "depth": np.arange(1, self.depth + 1),
             "survival": self.survival,
@@ -106,7 +106,7 @@ def sparse_survival(
     width, depth : int
         Units of every hidden layer and number of layers.
     n_paths : int, optional
-        Independent chains, at least 2; chosen for about 8e6 unit draws when left out.
+        Independent chains, at least 2; by default as many as about 8e6 unit draws allow.
     seed : int
         Seed of the draws, at least 0.
 
@@ -122,7 +122,8 @@ def sparse_survival(
 
     Notes
     -----
-    Source: the conditioned chain above. O(width) work a layer and path, O(1) when all kinks lie at 0.
+    Source: the conditioned chain of the module docstring. The cost per layer and path is O(width), and O(1) when all
+    kinks lie at 0.
 
     Examples
     --------
@@ -135,7 +136,7 @@ def sparse_survival(
     units, layers = check_count("width", width), check_count("depth", depth)
     start = check_count("seed", seed, least=0)
     if n_paths is None:
-        paths = min(max(WORK // (units * layers), 200), 20_000)
+        paths = min(max(MOST_UNIT_DRAWS // (units * layers), 200), 20_000)
     else:
         paths = check_count("n_paths", n_paths, least=2)
     rng = np.random.default_rng(start)
@@ -166,11 +167,11 @@ class SafeWidth(Result):
     depth : int
         Number of layers.
     target : float
-        Probability asked for.
+        Required probability.
     survival, gradient_survival, escape : float or None
         At that width: both survivals at the last layer and the probability of having left q*.
     reason : str
-        What the width is needed for, or why none is safe.
+        Why narrower networks are not safe, or why no width is.
     """
 
     width: int | None
@@ -182,7 +183,7 @@ class SafeWidth(Result):
     reason: str
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row."""
+        """Columns of the table, one row."""
         return {name: [value] for name, value in self.__dict__.items()}
 
     def __str__(self) -> str:
@@ -201,14 +202,14 @@ def safe_width(design: EdgeOfChaos, depth: int, *, survival: float = 0.99, seed:
     depth : int
         Number of hidden layers.
     survival : float
-        Probability in (0, 1) to be reached by both survivals and by staying at q*, each.
+        Probability in (0, 1) that each of both survivals and of staying at q* must reach.
     seed : int
         Seed of the draws.
 
     Returns
     -------
     SafeWidth
-        Judged by estimates of 200 and 1000 paths; a width a few per cent off cannot be told apart.
+        The width, decided by estimates from 200 and 1000 paths: accurate to a few per cent.
 
     Raises
     ------
@@ -225,7 +226,7 @@ def safe_width(design: EdgeOfChaos, depth: int, *, survival: float = 0.99, seed:
     layers = check_count("depth", depth)
     target = check_real("survival", survival, low=0.0, high=1.0, low_open=True, high_open=True)
 
-    def judge(width: int) -> tuple[bool, float, float, float]:
+    def estimate(width: int) -> tuple[bool, float, float, float]:
         escape = escape_probability(design, width, layers, n_paths=1000, seed=seed)
         alive = sparse_survival(design, width, layers, n_paths=200, seed=seed)  # a product of smooth factors
         numbers = float(alive.survival[-1]), float(alive.gradient_survival[-1]), float(escape.probability[-1])
@@ -236,8 +237,8 @@ def safe_width(design: EdgeOfChaos, depth: int, *, survival: float = 0.99, seed:
         for left, right in _active_set(design.activation, gradient=True)
     )
     needed = math.log(-math.expm1(math.log(target) / layers)) / math.log1p(-min(share, 1.0 - 1e-15))
-    low, high = 0, max(1, min(math.ceil(needed), WIDEST))  # nearly enough, were q to stay at q*
-    while not (outcome := judge(high))[0]:
+    low, high = 0, max(1, min(math.ceil(needed), WIDEST))  # nearly enough if q stayed at q*
+    while not (outcome := estimate(high))[0]:
         low, high = high, 2 * high
         if high > WIDEST:
             worst = "q leaves q*" if 1.0 - outcome[3] < min(outcome[1:3]) else "layers die"
@@ -253,7 +254,7 @@ def safe_width(design: EdgeOfChaos, depth: int, *, survival: float = 0.99, seed:
     best, limit = outcome, (0.0, 1.0, 1.0, 0.0)
     while high - low > max(1, high // 32):
         middle = (low + high) // 2
-        outcome = judge(middle)
+        outcome = estimate(middle)
         if outcome[0]:
             high, best = middle, outcome
         else:
@@ -267,7 +268,7 @@ def safe_width(design: EdgeOfChaos, depth: int, *, survival: float = 0.99, seed:
         survival=best[1],
         gradient_survival=best[2],
         escape=best[3],
-        reason=reason if low else "any width will do",
+        reason=reason if low else "every width suffices",
     )
 
 
@@ -292,7 +293,7 @@ def _log_one_alive(share: Array, width: int) -> Array:
 def _conditioned_chain(
     design: EdgeOfChaos, width: int, depth: int, paths: int, rng: np.random.Generator, active: list[Interval]
 ) -> tuple[Array, Array]:
-    """Mean and standard error, layer by layer, of the product of P(one of the units is in `active`)."""
+    """Mean and standard error, layer by layer, of the product of P(some unit is in `active`)."""
     q = np.full(paths, design.q)
     log_product = np.zeros(paths)
     survival, error = np.zeros(depth), np.zeros(depth)
@@ -320,14 +321,14 @@ def _next_alive_variance(
     """Draw the next variance given that some unit lies in the active set."""
     phi = design.activation
     first = _first_active(share, width, rng)
-    if phi.slopes[0] == 0.0 and phi.kinks == (0.0,) and phi.value_at_zero == 0.0:  # ReLU: the others are free
-        others = rng.binomial(width - 1 - first, 0.5)
+    if phi.slopes[0] == 0.0 and phi.kinks == (0.0,) and phi.value_at_zero == 0.0:  # ReLU
+        others = rng.binomial(width - 1 - first, 0.5)  # active units after the first, which are unconstrained
         sums = phi.slopes[1] ** 2 * q * chi_square(1 + others, rng)
     else:
         roots = np.sqrt(q)
         silent = active == _active_set(phi, gradient=False)  # units outside it add nothing to the variance
         sums = np.square(phi(_draw_active(q, rng, active, masses)))
-        for start in range(0, width, chunk := max(1, BLOCK // q.size)):
+        for start in range(0, width, chunk := max(1, DEVIATES_PER_BLOCK // q.size)):
             index = np.arange(start, min(start + chunk, width))[:, None]
             z = rng.standard_normal((index.size, q.size)) * roots
             before = index < first
@@ -363,7 +364,7 @@ def _draw_active(q: Array, rng: np.random.Generator, active: list[Interval], mas
 
 
 def _draw_outside(q: Array, rng: np.random.Generator, active: list[Interval], paths: npt.NDArray[np.int64]) -> Array:
-    """Draw one u ~ N(0, q) outside the active set for every path named."""
+    """Draw one u ~ N(0, q) outside the active set for every listed path."""
     cuts = sorted({edge for interval in active for edge in interval} | {-math.inf, 0.0, math.inf})
     outside = [
         (left, right)

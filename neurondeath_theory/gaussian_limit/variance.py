@@ -2,13 +2,13 @@ r"""The variance map of wide random networks and its derivatives.
 
 Model: pre-activations of a layer are Gaussian of variance q, weights have variance $\sigma_w^2/\text{fan-in}$, biases
 $\sigma_b^2$. The next layer's variance is $V(q) = \sigma_w^2 E\phi(u)^2 + \sigma_b^2$, u ~ N(0, q); gradients are
-multiplied in mean square by $\chi_1(q) = \sigma_w^2 E\phi'(u)^2$ a layer. For a function with slope jumps $J_i$ at
+multiplied in mean square by $\chi_1(q) = \sigma_w^2 E\phi'(u)^2$ per layer. For a function with slope jumps $J_i$ at
 kinks $k_i$
 
 $$V'(q) = \chi_1(q) + \sigma_w^2 \sum_i J_i\, \phi(k_i)\, p(k_i/\sqrt q)/\sqrt q,$$
 
 so V' and $\chi_1$ agree exactly when $\phi$ vanishes at all its kinks (ReLU, shifted ReLU, soft threshold) and V' is
-the smaller where the activation is clipped. All moments come from `gaussian_moments`, free of cancellation.
+the smaller where the activation is clipped. All moments come from `moments`, free of cancellation.
 
 Sources: price2024 (arXiv 2402.16184), the maps V, V', V'' and chi_1 of the clipped activations.
 """
@@ -133,7 +133,9 @@ def variance_curvature(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: 
 
 
 def chi1(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
-    r"""Mean-square gain of a gradient, $\chi_1(q) = \sigma_w^2 E\phi'(\sqrt q z)^2$, for q > 0; shapes as above.
+    r"""Mean-square gain of a gradient, $\chi_1(q) = \sigma_w^2 E\phi'(\sqrt q z)^2$, for q > 0.
+
+    Shapes as in `variance_map`.
 
     Raises
     ------
@@ -192,7 +194,7 @@ def activation_sparsity(activation: PiecewiseLinear, q: npt.ArrayLike) -> Array:
 
 
 def step_variance(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
-    r"""Variance of one unit's term $\sigma_w^2 \phi(\sqrt q z)^2$: divided by the width, of one step of q.
+    r"""Variance of one unit's term $\sigma_w^2 \phi(\sqrt q z)^2$; over the width, the variance of one step of q.
 
     Raises
     ------

@@ -6,7 +6,7 @@ N(0, q); hence, exactly at every width,
 $$q^{l+1} = \frac{\sigma_w^2}{n} \sum_{i=1}^n \phi\big(\sqrt{q^l}\, z_i\big)^2 + \sigma_b^2,\qquad z_i \text{ iid }
 N(0, 1),$$
 
-a chain of O(n) work a layer, and O(1) when all kinks lie at 0: then the sum is $q\,(s_+^2 \chi^2_K + s_-^2
+a chain of cost O(n) per layer, and O(1) when all kinks lie at 0: then the sum is $q\,(s_+^2 \chi^2_K + s_-^2
 \chi^2_{n-K})$ with K binomial. Linearised at q* its fluctuations have variance $\mathrm{step}\,(1 - V'^{2l})/(1 -
 V'^2)$ after l steps with $\mathrm{step} = \sigma_w^4\, \mathrm{Var}\,\phi(\sqrt{q^*} z)^2 / n$: bounded when |V'| <
 1, growing like l when V' = 1.
@@ -45,8 +45,8 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
-LARGEST = 1e280  # exploding variances stop here
-BLOCK = 2**20  # deviates drawn at once
+LARGEST = 1e280  # exploding variances are capped here
+DEVIATES_PER_BLOCK = 2**20
 ESCAPE_FACTOR = 10.0  # of q*, where no unstable fixed point marks the edge of its basin
 
 
@@ -57,9 +57,9 @@ class VarianceChain(Result):
     Attributes
     ----------
     width, depth, n_paths, seed : int
-        What was drawn.
+        Size and seed of the sample.
     paths : float array, shape (n_paths, depth)
-        q of every layer; the first is the given one.
+        q of every layer; the first layer has the initial q.
     """
 
     width: int
@@ -91,7 +91,7 @@ class VarianceChain(Result):
         return np.asarray(np.sqrt(np.maximum(spread, 0.0) / self.n_paths))
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         low, middle, high = np.quantile(self.paths, [0.05, 0.5, 0.95], axis=0)
         return {
             "depth": np.arange(1, self.depth + 1),
@@ -120,7 +120,7 @@ def variance_chain(
     n_paths: int = 1000,
     seed: int = 0,
 ) -> VarianceChain:
-    """Draw the exact law of the pre-activation variances of one input through a finite network.
+    """Sample the exact law of the pre-activation variances of one input through a finite network.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def variance_chain(
     Returns
     -------
     VarianceChain
-        All paths, with means, variances and their standard errors. Exploding variances stop at 1e280.
+        All paths, with means, variances and their standard errors. Exploding variances are capped at 1e280.
 
     Raises
     ------
@@ -179,19 +179,19 @@ def next_variance(
         return np.minimum(sigma_w2 * (total / width) * q + sigma_b2, LARGEST)
     sums = np.zeros_like(q)
     roots = np.sqrt(q)
-    for start in range(0, width, chunk := max(1, BLOCK // q.size)):
+    for start in range(0, width, chunk := max(1, DEVIATES_PER_BLOCK // q.size)):
         z = rng.standard_normal((min(chunk, width - start), q.size))
         sums += np.square(activation(z * roots)).sum(axis=0)
     return np.minimum(sigma_w2 * (sums / width) + sigma_b2, LARGEST)
 
 
 def chi_square(degrees: npt.NDArray[np.int64], rng: np.random.Generator) -> Array:
-    """Draw chi-squares; 0 for no degree of freedom."""
+    """Draw chi-square variates; 0 for zero degrees of freedom."""
     return np.where(degrees > 0, rng.chisquare(np.maximum(degrees, 1)), 0.0)
 
 
 def variance_fluctuation(design: EdgeOfChaos, width: int, depth: int | None = None) -> float:
-    """Give the standard deviation of q about q* at a layer, or in the long run, to first order in 1/width.
+    """Compute the standard deviation of q about q* at a layer or at large depth, to first order in 1/width.
 
     Parameters
     ----------
@@ -200,12 +200,12 @@ def variance_fluctuation(design: EdgeOfChaos, width: int, depth: int | None = No
     width : int
         Units of every layer.
     depth : int, optional
-        The layer, the first having q = q* exactly; the long run when left out.
+        The layer, the first having q = q* exactly; the limit of large depth when left out.
 
     Returns
     -------
     float
-        sqrt(step (1 - V'^(2(depth - 1))) / (1 - V'^2)); inf in the long run when |V'| >= 1.
+        sqrt(step (1 - V'^(2(depth - 1))) / (1 - V'^2)); inf in the limit when |V'| >= 1.
 
     Raises
     ------
@@ -237,14 +237,14 @@ def variance_fluctuation(design: EdgeOfChaos, width: int, depth: int | None = No
 
 @dataclass(frozen=True, kw_only=True)
 class Escape(Result):
-    """Probability that q has left q* by each layer; arrays of shape (depth,).
+    """Probability that q has left q* at each layer; arrays of shape (depth,).
 
     Attributes
     ----------
     threshold : float
-        The variance beyond which q counts as gone.
+        The variance above which q counts as having left q*.
     width, n_paths : int
-        What was drawn.
+        Size of the sample.
     counts : int array
         Networks with q above the threshold at each layer.
     low, high : float array
@@ -264,7 +264,7 @@ class Escape(Result):
         return np.asarray(self.counts / self.n_paths)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         layers = np.arange(1, len(self.counts) + 1)
         return {"depth": layers, "probability": self.probability, "low": self.low, "high": self.high}
 
@@ -274,7 +274,7 @@ class Escape(Result):
 
 
 def escape_probability(design: EdgeOfChaos, width: int, depth: int, *, n_paths: int = 1000, seed: int = 0) -> Escape:
-    """Estimate the probability that q has left the design's q* by each layer.
+    """Estimate the probability that q has left the design's q* at each layer.
 
     Parameters
     ----------

@@ -3,8 +3,8 @@ r"""Continuous piecewise-linear activations, all described by their kinks and sl
 An activation is $\phi(x) = \phi(0) + \int_0^x s(t)\,dt$ with a step function $s$: slope $s_0$ left of the first kink,
 $s_i$ between kinks $k_i$ and $k_{i+1}$, $s_n$ right of the last. Its jumps are $J_i = s_i - s_{i-1}$. Everything the
 theory needs (values, derivatives, Gaussian moments) follows from these numbers, so one engine serves all activations.
-The families that have a name (`FAMILIES`) are known by it and by their parameters, also where an activation is
-described by its numbers alone.
+An activation of a named family (`FAMILIES`) carries the name and the parameters of the family, even when it was built
+from its numbers alone.
 
 Sources: shifted ReLU, soft threshold and their clipped forms after `price2024` (arXiv 2402.16184), section 2.
 """
@@ -37,7 +37,7 @@ __all__ = [
     "soft_threshold",
 ]
 
-ROUNDING = 8 * np.finfo(np.float64).eps  # relative size of a sum that is 0 but for rounding
+SUM_ROUNDING_ERROR = 8 * np.finfo(np.float64).eps  # relative to the absolute terms; a smaller sum counts as 0
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class PiecewiseLinear:
     value_at_zero : float
         The function's value at 0.
     name : str
-        How the activation is shown; by default the call that makes it, or its numbers.
+        How the activation is printed; by default the call that builds it, or its numbers.
     family : str
         Which of `FAMILIES` it belongs to, "" for none; found from the numbers unless given.
     parameters : mapping of str to float
-        The arguments with which the family makes it.
+        The arguments with which the family builds it.
 
     Equality is of the functions: name, family and parameters are not part of it.
 
@@ -115,7 +115,7 @@ class PiecewiseLinear:
         return self.name
 
     def description(self) -> dict[str, Any]:
-        """Give the numbers that define the function, for hashing and storing."""
+        """Return the numbers that define the function, for hashing and storing."""
         return {"kinks": list(self.kinks), "slopes": list(self.slopes), "value_at_zero": self.value_at_zero}
 
     @property
@@ -135,15 +135,15 @@ class PiecewiseLinear:
 
     @cached_property
     def kink_values(self) -> tuple[float, ...]:
-        """Values of the function at its kinks, summed outwards from 0; what cancels but for rounding is exactly 0."""
+        """Values of the function at its kinks, summed outwards from 0; a sum that is 0 up to rounding is set to 0."""
         values = dict.fromkeys(self.kinks, 0.0)
         for side in (1.0, -1.0):
             at, value = 0.0, self.value_at_zero
             for kink in sorted((kink for kink in self.kinks if side * kink >= 0.0), key=abs):
                 slope = float(self.derivative(0.5 * (at + kink))) if kink != at else 0.0
                 total = value + slope * (kink - at)
-                nothing = abs(total) <= ROUNDING * (abs(value) + abs(slope * kink))
-                at, value = kink, 0.0 if nothing else total
+                cancelled = abs(total) <= SUM_ROUNDING_ERROR * (abs(value) + abs(slope * kink))
+                at, value = kink, 0.0 if cancelled else total
                 values[kink] = value
         return tuple(values[kink] for kink in self.kinks)
 
@@ -159,7 +159,7 @@ class PiecewiseLinear:
 
     @cached_property
     def anchors(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """A point of every piece and the value there: 0 for the piece around it, else the kink next to 0."""
+        """One point of every piece and the value there: 0 for the piece that holds it, else the kink nearest to 0."""
         edges = [-math.inf, *self.kinks, math.inf]
         values = dict(zip(self.kinks, self.kink_values, strict=True))
         at = [min(max(0.0, left), right) for left, right in pairwise(edges)]
@@ -193,7 +193,7 @@ def absolute_value() -> PiecewiseLinear:
 
 
 def hard_tanh(limit: float = 1.0) -> PiecewiseLinear:
-    """Identity cut at -limit and +limit."""
+    """Identity clipped at -limit and +limit."""
     edge = check_real("limit", limit, low=0.0, low_open=True)
     return PiecewiseLinear([-edge, edge], [0.0, 1.0, 0.0], family="hard-tanh", parameters={"limit": edge})
 
@@ -213,7 +213,7 @@ def soft_threshold(tau: float) -> PiecewiseLinear:
 
 
 def clipped_shifted_relu(tau: float, m: float) -> PiecewiseLinear:
-    """Shifted rectifier cut at height m, min(max(x - tau, 0), m) [price2024]; any finite tau, m above 0."""
+    """Shifted rectifier clipped at height m, min(max(x - tau, 0), m) [price2024]; any finite tau, m above 0."""
     shift, height = check_real("tau", tau), check_real("m", m, low=0.0, low_open=True)
     return PiecewiseLinear(
         [shift, shift + height],
@@ -225,7 +225,7 @@ def clipped_shifted_relu(tau: float, m: float) -> PiecewiseLinear:
 
 
 def clipped_soft_threshold(tau: float, m: float) -> PiecewiseLinear:
-    """Soft threshold cut at height m, sign(x) min(max(|x| - tau, 0), m) [price2024]; tau at least 0, m above 0."""
+    """Soft threshold clipped at height m, sign(x) min(max(|x| - tau, 0), m) [price2024]; tau >= 0, m > 0."""
     shift, height = check_real("tau", tau, low=0.0), check_real("m", m, low=0.0, low_open=True)
     kinks, slopes = [-height, height], [0.0, 1.0, 0.0]
     if shift:
@@ -257,7 +257,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 
 
 def options_of(family: str) -> tuple[str, ...]:
-    """Name the options among tau, m and slope that a family takes."""
+    """Return the options, among tau, m and slope, that a family takes."""
     return OPTIONS.get(family, ())
 
 
@@ -269,7 +269,7 @@ def named_activation(
     slope: float | None = None,
     spell: Callable[[str], str] = str,
 ) -> PiecewiseLinear:
-    """Make an activation from the name of its family and its options.
+    """Build an activation from the name of its family and its options.
 
     Parameters
     ----------
@@ -307,7 +307,7 @@ def named_activation(
 
 
 def _call(family: str, parameters: Mapping[str, float]) -> str:
-    """Write the call that makes an activation of a family."""
+    """Format the call that builds an activation of a family."""
     arguments = [
         f"{value:g}" if family in ("leaky-relu", "hard-tanh") else f"{name}={value:g}"
         for name, value in parameters.items()
@@ -318,7 +318,7 @@ def _call(family: str, parameters: Mapping[str, float]) -> str:
 def _recognise(
     kinks: tuple[float, ...], slopes: tuple[float, ...], value_at_zero: float
 ) -> tuple[str, dict[str, float]]:
-    """Find the family and the parameters of the function that numbers describe; "" where it has no name."""
+    """Find the family and the parameters of a function given by its numbers; "" if it is in no named family."""
     symmetric = kinks == tuple(-kink for kink in reversed(kinks))
     if slopes == (0.0, 1.0) and value_at_zero == max(-kinks[0], 0.0):
         return ("shifted-relu", {"tau": kinks[0]}) if kinks[0] else ("relu", {})
@@ -342,6 +342,6 @@ def _recognise(
 
 
 def _height(low: float, high: float) -> float:
-    """Return the number of fewest digits that added to `low` gives `high`."""
+    """Return the number with the fewest digits that, added to `low`, gives `high`."""
     shorter = (float(f"{high - low:.{digits}g}") for digits in range(1, 18))
     return next((height for height in shorter if low + height == high), high - low)

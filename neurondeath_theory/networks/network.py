@@ -5,7 +5,7 @@ $\phi$ and the distribution of $(W_l, b_l)$. With $x_0$ the input and $z_l = W_l
 
 - plain: $x_l = \phi(z_l)$.
 - residual: $x_l = x_{l-1} + \phi(z_l)$; every width equals $n_0$, no embedding comes first.
-- skip: blocks of `block_depth` plain layers, whose outcome is added to the block's input; the last width of each block
+- skip: blocks of `block_depth` plain layers, whose output is added to the block's input; the last width of each block
   is $n_0$. Blocks of one layer are the residual network.
 - dense: $x_l = (x_{l-1}, \phi(z_l))$, so layer l reads $n_0 + n_1 + .. + n_{l-1}$ features.
 - batch_norm: $x_l = \phi(\hat z_l)$, each unit's pre-activations shifted and scaled to mean 0 and variance 1 over the
@@ -54,7 +54,7 @@ class Network:
     input_dim : int, optional
         Input dimension; the first width if not given.
     architecture : {"plain", "residual", "skip", "dense", "batch_norm"}
-        How layers are joined; see this module's text.
+        How layers are joined; see the module docstring.
     activation : PiecewiseLinear
         The activation, `relu()` by default.
     init : {"he", "gaussian", "uniform", "orthogonal", "rai"}
@@ -66,7 +66,7 @@ class Network:
     sign_flip : {"none", "layer", "neuron"}
         Correction of signs at initialisation by the input set, for plain ReLU networks (`sign_flip_guarantee`).
     block_depth : int, optional
-        Layers of a block of the skip architecture, at least 1; the number of layers is a multiple of it.
+        Layers per block of the skip architecture, at least 1; the number of layers is a multiple of it.
 
     Raises
     ------
@@ -134,7 +134,7 @@ class Network:
         self._check_together()
 
     def _check_together(self) -> None:
-        """Refuse combinations that mean nothing, with the reason."""
+        """Raise an error for combinations without a meaning, with the reason."""
         if self.architecture in ("residual", "skip"):
             for layer in range(self.block_depth - 1, self.depth, self.block_depth):
                 if self.widths[layer] != self.input_dim:
@@ -172,7 +172,7 @@ class Network:
         return self.bias_variance > 0.0 or self.init == "rai"
 
     def description(self) -> dict[str, Any]:
-        """Describe the law in plain data; whatever has its default value is left out, so new options change nothing.
+        """Describe the law in plain data; default values are left out, so that new options change no description.
 
         Widths are run-length encoded as [width, layers] pairs.
         """
@@ -216,7 +216,7 @@ class Network:
 
 
 def _check_init(init: str, weight_variance: float | None) -> tuple[str, float]:
-    """Give the name of the init and sigma_w^2; for rai the variance of its normal entries, times fan_in."""
+    """Return the name of the init and sigma_w^2; for rai the variance of its normal entries, times fan_in."""
     init = check_choice("init", init, INITS)
     if init in ("he", "rai") and weight_variance is not None:
         raise invalid("weight_variance", f"be left out of the {init} init", weight_variance, 'use init="gaussian"')
@@ -231,10 +231,11 @@ def _check_init(init: str, weight_variance: float | None) -> tuple[str, float]:
 
 
 def _check_blocks(architecture: str, widths: tuple[int, ...], block_depth: int | None) -> int:
-    """Give the number of layers of a block, 1 where there are no blocks."""
+    """Return the number of layers per block, 1 without blocks."""
     if architecture != "skip":
         if block_depth is not None and check_count("block_depth", block_depth) != 1:
-            raise invalid("block_depth", f"be left out of the {architecture} architecture", block_depth, "skip has it")
+            rule = f"be left out of the {architecture} architecture"
+            raise invalid("block_depth", rule, block_depth, "only the skip architecture has it")
         return 1
     if block_depth is None:
         raise invalid("block_depth", "be given for the skip architecture", None, "pass block_depth=2")
@@ -245,7 +246,7 @@ def _check_blocks(architecture: str, widths: tuple[int, ...], block_depth: int |
 
 
 def _plain_numbers(phi: PiecewiseLinear) -> dict[str, Any]:
-    """Give the numbers of an activation with one zero, not two, so that equal activations have equal hashes."""
+    """Return the numbers of an activation with 0.0 for -0.0, so that equal activations have equal hashes."""
     numbers = phi.description()
     return {
         "kinks": [kink + 0.0 for kink in numbers["kinks"]],

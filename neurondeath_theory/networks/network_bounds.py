@@ -6,27 +6,27 @@ Three statements about P(alive) and the mean living ratio, with $p_l = \prod_{j 
 - lower bound, $P \ge p_l$; living ratio, equal to $p_l$ for points that are not zero; upper bound,
   $P \le \prod_j (1 - 2^{-n_j (n_{j-1} + 1)})$ and the like.
 
-What they need of the law. Lower bound and living ratio: negating rows of (W, b) changes nothing and no pre-activation
+Requirements on the law. Lower bound and living ratio: negating rows of (W, b) changes nothing and no pre-activation
 has an atom at 0 (Gaussian, uniform, orthogonal, not RAI). Upper bound: the sign of every single entry is a fair coin
 given the magnitudes (not orthogonal either: a 2 x 2 Haar matrix never kills the orthant).
 
-What they need of the activation $\phi$, by its quiet set Q where $\phi = 0$. Each z is positive with probability 1/2
+Requirements on the activation $\phi$, by its quiet set Q, where $\phi = 0$. Each z is positive with probability 1/2
 given the past, independently over units, so:
 
-- Q without an interior (leaky ReLU, |x|, identity): every point lives with probability one, whatever the law.
+- Q without an interior (leaky ReLU, |x|, identity): every point lives with probability one, for every law.
 - Q = the half-line on one side of 0 (ReLU; clipped at any height): all as for ReLU.
 - Q inside such a half-line (shifted ReLU, tau < 0): a layer dies at most as often: $p_l$ bounds P(alive) and the living
   ratio from below.
 - Q contains such a half-line (shifted ReLU, tau > 0) and $\phi$ has one sign: a layer is still dead on all inputs of
   one sign when its weights and biases all push towards Q, so the upper bound holds.
-- Otherwise (soft thresholds): none; the bias-free scale matters.
+- Otherwise (soft thresholds): none holds; the scale of the pre-activations matters.
 
-A sign flip looks at the data, so neither symmetry is left; `sign_flip_guarantee` takes over. Batch norm keeps the
-signs of a point's units fair coins, unless the point equals the mean of its batch in some layer: never for points in
-general position, but for evenly spaced collinear ones, whose pattern survives normalisation, with positive probability.
-So only the statement on layers is kept (`batch_norm_statement`). Skip networks, in blocks, and residual and dense ones,
-in branches, keep all three: while all branches so far are dead the stream carries the point itself (or, through biases,
-something that is almost never zero).
+A sign flip depends on the data, so neither symmetry remains; `sign_flip_guarantee` applies instead. With batch norm
+the signs of a point's units remain fair coins, unless the point equals the mean of its batch in some layer: never for
+points in general position, but for evenly spaced collinear ones, whose pattern survives normalisation, with positive
+probability. So only the statement on layers is kept (`batch_norm_statement`). Skip networks, in blocks, and residual
+and dense ones, in branches, keep all three: while all branches so far are dead the stream carries the point itself (or,
+through biases, something that is almost never zero).
 """
 
 from dataclasses import dataclass
@@ -45,23 +45,23 @@ __all__ = [
     "silences_half_the_line",
 ]
 
-ROUNDING = 1e-12  # relative size of a kink's value that is rounding error of the kinks
+KINK_VALUE_ROUNDING_ERROR = 1e-12  # relative to the largest kink times the largest slope
 NO_SYMMETRY = "the rai init has no sign symmetry, and no bound is known for it"
-AT_THE_MEAN = "a point that equals the mean of its batch is dead whatever the signs, and special sets hold such points"
-TIED = "batch statistics tie the points of the set together, and no upper bound is known"
-FLIPPED = "sign flips look at the inputs, which undoes the symmetry; sign_flip_guarantee takes over"
+AT_THE_MEAN = "a point that equals the mean of its batch is dead for all signs, and special sets contain such points"
+TIED = "batch statistics couple the points of the set, and no upper bound is known"
+FLIPPED = "sign flips depend on the inputs, which breaks the symmetry; use sign_flip_guarantee"
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoldingBounds:
-    """What holds for a network: "" for a statement that holds, otherwise the reason why it does not.
+    """Which statements hold for a network: "" for one that holds, otherwise the reason why it does not.
 
     Attributes
     ----------
     lower, living_ratio, upper : str
         Lower bound, exact mean living ratio, upper bound.
     always_active : bool
-        The activation is zero at isolated places at most: every nonzero point lives.
+        The activation is zero at isolated points at most, so every nonzero point lives.
     """
 
     lower: str
@@ -71,7 +71,7 @@ class HoldingBounds:
 
 
 def bounds_that_hold(network: Network) -> HoldingBounds:
-    """Say which statements hold for a network, whatever the inputs.
+    """Decide which statements hold for a network, for all inputs.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def bounds_that_hold(network: Network) -> HoldingBounds:
     Returns
     -------
     HoldingBounds
-        A reason for each statement that does not hold. Input sets may still stand against the upper bound: it needs
-        points of the non-negative orthant where layers read the input itself.
+        A reason for each statement that does not hold. The upper bound may still fail for an input set: it needs points
+        of the non-negative orthant where layers read the input itself.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def bounds_that_hold(network: Network) -> HoldingBounds:
         return HoldingBounds(lower=NO_SYMMETRY, living_ratio=NO_SYMMETRY, upper=NO_SYMMETRY)
     lower = living_ratio = upper = ""
     if any(left < 0.0 < right for left, right in quiet) or (quiet[0][0] < 0.0 < quiet[-1][1]):
-        lower = living_ratio = f"{phi} is zero on both signs of its argument: signs do not decide on life and death"
+        lower = living_ratio = f"{phi} is zero on both signs of its argument: signs do not decide survival"
     elif not silences_half_the_line(phi):
         living_ratio = f"{phi} is active on more than half of the line: the ratio is at least this"
     if network.init == "orthogonal":
@@ -119,7 +119,7 @@ def silences_half_the_line(phi: PiecewiseLinear) -> bool:
 
 
 def quiet_set(phi: PiecewiseLinear) -> list[tuple[float, float]]:
-    """Give the stretches of positive length on which an activation is zero, from left to right.
+    """Return the intervals of positive length on which an activation is zero, from left to right.
 
     Examples
     --------
@@ -137,9 +137,9 @@ def quiet_set(phi: PiecewiseLinear) -> list[tuple[float, float]]:
 
 
 def activation_table(phi: PiecewiseLinear) -> tuple[list[float], list[float], list[float]]:
-    """Give, for every stretch between kinks, an end of it, the value there and the slope.
+    """Return one end of every interval between kinks, the values at these ends, and the slopes.
 
-    Values that are zero but for rounding are exactly zero, so that a quiet stretch is exactly quiet.
+    Values that are zero up to rounding are set to zero, so that the activation is exactly zero on its quiet set.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def activation_table(phi: PiecewiseLinear) -> tuple[list[float], list[float], li
     if not phi.kinks:
         return [0.0], [phi.value_at_zero], list(phi.slopes)
     reach = max(abs(kink) for kink in phi.kinks) * max(abs(slope) for slope in phi.slopes) + abs(phi.value_at_zero)
-    values = [0.0 if abs(value) <= ROUNDING * reach else value for value in phi.kink_values]
+    values = [0.0 if abs(value) <= KINK_VALUE_ROUNDING_ERROR * reach else value for value in phi.kink_values]
     return [phi.kinks[0], *phi.kinks], [values[0], *values], list(phi.slopes)
 
 

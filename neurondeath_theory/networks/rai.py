@@ -25,7 +25,7 @@ LARGEST = 1e6  # far beyond any use, far below overflow
 
 
 def beta_moments(a: float, b: float) -> tuple[float, float]:
-    """Give the first two moments of a Beta(a, b) law.
+    """Return the first two moments of a Beta(a, b) law.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def beta_moments(a: float, b: float) -> tuple[float, float]:
 
 
 def rai_second_moment_bound(sigma: float, *, a: float = 2.0, b: float = 1.0) -> float:
-    """Give the factor by which one RAI layer raises |x|^2 + 1 at most, on average.
+    """Bound the mean factor by which one RAI layer increases |x|^2 + 1.
 
     Parameters
     ----------
@@ -116,5 +116,5 @@ def rai_constant(*, a: float = 2.0, b: float = 1.0) -> float:
     """
     mean, second = beta_moments(a, b)
     half = mean * math.sqrt(2.0 / math.pi)
-    # the root in the form that does not subtract nearly equal numbers
+    # the form of the root that does not subtract nearly equal numbers
     return 2.0 * (1.0 - second) / (half + math.sqrt(half**2 + 2.0 * (1.0 - second)))

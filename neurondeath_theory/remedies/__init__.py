@@ -1,1 +1,1 @@
-"""What sign flips, residual streams and batch norm promise, and which remedy to take."""
+"""Guarantees of sign flips, residual streams and batch norm, and advice on which remedy to take."""

@@ -1,16 +1,16 @@
-r"""Which remedy for which network: every remedy of the theory with its numbers, ranked.
+r"""Advice on remedies for a given network: every remedy of the theory with its numbers, ranked.
 
-The network asked about is a plain ReLU net of k layers of width n, Gaussian weights, no biases. Each remedy is given
-the number that its theorem computes, in its own notion of alive, and nothing where there is no theorem:
+The given network is a plain ReLU net of k layers of width n, Gaussian weights, no biases. Each remedy comes with the
+number that its theorem computes, in its own definition of alive, or without a number where there is no theorem:
 
 - plain: lower bound on P(alive) and exact mean living ratio; with inputs also the data-aware bounds;
 - wider: the least width whose lower bound reaches the goal;
 - residual: exact P(some branch alive at a point); neuron and layer sign flip: shares kept with probability one;
-- batch norm: layer-wise promise only; RAI: no bound is known.
+- batch norm: layer-wise guarantee only; RAI: no bound is known.
 
-Ranking: plain first where it reaches the goal, for nothing then needs changing. Next the other remedies that promise
-P(alive) >= goal, by the share of points alive (promised, or exact in the mean), then by P(alive); next the layer-wise
-promise; next what misses the goal, by P(alive); last what promises nothing.
+Ranking: plain first where it reaches the goal, since then nothing needs changing. Next the other remedies that
+guarantee P(alive) >= goal, by the share of points alive (guaranteed, or exact in the mean), then by P(alive); next the
+layer-wise guarantee; next the remedies that miss the goal, by P(alive); last those without a guarantee.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,13 +32,13 @@ from neurondeath_theory.survival.safe_sizes import min_width
 __all__ = ["Advice", "Remedy", "advise"]
 
 DEEPEST = 1_000_000
-PAIRED_POINTS = 1000  # points the data-aware bounds look at; a bound for some holds for all
+PAIRED_POINTS = 1000  # points that the data-aware bounds use; a bound for some points holds for all
 STANDINGS = ("meets the goal", "layer-wise only", "misses the goal", "no guarantee")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
-    """One remedy and what is known of it; a number that no theorem gives is None.
+    """One remedy and what is known about it; a number that no theorem gives is None.
 
     Attributes
     ----------
@@ -49,13 +49,13 @@ class Remedy:
     alive_at_least : float or None
         Lower bound on P(alive) in the sense of `notion`.
     living_ratio : float or None
-        Share of points alive, as `living_ratio_kind` says.
+        Share of points alive, in the sense of `living_ratio_kind`.
     living_ratio_kind : str or None
         "mean, exact", "guaranteed" or "mean, at most".
     notion : str
         What being alive means for this remedy.
     statement : str
-        What to do and what it gives.
+        What to do, and what it achieves.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Advice(Result):
     remedies: tuple[Remedy, ...]
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a remedy."""
+        """Columns of the table, one row per remedy."""
         return {
             "rank": list(range(1, len(self.remedies) + 1)),
             "remedy": [remedy.name for remedy in self.remedies],
@@ -133,19 +133,20 @@ def advise(width: int, depth: int, inputs: npt.ArrayLike | None = None, *, survi
     Returns
     -------
     Advice
-        All remedies, ranked, each with its numbers and its notion of alive.
+        All remedies, ranked, each with its numbers and its definition of alive.
 
     Raises
     ------
     InvalidArgumentError
         If an argument leaves its domain.
     AssumptionError
-        If every input is zero: without biases such a network is dead on them whatever the remedy.
+        If every input is zero: without biases such a network is dead on them with every remedy.
 
     Notes
     -----
-    Gaussian weights, no biases. Every number comes from the theorem named in its module: `survival`, `data_aware`,
-    `design`, `remedies`, `sign_flip`. Sources: rister2020, lu2019.
+    Gaussian weights, no biases. Every number comes from the theorem named in its module: `survival.bounds`,
+    `survival.data_aware`, `survival.safe_sizes`, `remedies.streams_and_batch_norm`, `remedies.sign_flip`. Sources:
+    rister2020, lu2019.
 
     Examples
     --------
@@ -166,7 +167,7 @@ def advise(width: int, depth: int, inputs: npt.ArrayLike | None = None, *, survi
         raise AssumptionError(
             "`inputs` holds zero points only: without biases the network is dead on them from layer 1, with certainty"
         )
-    share = 1.0 if points is None else 1.0 - n_zero / len(points)  # points that are not dead from the start
+    share = 1.0 if points is None else 1.0 - n_zero / len(points)  # of the points that are not at zero
     found = [
         _plain(n, k, goal, points, share),
         _wider(n, k, goal, share),
@@ -183,7 +184,7 @@ def advise(width: int, depth: int, inputs: npt.ArrayLike | None = None, *, survi
         log10_death_at_most=float(survival_bounds([n] * k).log10_death_at_most[-1]),
         n_points=None if points is None else len(points),
         n_zero=None if points is None else n_zero,
-        remedies=tuple(sorted(found, key=_rank)),  # a stable sort: simpler changes stand first in the list
+        remedies=tuple(sorted(found, key=_rank)),  # a stable sort: simpler changes come first
     )
 
 
@@ -249,8 +250,8 @@ def _wider(n: int, k: int, goal: float, share: float) -> Remedy:
 
 def _flip(n: int, k: int, goal: float, points: npt.NDArray[np.float64] | None, n_zero: int, mode: str) -> Remedy:
     finite = None if points is None else len(points) - n_zero
-    promise = sign_flip_guarantee([n] * k, finite, mode)
-    ratio = float(promise.living_ratio[-1])
+    guarantee = sign_flip_guarantee([n] * k, finite, mode)
+    ratio = float(guarantee.living_ratio[-1])
     what = "negate a layer" if mode == "layer" else "negate a unit"
     when = (
         "when fewer than half of the points alive stay alive"
@@ -258,8 +259,8 @@ def _flip(n: int, k: int, goal: float, points: npt.NDArray[np.float64] | None, n
         else ("when it is active on fewer than half of the living points that no earlier unit of its layer covers")
     )
     kept = f"a finite set never dies; at least a share {format_number(ratio)} of its points stays alive"
-    if promise.living_points is not None and points is not None and finite is not None:
-        kept = f"at least {promise.living_points[-1]} of {len(points)} points stay alive"
+    if guarantee.living_points is not None and points is not None and finite is not None:
+        kept = f"at least {guarantee.living_points[-1]} of {len(points)} points stay alive"
         ratio *= finite / len(points)
     return Remedy(
         name=f"{mode} sign flip",
@@ -301,12 +302,12 @@ def _batch_norm(n: int, k: int, points: npt.NDArray[np.float64] | None) -> Remed
     n_distinct = 2 if points is None else len(np.unique(points, axis=0))
     if n_distinct < 2:
         return unsupported
-    promise = batch_norm_statement([n] * k, n_distinct)
-    ratio = float(promise.point_alive_at_most[-1])
+    guarantee = batch_norm_statement([n] * k, n_distinct)
+    ratio = float(guarantee.point_alive_at_most[-1])
     return replace(
         unsupported,
         standing=STANDINGS[1],
-        alive_at_least=promise.layer_alive,
+        alive_at_least=guarantee.layer_alive,
         living_ratio=ratio,
         living_ratio_kind="mean, at most",
         statement="before the ReLU, on a batch of distinct points: no unit and no layer is dead on the whole batch, "
@@ -323,6 +324,6 @@ def _rai() -> Remedy:
         living_ratio_kind=None,
         notion=POINT_ALIVE,
         statement="no guarantee: its law has no sign symmetry and no bound on its survival is known, so simulate it; "
-        f"normal entries of scale {format_number(rai_constant())} and one Beta(2, 1) entry a row keep the mean square "
-        "of the signal, biases included, from growing",
+        f"normal entries of scale {format_number(rai_constant())} and one Beta(2, 1) entry per row keep the mean "
+        "square of the signal, biases included, from growing",
     )

@@ -1,4 +1,4 @@
-r"""What a sign flip at initialisation guarantees, with probability one.
+r"""Guarantees of a sign flip at initialisation, with probability one.
 
 Setting: plain ReLU layers of widths n_1..n_k whose weights (and biases) have no atoms; every point nonzero, or biases
 present. A point is alive through layer l when every layer 1..l has a unit active at it. No pre-activation is zero.
@@ -11,7 +11,7 @@ present. A point is alive through layer l when every layer 1..l has a unit activ
   uncovered, so at most floor(|A|/2^n) points die: the living ratio is at least $\prod_l (1 - 2^{-n_l})$, and fewer than
   $2^{\min n}$ points all stay alive at any depth.
 
-Both use no more than the signs of the data at hand, so they hold for duplicates, collinear and antipodal points alike.
+Both use only the signs of the given data, so they also hold for duplicate, collinear and antipodal points.
 """
 
 import math
@@ -43,9 +43,9 @@ class SignFlipGuarantee(Result):
     mode : str
         "layer" or "neuron".
     n_points : int or None
-        Number of points the flips look at; None for a set of any size.
+        Number of points that decide the flips; None for a set of any size.
     living_points : int array or None
-        Points alive through layer l at least; None without `n_points`.
+        Least number of points alive through layer l; None without `n_points`.
     log_living_ratio : float array
         Natural logarithm of the guaranteed share of points alive through layer l, for a set of any size.
     notion : str
@@ -67,7 +67,7 @@ class SignFlipGuarantee(Result):
         return np.asarray(self.living_points / self.n_points)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         counts = {} if self.living_points is None else {"living_points": self.living_points}
         depth = np.arange(1, len(self.widths) + 1)
         return {"depth": depth, "width": self.widths, "living_ratio": self.living_ratio, **counts}
@@ -84,14 +84,14 @@ class SignFlipGuarantee(Result):
 def sign_flip_guarantee(
     widths: Sequence[int] | npt.NDArray[np.integer[Any]], n_points: int | None = None, mode: str = "neuron"
 ) -> SignFlipGuarantee:
-    """Give the share of points that a sign flip keeps alive with certainty.
+    """Compute the share of points that a sign flip keeps alive with certainty.
 
     Parameters
     ----------
     widths : sequence of int, shape (k,)
         Widths of the hidden layers, each at least 1.
     n_points : int, optional
-        Number of points the flips look at, at least 1; without it the guarantee holds for a set of any size.
+        Number of points that decide the flips, at least 1; without it the guarantee holds for a set of any size.
     mode : str
         "layer" negates whole layers, "neuron" single units.
 
@@ -109,7 +109,7 @@ def sign_flip_guarantee(
     -----
     Excludes pre-activations that are exactly zero: zero points without biases, weights with atoms such as ±1. The
     counts are exact whole-number recursions; points are counted with repetition. Source: rister2020 (arXiv 2007.06192)
-    for the layer flip; the neuron flip is proved in this module's text.
+    for the layer flip; the neuron flip is proved in the module docstring.
 
     Examples
     --------

@@ -1,18 +1,18 @@
-r"""What streams past the layers and batch normalisation promise at initialisation, each with its notion of alive.
+r"""Guarantees of residual streams and of batch normalisation at initialisation, each with its definition of alive.
 
 Widths n_1..n_k; the law of the weights (and biases) is invariant under negating rows and has no atoms; every point is
-nonzero, or biases are present. Sign flips, which change the draw itself, stand in `remedies.sign_flip`.
+nonzero, or biases are present. Sign flips, which change the draw itself, are in `remedies.sign_flip`.
 
 - Residual x + relu(Wx + b) and dense concatenation: the stream never vanishes and, given it, the signs of a branch's
   pre-activations are independent fair coins: P(all k branches dead at x) = $2^{-\sum n_j}$ falls with depth. The form
-  relu(x + Wx) has no such stream and does die.
+  relu(x + Wx) has no such stream and can die.
 - Skip connections over K blocks of plain layers: a block is dead at x when one of its layers is; the stream feeds every
   block, so all are dead with probability $(1 - \prod_j (1 - 2^{-n_j}))^K$.
 - Batch normalisation before the ReLU (shift 0, scale nonzero, batch statistics, at least two distinct points): a unit's
   normalised pre-activations have mean zero and are not all equal, so some are positive and some are not; the layer's
-  outputs again differ. No unit and no layer is dead on the whole batch. A single point's signs are fair coins still
-  (none positive if the point equals the batch mean), so it is active in every layer with probability at most
-  $\prod_l (1 - 2^{-n_l})$: no better than without.
+  outputs again differ. No unit and no layer is dead on the whole batch. A single point's signs are still fair
+  coins (none positive if the point equals the batch mean), so it is active in every layer with probability at most
+  $\prod_l (1 - 2^{-n_l})$: no better than without batch normalisation.
 """
 
 import math
@@ -45,7 +45,7 @@ BATCH_ALIVE = "layer-wise: every layer has an active unit at some point of the b
 
 @dataclass(frozen=True, kw_only=True)
 class BranchSurvival(Result):
-    """Survival of a network with a stream past its branches; every array has one entry a branch.
+    """Survival of a network with a stream past its branches; every array has one entry per branch.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class BranchSurvival(Result):
         return self.log_all_dead / math.log(10.0)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a branch."""
+        """Columns of the table, one row per branch."""
         depth = np.arange(1, len(self.log_all_dead) + 1)
         return {"branches": depth, "some_alive": self.some_alive, "log10_all_dead": self.log10_all_dead}
 
@@ -82,7 +82,7 @@ class BranchSurvival(Result):
 
 
 def residual_survival(width: int, depth: int) -> BranchSurvival:
-    """Give the probability that some branch of a residual network x + relu(Wx + b) is active at a nonzero point.
+    """Compute the probability that some branch of a residual network x + relu(Wx + b) is active at a nonzero point.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def residual_survival(width: int, depth: int) -> BranchSurvival:
 
 
 def dense_survival(widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> BranchSurvival:
-    """Give the probability that some layer of a dense (concatenating) network is active at a nonzero point.
+    """Compute the probability that some layer of a dense (concatenating) network is active at a nonzero point.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def dense_survival(widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Bran
 
 
 def skip_survival(block_widths: Sequence[int] | npt.NDArray[np.integer[Any]], n_blocks: int) -> BranchSurvival:
-    """Give the probability that some block of a skip network x + block(x) is alive at a nonzero point.
+    """Compute the probability that some block of a skip network x + block(x) is alive at a nonzero point.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def skip_survival(block_widths: Sequence[int] | npt.NDArray[np.integer[Any]], n_
 
     Notes
     -----
-    Exact for a nonzero point: the stream feeds every block, whatever the fate of the others. Source: rister2020
+    Exact for a nonzero point: the stream feeds every block, whether the others are dead or alive. Source: rister2020
     (arXiv 2007.06192), remedies.
 
     Examples
@@ -191,7 +191,7 @@ def _branches(architecture: str, log_all_dead: npt.NDArray[np.float64], notion: 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchNormStatement(Result):
-    """What batch normalisation before the ReLU promises, and what it does not; the array has shape (k,).
+    """What batch normalisation before the ReLU guarantees, and what it does not; the array has shape (k,).
 
     Attributes
     ----------
@@ -214,19 +214,19 @@ class BatchNormStatement(Result):
     notion: str
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         depth = np.arange(1, len(self.widths) + 1)
         return {"depth": depth, "width": self.widths, "point_alive_at_most": self.point_alive_at_most}
 
     def __str__(self) -> str:
         point = format_number(self.point_alive_at_most[-1])
-        promise = "no unit and no layer is dead on the whole batch, with probability one"
+        guarantee = "no unit and no layer is dead on the whole batch, with probability one"
         limit = f"a given point is active in all {len(self.widths)} layers with probability at most {point}"
-        return f"batch norm: {promise}; {limit}"
+        return f"batch norm: {guarantee}; {limit}"
 
 
 def batch_norm_statement(widths: Sequence[int] | npt.NDArray[np.integer[Any]], n_points: int) -> BatchNormStatement:
-    """State what batch normalisation before the ReLU promises for a batch of distinct points.
+    """State what batch normalisation before the ReLU guarantees for a batch of distinct points.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def batch_norm_statement(widths: Sequence[int] | npt.NDArray[np.integer[Any]], n
     Returns
     -------
     BatchNormStatement
-        The layer-wise promise, and the bound on a single point's survival.
+        The layer-wise guarantee, and the bound on a single point's survival.
 
     Raises
     ------
@@ -249,9 +249,9 @@ def batch_norm_statement(widths: Sequence[int] | npt.NDArray[np.integer[Any]], n
 
     Notes
     -----
-    Shift 0, scale nonzero, statistics of the batch itself (not running averages), no regularising constant large
-    enough to matter for signs: none does. Source: rister2020 (arXiv 2007.06192), remedies, for the layers; the bound on
-    points is proved in this module's text.
+    Shift 0, scale nonzero, statistics of the batch itself (not running averages); a regularising constant in the
+    denominator changes no sign and does not matter. Source: rister2020 (arXiv 2007.06192), remedies, for the layers;
+    the bound on points is proved in the module docstring.
 
     Examples
     --------

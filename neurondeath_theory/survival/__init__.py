@@ -1,1 +1,1 @@
-"""Will a ReLU network live: bounds, exact values, safe sizes."""
+"""Survival of ReLU networks: bounds, exact values, safe sizes."""

@@ -1,4 +1,4 @@
-r"""Death during training as a walk that is absorbed at 0: the one-dimensional picture of a weight that noise may kill.
+r"""Death during training as a walk that is absorbed at 0: the one-dimensional model of a weight that noise can kill.
 
 Model: $dw = -\lambda w\,dt - \mu\,dt + \sigma\,dW$ from $w_0 > 0$ until it first reaches 0 [dufort2024], with a decay
 $\lambda$ (regularisation) or a constant pull $\mu$ (a gradient), not both. P(dead by t):
@@ -10,9 +10,9 @@ $\lambda$ (regularisation) or a constant pull $\mu$ (a gradient), not both. P(de
   {\sigma \sqrt t}\big)$, the law of the first passage of a Brownian motion with drift (inverse Gaussian).
 
 Stochastic gradient descent: $\sigma^2 \approx \eta C$/batch and t = $\eta$ x steps, so death grows with the learning
-rate $\eta$, with regularisation and with 1/batch. A walk seen only every $\Delta$ of time misses excursions: to first
-order it sees the barrier $-\zeta(1/2)/\sqrt{2 \pi}\,\sigma \sqrt\Delta$ lower (Chernoff 1965; Siegmund 1979).
-Without a decay that is the same as a start that much higher; a decay pulls to 0 and not to the lowered barrier, and no
+rate $\eta$, with regularisation and with 1/batch. A walk observed only at intervals $\Delta$ misses excursions:
+to first order its barrier is lower by $-\zeta(1/2)/\sqrt{2 \pi}\,\sigma \sqrt\Delta$ (Chernoff 1965; Siegmund 1979).
+Without a decay this equals a start that is higher by as much; a decay pulls to 0, not to the lowered barrier, and no
 closed form is known.
 """
 
@@ -27,7 +27,7 @@ from neurondeath_theory.foundation.validation import check_real, check_reals, in
 __all__ = ["BARRIER_SHIFT", "absorbed_probability"]
 
 BARRIER_SHIFT = 0.5825971579390106  # -zeta(1/2) / sqrt(2 pi)
-SMALL = 1e-8  # lambda t below which the clock is its limit, to rounding
+SMALL = 1e-8  # lambda t below which the clock equals its limit up to rounding
 
 
 def absorbed_probability(
@@ -39,23 +39,23 @@ def absorbed_probability(
     pull: float = 0.0,
     step: float = 0.0,
 ) -> npt.NDArray[np.float64]:
-    """Give the probability that a noisy weight has reached 0 by a time.
+    """Compute the probability that a noisy weight has reached 0 by time t.
 
     Parameters
     ----------
     start : array, any shape
-        Where the walk begins, w_0, at least 0.
+        Start w_0 of the walk, at least 0.
     time : array, shape that broadcasts with `start`
         Time t, at least 0.
     noise : float
-        Standard deviation sigma of the noise in a unit of time, above 0.
+        Standard deviation sigma of the noise per unit of time, above 0.
     decay : float
-        Rate lambda of the pull towards 0 that is proportional to w; any sign, not beside `pull`.
+        Rate lambda of the pull towards 0 that is proportional to w; any sign, not together with `pull`.
     pull : float
         Constant pull mu towards 0; any sign.
     step : float
-        Time between two looks at the walk; 0 for one that is always watched. To first order in its root; not beside a
-        decay.
+        Time between two observations of the walk; 0 for continuous observation. Accurate to first order in its square
+        root; not together with a decay.
 
     Returns
     -------
@@ -78,17 +78,17 @@ def absorbed_probability(
     >>> absorbed_probability(1.0, 1.0, decay=1.0).round(6).tolist()
     0.575824
     """
-    from scipy.special import erfc, log_ndtr, ndtr  # loaded only where it is computed with
+    from scipy.special import erfc, log_ndtr, ndtr  # imported only where it is used
 
     w = check_reals("start", start, low=0.0)
     t = check_reals("time", time, low=0.0)
     sigma = check_real("noise", noise, low=0.0, low_open=True)
     rate, mu = check_real("decay", decay), check_real("pull", pull)
     if rate != 0.0 and mu != 0.0:
-        raise invalid("pull", "be 0 beside a decay: no closed form is known for both", mu)
+        raise invalid("pull", "be 0 together with a decay: no closed form is known for both", mu)
     between = check_real("step", step, low=0.0)
     if rate != 0.0 and between > 0.0:
-        raise invalid("step", "be 0 beside a decay, whose lowered barrier has no closed form", between)
+        raise invalid("step", "be 0 together with a decay, whose lowered barrier has no closed form", between)
     w, t = np.broadcast_arrays(w + BARRIER_SHIFT * sigma * math.sqrt(between), t)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         if mu == 0.0:
@@ -96,7 +96,7 @@ def absorbed_probability(
             dead: Any = erfc(w / (sigma * np.sqrt(clock)))
         else:
             root = sigma * np.sqrt(t)
-            # the factor e^(2 mu w / sigma^2) may overflow where the normal tail underflows: joined as logarithms
+            # the factor e^(2 mu w / sigma^2) may overflow where the normal tail underflows: added as logarithms
             mirrored = np.exp(np.minimum(2.0 * mu * w / sigma**2 + log_ndtr(-(w + mu * t) / root), 0.0))
             dead = np.minimum(ndtr((mu * t - w) / root) + mirrored, 1.0)
     return np.where(w == 0.0, 1.0, np.where(t == 0.0, 0.0, dead))

@@ -5,14 +5,14 @@ $\cos\theta$; both points survive when both $\mathrm{relu}(z_1), \mathrm{relu}(z
 $\theta' \in [0, \pi/2]$ is the angle between the two. Wanted: $(K f)(\theta) = E[f(\theta'); \text{both survive}]$.
 
 Method. Let $A = |\mathrm{relu}(z_1)|^2$, $B = |\mathrm{relu}(z_2)|^2$, $C$ the inner product, $c = C/\sqrt{AB}$. The
-measure $dx\,dy/(xy)$ does not see the scales of x and y, hence for $\kappa \le 1$
+measure $dx\,dy/(xy)$ does not depend on the scales of x and y, hence for $\kappa \le 1$
 
 $\iint \frac{dx\,dy}{xy} [e^{-(x^2 A + y^2 B)/2 + \kappa x y C} - e^{-(x^2 A + y^2 B)/2}] = J(\kappa c), \quad
 J(\zeta) = \tfrac12 \arcsin\zeta\,(\pi + \arcsin\zeta)$
 
 (polar coordinates leave $-\int \ln(1 - \zeta \sin 2\psi) d\psi / \sin 2\psi$, whose derivative is elementary). Units
 are independent, so $E J(\kappa c)$ is the same double integral of $g_\kappa^n - g_0^n$, with g the transform of one
-unit, closed by quadrants: a Gaussian quadrant integral is an angle over a root of a determinant,
+unit, a sum over quadrants: a Gaussian quadrant integral is an angle divided by the root of a determinant,
 
 $2\pi g = (\pi - \theta) + a(x)/\sqrt{1 + x^2} + a(y)/\sqrt{1 + y^2} + (\pi - b)/\sqrt\Delta$,
 $a(x) = \mathrm{atan2}(S\sqrt{1+x^2}, \rho)$, $b = \mathrm{atan2}(S\sqrt\Delta, \rho + \kappa x y S^2)$,
@@ -39,41 +39,41 @@ __all__ = ["AngleOperator", "angle_operators", "coefficients", "decay", "evaluat
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 
-SPREAD = (1e-4, 4.0, 29)  # distances of the branch points from the angle 0: least, greatest, how many
+SPREAD = (1e-4, 4.0, 29)  # distances of the branch points from the angle 0: least, greatest, number
 SMOOTH = (1.0, -1.0, -0.95, -0.75, -0.5, -0.25)  # kappa of further functions; 1, -1 and the constant give the parabolas
-RESOLUTION = 1e-9  # relative size at which further functions add nothing but noise
-COARSER_BY = 4  # functions that the second, coarser operator does without
+RESOLUTION = 1e-9  # relative size below which further functions add only noise
+COARSER_BY = 4  # number of functions that the second, coarser operator omits
 NEGLIGIBLE = 1e-14  # bound on the integrand below which nodes are left out
-CHECK = 0.8  # step, relative to the one in use, of the sums that measure the quadrature error
+CHECK_STEP = 0.8  # step of the sums that measure the quadrature error, relative to the step in use
 BANDS = (2, 128, 1024, 8192, 65536, 524288)  # widths between two of these share their integration nodes
 
 
 @dataclass(frozen=True)
 class AngleOperator:
-    """K of one width: matrices on the values at `nodes(coarse)`, and the error of the moments they were made from."""
+    """K of one width: matrices on the values at `nodes(coarse)`, and the error of the moments behind them."""
 
     fine: Array
     coarse: Array
     quadrature_error: float
 
     def matrix(self, coarse: bool) -> Array:
-        """Give the fine matrix or the coarser one."""
+        """Return the fine or the coarse matrix."""
         return self.coarse if coarse else self.fine
 
 
 def angle_operators(widths: Iterable[int]) -> dict[int, AngleOperator]:
-    """Give the operators of these widths, each at least 2, computing those not met before in this process."""
+    """Return the operators of these widths, each at least 2; compute those not yet cached in this process."""
     wanted = sorted(set(widths))
-    missing = [width for width in wanted if width not in _known]
+    missing = [width for width in wanted if width not in _cached]
     for low, high in pairwise(BANDS):
         group = [width for width in missing if low <= width < high]
         if group:
-            _known.update(_build(group))
-    return {width: _known[width] for width in wanted}
+            _cached.update(_build(group))
+    return {width: _cached[width] for width in wanted}
 
 
 def nodes(coarse: bool) -> Array:
-    """Angles from 0 to pi/2, both included, at which functions of the angle are held."""
+    """Angles from 0 to pi/2, both included, at which functions of the angle are tabulated."""
     chosen = _functions()
     return chosen.nodes[chosen.coarse_nodes] if coarse else chosen.nodes
 
@@ -90,7 +90,7 @@ def start_row(angle: float, width: int, coarse: bool) -> Array:
 
 
 def coefficients(values: Array, coarse: bool) -> Array:
-    """Coefficients of the functions from nodal values; zero for those the coarser set does without."""
+    """Coefficients of the functions from nodal values; zero for those that the coarser set omits."""
     chosen = _functions()
     if not coarse:
         return np.asarray(np.linalg.solve(chosen.table, values))
@@ -110,14 +110,14 @@ def evaluate(angles: Array, coefficients: Array) -> Array:
     return result
 
 
-_known: dict[int, AngleOperator] = {}
+_cached: dict[int, AngleOperator] = {}
 
 
 def _build(widths: list[int]) -> dict[int, AngleOperator]:
     chosen = _functions()
     moments = np.stack([_moments(angle, widths, chosen.kappa) for angle in chosen.nodes], axis=1)
     checked = [1, chosen.nodes.size - 1]
-    again = np.stack([_moments(chosen.nodes[i], widths, chosen.kappa, CHECK) for i in checked], axis=1)
+    again = np.stack([_moments(chosen.nodes[i], widths, chosen.kappa, CHECK_STEP) for i in checked], axis=1)
     errors = np.abs(moments[:, checked] - again).max(axis=(1, 2))
     result = {}
     for width, values, error in zip(widths, moments, errors, strict=True):
@@ -136,7 +136,7 @@ def _start_rows(angle: float, width: int) -> tuple[Array, Array]:
 
 
 def _rows(angles: Array, width: int, moments: Array) -> tuple[Array, Array]:
-    """From moments, shape (n_angles, n_kappa), to rows on the nodal values of the fine and the coarse functions."""
+    """Turn moments, shape (n_angles, n_kappa), into rows on the nodal values of the fine and the coarse functions."""
     chosen = _functions()
     values = np.column_stack([_both_survive(angles, width), moments])
     # solving keeps the mass and the atoms to 1e-15, multiplying by an inverse would not
@@ -204,13 +204,13 @@ def _probe(cosine: Array) -> Array:
 
 
 def _step(width: int) -> float:
-    """Step that leaves a quadrature error near 1e-10: the strip in which g^n stays bounded narrows as n grows."""
+    """Step for a quadrature error near 1e-10: the strip in which g^n stays bounded narrows as n grows."""
     return float(max(0.16, 0.37 - 0.019 * math.log2(width)))
 
 
 def _moments(angle: float, widths: Sequence[int], kappa: Array, refine: float = 1.0) -> Array:
     """E[J(kappa c); both survive] for widths of one band and all kappa, shape (n_widths, n_kappa)."""
-    # one function at a time: arrays that fit a cache, and that the allocator hands out again
+    # one function at a time: arrays that fit a cache, and that the allocator can reuse
     return np.stack([_moments_of_one(angle, widths, factor, refine) for factor in kappa.tolist()], axis=1)
 
 

@@ -1,7 +1,8 @@
-r"""One-dimensional inputs: the exact probability that a zero-bias ReLU network is born dead, beside published bounds.
+r"""One-dimensional inputs: the exact probability that a zero-bias ReLU network is born dead, and published bounds.
 
-With input dimension 1 and no bias a network sees two rays only, x > 0 and x < 0: two points at angle $\pi$. It is alive
-through layer l when one of them is, so `two_point_survival` at $\pi$ gives the born-dead probability (BDP) exactly.
+With input dimension 1 and no bias only two rays matter, x > 0 and x < 0: two points at angle $\pi$. The network is
+alive through layer l when one of them is, so `two_point_survival` at $\pi$ gives the born-dead probability (BDP)
+exactly.
 
 Published bounds [lu2019, theorem on the born-dead probability for one-dimensional inputs], all widths N, L layers of
 which L - 1 are hidden, $a_1 = 1 - 2^{-N}$, $a_2 = 1 - 2^{1-N} - (N-1) 4^{-N}$:
@@ -11,7 +12,7 @@ $1 - a_1^{L-2} + \frac{(1 - 2^{1-N})(1 - 2^{-N})}{1 + (N-1) 2^{-N}} (a_2^{L-2} -
 an equality on the left for L = 2 and 3. For every input dimension and all widths $BDP \le 1 - \prod_j (1 - 2^{-n_j})$,
 the product over hidden layers. Assumptions: Gaussian weights, zero biases.
 
-The left bound is a difference of nearly equal numbers: it is summed in decimal arithmetic with digits to spare.
+The left bound is a difference of nearly equal numbers: it is summed in decimal arithmetic with extra digits.
 """
 
 import math
@@ -96,7 +97,7 @@ class OneDimensionalSurvival(Result):
         return None if self.log_death_at_least is None else _complement(self.log_death_at_least)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer; a withheld bound is a column of None."""
+        """Columns of the table, one row per layer; a withheld bound is a column of None."""
         absent = [None] * self.depth
         return {
             "depth": np.arange(1, self.depth + 1),
@@ -120,7 +121,7 @@ class OneDimensionalSurvival(Result):
 
 
 def one_dimensional_survival(widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> OneDimensionalSurvival:
-    """Give the exact P(alive) of a zero-bias ReLU network with one-dimensional inputs, beside the published bounds.
+    """Compute the exact P(alive) of a zero-bias ReLU network with one-dimensional inputs, and the published bounds.
 
     Parameters
     ----------
@@ -173,7 +174,12 @@ def one_dimensional_survival(widths: Sequence[int] | npt.NDArray[np.integer[Any]
 
 
 def published_death_bounds(widths: npt.NDArray[np.int64]) -> tuple[Array, Array]:
-    """Natural logarithms of lu2019's bounds on the born-dead probability at input dimension 1, for 1..k hidden layers.
+    """Compute the natural logarithms of lu2019's bounds on the born-dead probability at input dimension 1.
+
+    Returns
+    -------
+    tuple of float array, each of shape (k,)
+        Lower and upper bound, for 1..k hidden layers.
 
     Raises
     ------

@@ -97,7 +97,7 @@ class SurvivalBounds(Result):
         return self.log_death_at_least / math.log(10.0)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         return {
             "depth": np.arange(1, self.depth + 1),
             "width": self.widths,
@@ -146,7 +146,7 @@ def survival_bounds(
 
     Notes
     -----
-    Relative error of the logarithms of death below 1e-12 up to depth 1e6. The input set must hold a nonzero point
+    Relative error of the logarithms of death below 1e-12 up to depth 1e6. The input set must contain a nonzero point
     (any point if there are biases). Source: rister2020 (arXiv 2007.06192), lower and upper bound.
 
     Examples
@@ -188,7 +188,7 @@ def survival_bounds(
 def _log_survival(
     log_death: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """From log P(layer dies | alive before) to log P(alive) and log P(dead) through every layer."""
+    """Compute log P(alive) and log P(dead) through every layer from log P(layer dies | alive before)."""
     log_alive = np.cumsum(np.log1p(-np.exp(log_death)))
     alive_before = np.concatenate([[0.0], log_alive[:-1]])
     # positive terms only: no 1 - product, which would lose every digit of a rare death

@@ -1,4 +1,4 @@
-r"""Bounds on P(alive on S) that look at the input set S.
+r"""Bounds on P(alive on S) that use the input set S.
 
 Model: plain ReLU network, Gaussian weights, no biases; $A_i$ is the event that point i is alive through the last layer.
 Each has $P(A_i) = p = \prod_j (1 - 2^{-n_j})$ [rister2020, lower bound, an equality for one point], and the pairs'
@@ -10,8 +10,8 @@ alive on S when $\cup_i A_i$ happens, so classical bounds on unions apply.
 - Gallot: for any weights a, $(p \sum_i a_i)^2 \le P(\cup A)\, a^T P a$, again by Cauchy-Schwarz, applied to
   $X = \sum_i a_i 1_{A_i} = X 1_{\cup A}$. The best weights solve $P a = 1$ and give $p^2\, 1^T P^+ 1$, at least as much
   as de Caen (Feng, Li and Shen). Any other weights give a valid bound too, so the nearly singular P of close points
-  does no harm: weights come from a few regularised solutions, each is put into the inequality itself, with the error of
-  the $p_{ij}$ charged against it, and the best result counts.
+  is harmless: weights come from a few regularised solutions, each is inserted into the inequality itself, with an
+  allowance for the error of the $p_{ij}$, and the best result is returned.
 - One or two distinct rays: exactly $p$ and, by inclusion and exclusion, $2p - p_{12}$.
 
 Without biases a point matters only as a ray: positive multiples live and die together and are merged. A point at zero
@@ -38,7 +38,7 @@ SAME_RAY = 1e-12  # angles up to here are rounding errors of the normalisation
 LEAST_SURVIVAL = 1e-290  # below it the pairs' probabilities lose digits to underflow
 RIDGES = (0.0, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4)  # regularisations tried, relative to the largest eigenvalue
 NEAR_PARALLEL = 0.9  # beyond this cosine the arc cosine loses digits
-BLOCK = 4_000_000  # numbers of a block of differences
+DIFFERENCES_PER_BLOCK = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class DataAwareBounds(Result):
     exact, exact_error : float or None
         P(alive on S) itself and its error, known for one or two rays.
     pair_error : float
-        Absolute error of the pairs' survival, charged against both bounds.
+        Absolute error of the pairs' survival; both bounds allow for it.
     mean_living_ratio : float
         Exact mean share of the points given that are alive through the last layer.
     """
@@ -76,7 +76,7 @@ class DataAwareBounds(Result):
     mean_living_ratio: float
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a bound."""
+        """Columns of the table, one row per bound."""
         rows = {"lower bound, one point": self.lower, "de Caen": self.de_caen, "Gallot": self.gallot}
         if self.exact is not None:
             rows["exact"] = self.exact
@@ -116,8 +116,8 @@ def data_aware_bounds(inputs: npt.ArrayLike, widths: Sequence[int] | npt.NDArray
 
     Notes
     -----
-    Gaussian weights, zero biases. The error of the pairs' survival, about 1e-8, is charged against both bounds, so they
-    hold as they stand. About two seconds for 1000 points. Sources: rister2020 (arXiv 2007.06192) for p; D. de Caen,
+    Gaussian weights, zero biases. Both bounds allow for the error of the pairs' survival, about 1e-8, and so need no
+    further correction. About two seconds for 1000 points. Sources: rister2020 (arXiv 2007.06192) for p; D. de Caen,
     Discrete Mathematics 169 (1997); S. Gallot, Journal of Applied Probability 3 (1966), in E. G. Kounias' form (1968).
 
     Examples
@@ -166,7 +166,7 @@ def data_aware_bounds(inputs: npt.ArrayLike, widths: Sequence[int] | npt.NDArray
 
 
 def pairwise_angles(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Give the angles between nonzero points, accurate to a few rounding errors even near 0 and pi.
+    """Compute the angles between nonzero points, accurate to a few rounding errors even near 0 and pi.
 
     Parameters
     ----------
@@ -183,12 +183,12 @@ def pairwise_angles(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     >>> pairwise_angles(np.array([[1.0, 0.0], [1.0, 1e-9], [-3.0, 0.0]])).round(12)[0].tolist()
     [0.0, 1e-09, 3.14159265359]
     """
-    units = points / np.abs(points).max(axis=1, keepdims=True)  # so that no square over- or underflows
+    units = points / np.abs(points).max(axis=1, keepdims=True)  # so that no square overflows or underflows
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     cosines = np.clip(units @ units.T, -1.0, 1.0)
     angles: npt.NDArray[np.float64] = np.arccos(cosines)
     rows, columns = np.nonzero(np.triu(np.abs(cosines) > NEAR_PARALLEL, 1))
-    step = max(1, BLOCK // units.shape[1])
+    step = max(1, DIFFERENCES_PER_BLOCK // units.shape[1])
     for start in range(0, len(rows), step):
         i, j = rows[start : start + step], columns[start : start + step]
         apart = np.linalg.norm(units[i] - units[j], axis=1)
@@ -199,7 +199,7 @@ def pairwise_angles(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _distinct_rays(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Pick the first point of every ray, and the angles between those picked."""
+    """Return the indices of the first point of every ray, and the angles between these points."""
     angles = pairwise_angles(points)
     earlier = np.tril(angles <= SAME_RAY, -1).any(axis=1)
     rays = np.flatnonzero(~earlier)
@@ -214,10 +214,10 @@ def _de_caen(p: float, pairs: npt.NDArray[np.float64], pair_error: float) -> flo
 
 
 def _gallot(p: float, pairs: npt.NDArray[np.float64], pair_error: float) -> float:
-    """Give the best of (p sum a)^2 / a^T P a over regularised solutions a of P a = 1, less the pairs' error."""
+    """Compute the greatest (p sum a)^2 / a^T P a over regularised solutions a of P a = 1, with the pairs' error."""
     if p < LEAST_SURVIVAL:
         return p
-    from scipy.linalg import eigh  # loaded only where it is computed with
+    from scipy.linalg import eigh  # imported only where it is used
 
     scaled = pairs / p
     values, vectors = eigh(scaled)
@@ -227,7 +227,7 @@ def _gallot(p: float, pairs: npt.NDArray[np.float64], pair_error: float) -> floa
         floor = max(ridge, len(scaled) * np.finfo(np.float64).eps) * values[-1]
         inverse = np.where(values > floor, 1.0 / np.maximum(values + ridge * values[-1], floor), 0.0)
         weights = vectors @ (inverse * projected)
-        doubt = pair_error / p + np.finfo(np.float64).eps * len(scaled)
-        second_moment = float(weights @ scaled @ weights) + doubt * float(np.abs(weights).sum()) ** 2
+        error = pair_error / p + np.finfo(np.float64).eps * len(scaled)
+        second_moment = float(weights @ scaled @ weights) + error * float(np.abs(weights).sum()) ** 2
         best = max(best, p * float(weights.sum()) ** 2 / second_moment)
     return min(best, 1.0)

@@ -16,7 +16,7 @@ matter, and only within the space they span, of dimension r (the rank).
   $h \ge 0$, so $q = E\,\Phi(-h)$: an average over scrambled Sobol points; its error comes from independent scramblings.
 - r > 3 and q too small for that: multilevel splitting through the nested cones $h(g_\perp) \le \rho s$, from the
   half-space s >= 0 (probability 1/2, infinite rho) to C (rho = 1). A pilot run fixes the levels; each population then
-  moves within the cone along random ellipses, on which the cone cuts out a single arc, so that no move is refused. The
+  moves within the cone along random ellipses, on which the cone cuts out a single arc, so that no move is rejected. The
   product of survival shares is unbiased, and the error comes from independent populations.
 """
 
@@ -38,13 +38,13 @@ Matrix = npt.NDArray[np.float64]
 NO_INTERIOR = 1e-12  # distance of the hull from the origin that is rounding error
 SCRAMBLINGS = 32  # independent Sobol sequences that give the error
 SOBOL_POINTS = 2048  # points of each
-RARE = 1e-3  # below it an average over 65 536 points in [0, 1/2] may miss what matters
+RARE = 1e-3  # below this, an average over 65 536 points in [0, 1/2] may miss the region that matters
 POPULATIONS = (8, 24)  # independent populations that give the error of splitting, at least and at most
-WORK = 1e11  # multiplications that all populations may take together, if the least number fits
+MOST_MULTIPLICATIONS = 1e11  # of all populations together, if there are more than the least number of them
 POPULATION = 512  # points of each
 MOVES = 8  # moves of a population between two levels
 KEPT = 0.3  # share of the pilot population that reaches the next level
-BLOCK = 8_000_000  # numbers of a block of products
+PRODUCTS_PER_BLOCK = 8_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +93,11 @@ class FirstLayerDeath(Result):
 
     @property
     def error(self) -> float:
-        """Standard error of `value` to first order; where `log_death_error` nears 1, read the logarithms instead."""
+        """Standard error of `value` to first order; where `log_death_error` is near 1, use the logarithms instead."""
         return self.value * self.log_death_error
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns of the one row."""
+        """Columns of the table, one row."""
         return {
             "width": [self.width],
             "rank": [self.rank],
@@ -122,7 +122,7 @@ def first_layer_death(
     weight_variance: float = 2.0,
     seed: int = 0,
 ) -> FirstLayerDeath:
-    """Give the probability that the first layer is dead on every input point.
+    """Compute the probability that the first layer is dead on every input point.
 
     Parameters
     ----------
@@ -133,9 +133,9 @@ def first_layer_death(
     bias_variance : float
         Variance of the biases, at least 0.
     weight_variance : float
-        Weights have this variance divided by d; above 0. Without biases it does not matter.
+        Weights have this variance divided by d; above 0. Without biases it has no effect.
     seed : int
-        Seed of the estimators; the exact methods draw nothing.
+        Seed of the estimators; the exact methods do not use it.
 
     Returns
     -------
@@ -150,10 +150,11 @@ def first_layer_death(
     Notes
     -----
     Gaussian weights and biases. Exact to about 1e-12 (absolute, in q) for rank up to 3; the rank is the dimension of
-    the points' span, one more with biases unless the points lie in a hyperplane off the origin. Beyond, the relative
-    error of q is a tenth of a percent for common events and a tenth or more for rare ones, and is returned. From rank 3
-    on, points within 1e-8 of filling a half-space may count as impossible. Points at zero are inactive without biases
-    and change nothing. A rare event takes seconds, thousands of points in tens of dimensions up to a minute.
+    the points' span, one more with biases unless the points lie in a hyperplane off the origin. At higher rank the
+    relative error of q is a tenth of a percent for common events and a tenth or more for rare ones; it is returned.
+    From rank 3 on, points within 1e-8 of filling a half-space may count as impossible. Points at zero are
+    inactive without biases and have no effect. A rare event takes seconds, thousands of points in tens of dimensions up
+    to a minute.
 
     Examples
     --------
@@ -185,11 +186,11 @@ def first_layer_death(
 
 
 def _directions(points: Matrix, sw: float, sb: float) -> Matrix:
-    """Give the distinct unit vectors along (sw x / sqrt d, sb); none for points at zero without bias."""
+    """Return the distinct unit vectors along (sw x / sqrt d, sb); none for points at zero without bias."""
     largest = np.abs(points).max(axis=1)
     scale = np.maximum(largest * sw, sb)
     kept = scale > 0
-    # divided before multiplied, so that no square over- or underflows
+    # divide before multiplying, so that no square overflows or underflows
     x = points[kept] / np.maximum(largest[kept], np.finfo(np.float64).tiny)[:, None]
     weights = x * (largest[kept] * sw / scale[kept] / math.sqrt(points.shape[1]))[:, None]
     y = np.column_stack([weights, sb / scale[kept]]) if sb > 0 else weights
@@ -197,7 +198,7 @@ def _directions(points: Matrix, sw: float, sb: float) -> Matrix:
 
 
 def _span(directions: Matrix) -> Matrix:
-    """Write the directions in an orthonormal basis of their span."""
+    """Express the directions in an orthonormal basis of their span."""
     _, values, basis = np.linalg.svd(directions, full_matrices=False)
     rank = int((values > values[0] * max(directions.shape) * np.finfo(np.float64).eps).sum())
     reduced = directions @ basis[:rank].T
@@ -205,7 +206,7 @@ def _span(directions: Matrix) -> Matrix:
 
 
 def _log_polar_measure(y: Matrix, seed: int) -> tuple[float, float, str]:
-    """Give log q, its standard error and the method, for unit vectors y of full rank."""
+    """Compute log q, its standard error and the method, for unit vectors y of full rank."""
     normal, distance = nearest_of_hull(y)
     cosines = y @ normal
     if distance <= NO_INTERIOR or cosines.min() <= 0:
@@ -227,12 +228,12 @@ def _log_polar_measure(y: Matrix, seed: int) -> tuple[float, float, str]:
 
 
 def nearest_of_hull(y: Matrix) -> tuple[Matrix, float]:
-    """Give the direction and the norm of the point of the convex hull of y nearest to the origin.
+    """Return the direction and the norm of the point of the convex hull of y nearest to the origin.
 
-    With non-negative weights m of sum s the least of |y^T m|^2 + (s - 1)^2 is v / (1 + v), v the squared norm of
-    y^T m / s: so non-negative least squares finds the nearest point.
+    For non-negative weights m of sum s the minimum of |y^T m|^2 + (s - 1)^2 over s is v / (1 + v), v the squared norm
+    of y^T m / s, so non-negative least squares finds the nearest point.
     """
-    from scipy.optimize import nnls  # loaded only where it is computed with
+    from scipy.optimize import nnls  # imported only where it is used
 
     system = np.vstack([y.T, np.ones(len(y))])
     goal = np.zeros(len(system))
@@ -241,21 +242,21 @@ def nearest_of_hull(y: Matrix) -> tuple[Matrix, float]:
     distance = float(np.linalg.norm(y.T @ (weights / weights.sum())))
     if distance <= NO_INTERIOR:
         return np.zeros(y.shape[1]), distance
-    # all points that carry weight are equally far along the normal: this keeps its digits where distance is small
+    # all points with weight are equally far along the normal: this keeps the precision where the distance is small
     support = y[weights > 0]
     normal = np.linalg.lstsq(support, np.ones(len(support)), rcond=None)[0]
     return np.asarray(normal / np.linalg.norm(normal)), distance
 
 
 def _polar_angle(y: Matrix) -> float:
-    """Give the polar cone's share of the circle from the widest gap between directions in the plane."""
+    """Compute the polar cone's share of the circle from the widest gap between directions in the plane."""
     angles = np.sort(np.arctan2(y[:, 1], y[:, 0]))
     gaps = np.diff(angles, append=angles[0] + 2.0 * np.pi)
     return float(gaps.max() - np.pi) / (2.0 * np.pi)
 
 
 def _polar_solid_angle(y: Matrix, tangents: Matrix) -> float:
-    """Give the polar cone's share of the sphere from the perimeter of the points' spherical hull."""
+    """Compute the polar cone's share of the sphere from the perimeter of the points' spherical hull."""
     hull = y[_convex_hull(tangents)]
     after = np.roll(hull, -1, axis=0)
     sides = 2.0 * np.arctan2(np.linalg.norm(hull - after, axis=1), np.linalg.norm(hull + after, axis=1))
@@ -263,7 +264,7 @@ def _polar_solid_angle(y: Matrix, tangents: Matrix) -> float:
 
 
 def _convex_hull(points: Matrix) -> list[int]:
-    """Walk round the convex hull of points in the plane (monotone chains)."""
+    """List the corners of the convex hull of points in the plane, in order (monotone chains)."""
     order = np.lexsort((points[:, 1], points[:, 0])).tolist()
     x, y = points[:, 0].tolist(), points[:, 1].tolist()
     hull: list[int] = []
@@ -276,7 +277,7 @@ def _convex_hull(points: Matrix) -> list[int]:
                     break
                 hull.pop()
             hull.append(i)
-        hull.pop()  # the chain's end begins the next one
+        hull.pop()  # the last point of a chain is the first of the next
     return hull
 
 
@@ -286,7 +287,7 @@ def _directional(tangents: Matrix, rng: np.random.Generator) -> tuple[float, flo
     from scipy.stats import qmc
 
     dimension = tangents.shape[1]
-    step = max(1, BLOCK // len(tangents))
+    step = max(1, PRODUCTS_PER_BLOCK // len(tangents))
     means = np.empty(SCRAMBLINGS)
     for i in range(SCRAMBLINGS):
         uniform = qmc.Sobol(dimension, rng=rng).random(SOBOL_POINTS)
@@ -299,10 +300,10 @@ def _directional(tangents: Matrix, rng: np.random.Generator) -> tuple[float, flo
 
 
 def _splitting(tangents: Matrix, rng: np.random.Generator) -> tuple[float, float]:
-    """Give log q and its standard error from independent populations between the levels of a pilot."""
+    """Compute log q and its standard error from independent populations between the levels of a pilot."""
     _, levels = _population(tangents, [], rng)
     cost = len(levels) * MOVES * POPULATION * tangents.size
-    n_populations = min(max(int(WORK / cost), POPULATIONS[0]), POPULATIONS[1])
+    n_populations = min(max(int(MOST_MULTIPLICATIONS / cost), POPULATIONS[0]), POPULATIONS[1])
     logs = np.array([_population(tangents, levels, rng)[0] for _ in range(n_populations)])
     largest = float(logs.max())
     if largest == -math.inf:
@@ -313,7 +314,7 @@ def _splitting(tangents: Matrix, rng: np.random.Generator) -> tuple[float, float
 
 
 def _population(tangents: Matrix, levels: list[float], rng: np.random.Generator) -> tuple[float, list[float]]:
-    """Move one population to level 1; without levels, choose them on the way. Give log q and the levels passed."""
+    """Move one population to level 1; without levels, choose them. Return log q and the levels passed."""
     s = np.abs(rng.standard_normal(POPULATION))
     products = rng.standard_normal((POPULATION, tangents.shape[1])) @ tangents.T
     pilot, log_q = not levels, math.log(0.5)
@@ -337,7 +338,7 @@ def _population(tangents: Matrix, levels: list[float], rng: np.random.Generator)
 def _move(
     tangents: Matrix, level: float, s: Matrix, products: Matrix, rng: np.random.Generator
 ) -> tuple[Matrix, Matrix]:
-    """Move points at rest in the cone h <= level s along random ellipses, uniformly on the arc inside the cone."""
+    """Move points of the cone h <= level s along random ellipses, uniformly on the arc inside the cone."""
     other_s = rng.standard_normal(len(s))
     other = rng.standard_normal((len(s), tangents.shape[1])) @ tangents.T
     slack = np.maximum(level * s[:, None] - products, np.finfo(np.float64).tiny)

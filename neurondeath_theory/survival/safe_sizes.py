@@ -1,4 +1,4 @@
-r"""How wide, how deep: designs that keep a plain ReLU network alive, by the bounds on its survival.
+r"""Safe sizes: widths and depths that keep a plain ReLU network alive, by the bounds on its survival.
 
 Model: k hidden layers of width n; P(alive) is at least $p(n, k) = (1 - 2^{-n})^k$ [rister2020, lower bound; proof and
 assumptions in `survival.bounds`], with equality for a single input. The smallest width for a depth is the
@@ -25,11 +25,11 @@ __all__ = ["SafeRegion", "max_depth", "min_width", "safe_region"]
 
 LARGEST_WIDTH = 10_000  # the greatest depth then has 3000 digits
 TIE_BITS = 1200  # a tie needs p 2^(nk) whole, and no double has more than 1074 binary places
-CLEAR = 1e-12  # relative difference of logarithms that double precision settles
+DECIDABLE_DIFFERENCE = 1e-12  # of logarithms, relative, in double precision
 
 
 def min_width(depth: int, survival: float) -> int:
-    """Give the least width at which a network of that depth is alive with at least that probability.
+    """Compute the least width at which a network of this depth is alive with at least this probability.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def min_width(depth: int, survival: float) -> int:
 
 
 def max_depth(width: int, survival: float) -> int:
-    """Give the greatest depth at which a network of that width is alive with at least that probability.
+    """Compute the greatest depth at which a network of this width is alive with at least this probability.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def max_depth(width: int, survival: float) -> int:
     """
     n = check_count("width", width, most=LARGEST_WIDTH)
     p = check_real("survival", survival, low=0, high=1, low_open=True, high_open=True)
-    digits = 50 + int(0.31 * n)  # as many as k has, and some to spare
+    digits = 50 + int(0.31 * n)  # the digits of k, and a margin
     with localcontext() as context:
         context.prec = digits
         k = int(Decimal(p).ln() / _decimal_log_layer(n, digits))
@@ -123,7 +123,7 @@ class SafeRegion(Result):
     widths, depths : int array
         Axes of the grid.
     survival : float
-        Probability of being alive that is asked for.
+        Required probability of being alive.
     lower, upper : float array
         Bounds on P(alive through the last layer).
     verdict : str array
@@ -146,7 +146,7 @@ class SafeRegion(Result):
     input_dim: int | None
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a pair of width and depth."""
+        """Columns of the table, one row per pair of width and depth."""
         width, depth = np.meshgrid(self.widths, self.depths, indexing="ij")
         return {
             "width": width.ravel(),
@@ -158,7 +158,7 @@ class SafeRegion(Result):
 
     def __str__(self) -> str:
         counts = [f"{int((self.verdict == word).sum())} {word}" for word in ("safe", "undecided", "doomed")]
-        return f"{self.verdict.size} designs for P(alive) >= {self.survival:g}: {', '.join(counts)}"
+        return f"{self.verdict.size} sizes for P(alive) >= {self.survival:g}: {', '.join(counts)}"
 
 
 def safe_region(
@@ -170,14 +170,14 @@ def safe_region(
     bias: bool = True,
     nonnegative_inputs: bool = False,
 ) -> SafeRegion:
-    """Tell, for every width and depth, whether a plain ReLU network is safe, doomed, or at the mercy of its inputs.
+    """Decide for every width and depth whether a plain ReLU network is safe, doomed, or undecided (by its inputs).
 
     Parameters
     ----------
     widths, depths : sequence of int
         Widths n and depths k of the grid, each at least 1; all layers of a network are equally wide.
     survival : float
-        Probability of being alive that is asked for, in (0, 1).
+        Required probability of being alive, in (0, 1).
     input_dim : int, optional
         Input dimension; needed for the upper bound's first factor when the inputs are non-negative.
     bias : bool
@@ -253,12 +253,12 @@ def _survives(n: int, k: int, p: float) -> bool:
         return True
     if n <= 1000 and k < 2**53:
         bound, goal = k * math.log1p(-(2.0**-n)), _log(p)
-        if abs(bound - goal) > CLEAR * abs(goal):
+        if abs(bound - goal) > DECIDABLE_DIFFERENCE * abs(goal):
             return bound > goal
     if n * k <= TIE_BITS:
         return Fraction(2**n - 1, 2**n) ** k >= Fraction(p)
     digits = 50 + int(0.31 * n)
-    while True:  # no tie is possible here, so some number of digits decides
+    while True:  # no tie is possible here, so enough digits decide
         with localcontext() as context:
             context.prec = digits
             exact_bound, exact_goal = k * _decimal_log_layer(n, digits), Decimal(p).ln()
@@ -268,7 +268,7 @@ def _survives(n: int, k: int, p: float) -> bool:
 
 
 def _decimal_log_layer(n: int, digits: int) -> Decimal:
-    """Sum log(1 - 2^-n) to a number of digits, by its power series."""
+    """Compute log(1 - 2^-n) to this number of digits, by its power series."""
     with localcontext() as context:
         context.prec = digits + 10
         x = Decimal(1) / Decimal(2) ** n

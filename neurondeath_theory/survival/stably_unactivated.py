@@ -22,7 +22,7 @@ __all__ = ["stably_unactivated_probability"]
 
 
 def stably_unactivated_probability(input_dim: int, width: int) -> float:
-    """Give the probability that a second-layer unit is off on the whole input space.
+    """Compute the probability that a second-layer unit is off on the whole input space.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def stably_unactivated_probability(input_dim: int, width: int) -> float:
 
     Notes
     -----
-    Independent, symmetric weights and biases without atoms; there must be biases. Exact. Source: brownlowe2024
+    Independent, symmetric weights and biases without atoms; biases are required. Exact. Source: brownlowe2024
     (arXiv 2412.06829).
 
     Examples

@@ -7,10 +7,11 @@ $1 - 2^{1-n} + r^n$. The angle of the survivors is a Markov chain, whose operato
 sampling; a single survivor dies in a layer with probability $2^{-n}$ whatever its past. Through a layer of width 1
 both survivors become parallel.
 
-Every probability is a sum of positive terms, held as a logarithm: P(dead) keeps its relative precision when it is tiny.
+Every probability is a sum of positive terms, stored as a logarithm: P(dead) keeps its relative precision when it is
+tiny.
 
 Errors: each result is computed twice, with a finer and a coarser set of functions of the angle; the reported error is
-their difference, which the finer result normally undercuts by far, plus the measured error of the integrals.
+their difference, normally far larger than the error of the finer result, plus the measured error of the integrals.
 """
 
 import math
@@ -32,8 +33,8 @@ Widths = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 LN2 = math.log(2.0)
 LARGEST_WIDTH = 100_000
-CONDITION = 100.0  # how much the coefficients of a survival function magnify an error of the integrals
-ROUNDING = 1e-14  # relative error of one layer's arithmetic
+CONDITION = 100.0  # factor by which the coefficients of a survival function magnify an error of the integrals
+RELATIVE_ERROR_PER_LAYER = 1e-14  # of the arithmetic
 OBTUSE_NODES = 24  # Chebyshev nodes for starting angles above pi/2
 
 
@@ -52,7 +53,7 @@ class TwoPointSurvival(Result):
     both_error, one_error, none_error : float array
         Absolute errors of these probabilities.
     none_relative_error : float array
-        Relative error of P(none alive); 1 or more when nothing but an upper bound, value times 1 + error, is left.
+        Relative error of P(none alive); 1 or more when only the upper bound, value times 1 + error, is valid.
     """
 
     widths: npt.NDArray[np.int64]
@@ -106,7 +107,7 @@ class TwoPointSurvival(Result):
         return self.log_none / math.log(10.0)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         return {
             "depth": np.arange(1, self.depth + 1),
             "width": self.widths,
@@ -126,7 +127,7 @@ class TwoPointSurvival(Result):
 
 
 def two_point_survival(widths: Widths, angle: float) -> TwoPointSurvival:
-    """Give the exact probabilities that both, one or none of two points are alive, layer by layer.
+    """Compute the exact probabilities that both, one or none of two points are alive, layer by layer.
 
     Parameters
     ----------
@@ -149,8 +150,8 @@ def two_point_survival(widths: Widths, angle: float) -> TwoPointSurvival:
     -----
     Zero biases, Gaussian weights of any variance. The reported error of P(alive) is below 1e-6, mostly below 1e-8, for
     widths up to 64 and depths up to 1000. P(none) is a sum of positive terms; its reported relative error is below
-    1e-4 for widths up to 20. When wider layers are few it is the probability of a rare angle and digits are lost
-    (width 64 from opposite points: all in layers 3 to 6, 1e-4 from layer 20 on): `none_relative_error` says how many.
+    1e-4 for widths up to 20. In wider networks of few layers it is the probability of a rare angle and digits are
+    lost (width 64 from opposite points: all in layers 3 to 6, 1e-4 from layer 20 on): see `none_relative_error`.
     The probabilities for a given angle are elementary; the chain of angles is that of rectified Gaussian vectors.
 
     Examples
@@ -181,7 +182,7 @@ def two_point_survival(widths: Widths, angle: float) -> TwoPointSurvival:
 
 
 def pair_survival(angles: npt.ArrayLike, widths: Widths) -> Array:
-    """Give P(both points of a pair alive through all layers) for many pairs at once.
+    """Compute P(both points of a pair alive through all layers) for many pairs at once.
 
     Parameters
     ----------
@@ -202,7 +203,7 @@ def pair_survival(angles: npt.ArrayLike, widths: Widths) -> Array:
 
     Notes
     -----
-    Zero biases, Gaussian weights. `pair_survival_error` gives the error. A million pairs take about a second.
+    Zero biases, Gaussian weights. `pair_survival_error` bounds the error. A million pairs take about a second.
 
     Examples
     --------
@@ -231,7 +232,7 @@ def pair_survival(angles: npt.ArrayLike, widths: Widths) -> Array:
 
 
 def pair_survival_error(widths: Widths) -> float:
-    """Give the greatest absolute error of `pair_survival` for these widths, over all angles.
+    """Estimate the greatest absolute error of `pair_survival` for these widths, over all angles.
 
     Examples
     --------
@@ -275,24 +276,27 @@ def _operators(layers: npt.NDArray[np.int64]) -> dict[int, chain.AngleOperator]:
 
 
 def _slack(layers: npt.NDArray[np.int64], exact_start: bool = False) -> Array:
-    """Relative error that the integrals and the arithmetic may have left after each layer."""
+    """Bound on the relative error of the integrals and the arithmetic, after each layer."""
     operators = _operators(layers)
     each = {width: CONDITION * operator.quadrature_error for width, operator in operators.items()}
-    added = np.array([each.get(width, 0.0) + ROUNDING for width in layers.tolist()])
+    added = np.array([each.get(width, 0.0) + RELATIVE_ERROR_PER_LAYER for width in layers.tolist()])
     if exact_start:
-        added[0] = ROUNDING
+        added[0] = RELATIVE_ERROR_PER_LAYER
     return np.cumsum(added)
 
 
 def _propagate(layers: npt.NDArray[np.int64], angle: float, *, coarse: bool) -> tuple[Array, Array]:
-    """Logarithms of P(both), P(one), P(none), shape (3, k), and a bound on their relative errors besides `coarse`."""
+    """Compute the logarithms of P(both), P(one), P(none) and bounds on their relative errors, each of shape (3, k).
+
+    The error that comes from the choice of functions, fine or coarse, is not included.
+    """
     operators = _operators(layers)
     nodes = chain.nodes(coarse)
     exact_start = angle in (0.0, math.pi)  # the survivors of the first layer are parallel, respectively orthogonal
     slack = _slack(layers, exact_start)
     result, errors = np.empty((3, layers.size)), np.empty((3, layers.size))
     log_both, log_one, log_none, log_missed = 0.0, -math.inf, -math.inf, -math.inf
-    # expectation over the angle of the surviving pair, a row on nodal values of mass 1; None for the given angle
+    # expectation over the angle of the surviving pair, a row on nodal values, of mass 1; None for the starting angle
     law: Array | None = None
     parallel = np.zeros(nodes.size)
     parallel[0] = 1.0
@@ -320,7 +324,7 @@ def _propagate(layers: npt.NDArray[np.int64], angle: float, *, coarse: bool) -> 
             law = row / row.sum()
         result[:, layer] = log_both, log_one, log_none
         missed = math.exp(min(log_missed - log_none, 0.0)) if log_missed > -math.inf else 0.0
-        errors[:, layer] = slack[layer], slack[layer], missed + ROUNDING * (layer + 1)
+        errors[:, layer] = slack[layer], slack[layer], missed + RELATIVE_ERROR_PER_LAYER * (layer + 1)
     return np.minimum(result, 0.0), errors
 
 
@@ -330,14 +334,14 @@ def _log_add(*terms: float) -> float:
 
 
 def _gap(fine: Array, coarse: Array) -> Array:
-    """Relative difference of two tables of logarithms; at equal infinities there is none."""
+    """Relative difference of two tables of logarithms; 0 at equal infinities."""
     same = (fine == coarse) | (np.isneginf(fine) & np.isneginf(coarse))
     difference = np.subtract(coarse, fine, out=np.zeros_like(fine), where=~same)
     return np.abs(np.expm1(np.minimum(difference, 700.0)))
 
 
 def _backward(layers: npt.NDArray[np.int64], *, coarse: bool) -> tuple[Array, float]:
-    """P(both survive layers 2..k) at the nodes, over exp of the second number."""
+    """P(both survive layers 2..k) at the nodes, divided by exp of the second number."""
     operators = _operators(layers)
     nodes = chain.nodes(coarse)
     values, log_scale = np.ones(nodes.size), 0.0
@@ -361,7 +365,7 @@ def _first_layer_obtuse(angles: Array, width: int, values: Array, *, coarse: boo
         return np.asarray(0.5 * chain.decay(angles, 1) * values[0])
     at = np.cos(math.pi * (np.arange(OBTUSE_NODES) + 0.5) / OBTUSE_NODES)
     starts = math.pi - 0.5 * math.pi * (0.5 + 0.5 * at) ** 3
-    held = np.array([chain.start_row(start, width, coarse) @ values for start in starts])
-    series = np.polynomial.chebyshev.chebfit(at, held, OBTUSE_NODES - 1)
+    at_starts = np.array([chain.start_row(start, width, coarse) @ values for start in starts])
+    series = np.polynomial.chebyshev.chebfit(at, at_starts, OBTUSE_NODES - 1)
     where = 2.0 * np.cbrt((math.pi - angles) / (0.5 * math.pi)) - 1.0
     return np.asarray(np.polynomial.chebyshev.chebval(where, series))

@@ -8,7 +8,7 @@ $\prod_l (1 - 2^{-n_l})$ [rister2020, lower bound; proof and assumptions in `neu
 - Along $n_l = (1 + e) \log_2 l + c$, e, c > 0, layer l dies with probability $a\, l^{-s}$, $a = 2^{-c}$, $s = 1 + e$.
   These sum to a finite number and each is below 1, so the infinite product stays positive. Expanding the logarithm,
   $\log \prod_{l > L} (1 - a l^{-s}) = -\sum_{m \ge 1} \frac{a^m}{m} \zeta(ms, L + 1)$ with Hurwitz' zeta; the first L
-  factors are multiplied out, so that the series falls at least by $(L + 1)^{-s}$ a term.
+  factors are multiplied out, so that the series falls at least by a factor $(L + 1)^{-s}$ per term.
 """
 
 import math
@@ -50,7 +50,7 @@ class LogWidthSchedule(Result):
     survival_at_widths : float array
         The bound at the whole width, at least `survival`.
     limit : float
-        exp(-2^-c), the limit of `survival` for growing depth, never exceeded by it.
+        exp(-2^-c), the limit of `survival` for growing depth, approached from below.
     """
 
     c: float
@@ -62,7 +62,7 @@ class LogWidthSchedule(Result):
     limit: float
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a depth."""
+        """Columns of the table, one row per depth."""
         return {
             "depth": self.depths,
             "exact_width": self.exact_widths,
@@ -78,7 +78,7 @@ class LogWidthSchedule(Result):
 
 
 def log_width_schedule(depth: int | Sequence[int] | npt.NDArray[np.integer[Any]], c: float) -> LogWidthSchedule:
-    """Follow the lower bound along the widths n = log2 k + c, where it neither vanishes nor tends to one.
+    """Compute the lower bound along the widths n = log2 k + c, where it neither vanishes nor tends to one.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class GrowingWidthSchedule(Result):
 
     @property
     def depth(self) -> int:
-        """Number of hidden layers followed."""
+        """Number of hidden layers."""
         return len(self.widths)
 
     @property
@@ -172,7 +172,7 @@ class GrowingWidthSchedule(Result):
         return self.limit * self.log_limit_error
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         return {
             "depth": np.arange(1, self.depth + 1),
             "exact_width": self.exact_widths,
@@ -188,12 +188,12 @@ class GrowingWidthSchedule(Result):
 
 
 def growing_width_schedule(depth: int, epsilon: float, c: float) -> GrowingWidthSchedule:
-    """Follow the lower bound along widths that grow fast enough to live at any depth.
+    """Compute the lower bound along widths that grow fast enough for survival at any depth.
 
     Parameters
     ----------
     depth : int
-        Number of layers to follow, at least 1 and at most 10 million.
+        Number of layers, at least 1 and at most 10 million.
     epsilon : float
         Growth of the width beyond log2 l, in (0, 100].
     c : float
@@ -240,7 +240,7 @@ def growing_width_schedule(depth: int, epsilon: float, c: float) -> GrowingWidth
 
 
 def _log_infinite_product(epsilon: float, c: float) -> float:
-    from scipy.special import zeta  # loaded only where it is computed with
+    from scipy.special import zeta  # imported only where it is used
 
     a, s = 2.0**-c, 1.0 + epsilon
     first = np.arange(2, DIRECT_LAYERS + 1, dtype=np.float64)

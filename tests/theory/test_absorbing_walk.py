@@ -20,7 +20,7 @@ def test_pull_is_the_inverse_gaussian_law(start, noise, pull):
 
 @pytest.mark.parametrize("decay", [-0.8, 1e-12, 0.3, 2.0])
 def test_decay_is_the_integral_of_its_first_passage_density(decay):
-    """Density of the passage by the changed clock: w / sqrt(2 pi c^3) exp(-w^2 / 2c) dc/dt, integrated in 30 digits."""
+    """Density of the passage by a change of clock: w / sqrt(2 pi c^3) exp(-w^2 / 2c) dc/dt, integrated in 30 digits."""
     start, noise = 0.9, 1.4
     with mpmath.workdps(30):
         a = mpmath.mpf(decay)
@@ -36,7 +36,7 @@ def test_decay_is_the_integral_of_its_first_passage_density(decay):
 
 
 def watched_walk(seed, *, step, decay=0.0, pull=0.0, n=40_000, time=1.0, start=1.0):
-    """Share of walks that are at or below 0 at one of the looks; exact steps of the linear equation."""
+    """Share of walks that are at or below 0 at one of the observations; exact steps of the linear equation."""
     rng = np.random.default_rng(seed)
     w, dead = np.full(n, start), np.zeros(n, bool)
     keep = math.exp(-decay * step)
@@ -59,7 +59,7 @@ def test_watched_walks_see_the_barrier_shifted(pull, seed):
 @seeds
 @pytest.mark.parametrize("decay", [-0.5, 0.7])
 def test_decaying_walks_watched_ever_more_often(decay, seed):
-    """The gap of a watched walk shrinks like the root of the step: extrapolated from two steps it is gone."""
+    """The gap of a watched walk shrinks like the root of the step: extrapolated from two steps it vanishes."""
     (coarse, error), (fine, fine_error) = (
         watched_walk(seed + i, decay=decay, step=s) for i, s in [(0, 1 / 64), (50, 1 / 256)]
     )
@@ -78,7 +78,7 @@ def test_limits():
     assert absorbed_probability(50.0, 1e6, pull=1.0) == 1.0
     assert absorbed_probability(1000.0, 1.0, pull=900.0) == 0.0  # no overflow of the mirrored term
     assert absorbed_probability(1.0, 1e9, decay=1.0) == 1.0
-    # pushed away, some walks never die: exp(-2 mu w / sigma^2) do
+    # with a drift away from 0 some walks never die: a share exp(-2 mu w / sigma^2) does
     assert absorbed_probability(1.0, 1e7, pull=-0.5) == pytest.approx(math.exp(-1.0), rel=1e-9)
     grid = absorbed_probability(np.ones((3, 1)), np.linspace(0.1, 5, 7), decay=0.3)
     assert grid.shape == (3, 7)

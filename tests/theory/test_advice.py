@@ -78,7 +78,7 @@ def test_inputs_sharpen_the_numbers() -> None:
     bounds = data_aware_bounds(x, [4] * 20)
     assert remedies["plain"].alive_at_least == bounds.gallot > survival_bounds([4] * 20).lower[-1]
     assert remedies["plain"].living_ratio == pytest.approx(bounds.mean_living_ratio)
-    assert remedies["neuron sign flip"].living_ratio == 15 / 20  # 15 < 2^4: all that can live do
+    assert remedies["neuron sign flip"].living_ratio == 15 / 20  # 15 < 2^4: all nonzero points live
     assert remedies["layer sign flip"].living_ratio == 1 / 20
     assert remedies["residual"].living_ratio == pytest.approx(0.75)
     two = found(advise(4, 20, x[:2]))["plain"]
@@ -93,12 +93,12 @@ def test_upper_bound_depends_on_the_inputs() -> None:
     assert f"and {upper:.5g}" not in found(advise(2, 9, x - 9.0))["plain"].statement
 
 
-def test_one_distinct_point_gets_no_promise_of_batch_norm() -> None:
+def test_one_distinct_point_gets_no_guarantee_of_batch_norm() -> None:
     remedy = found(advise(4, 20, np.ones((3, 2))))["batch norm"]
     assert (remedy.standing, remedy.alive_at_least) == ("no guarantee", None)
 
 
-def test_many_points_are_thinned_and_said_so() -> None:
+def test_many_points_are_thinned_which_is_reported() -> None:
     x = np.random.default_rng(2).standard_normal((1500, 3))
     assert "from 1000 of 1500 points" in found(advise(3, 5, x))["plain"].statement
 

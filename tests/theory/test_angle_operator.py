@@ -92,4 +92,4 @@ def test_widths_together_agree_with_each_alone():
     for angle in (0.01, 1.2):
         together = chain._moments(angle, widths, KAPPA)
         alone = np.concatenate([chain._moments(angle, [width], KAPPA) for width in widths])
-        assert together == pytest.approx(alone, abs=1e-10)  # what is left out below NEGLIGIBLE differs
+        assert together == pytest.approx(alone, abs=1e-10)  # the nodes left out below NEGLIGIBLE differ

@@ -160,7 +160,7 @@ def test_odd_activations_are_always_feasible(tau, m, q):
 
 
 def test_scaling_changes_nothing_but_the_scale():
-    """phi_{ct,cm}(cx) = c phi_{t,m}(x), seen in the whole map and in the designs."""
+    """phi_{ct,cm}(cx) = c phi_{t,m}(x), checked on the whole map and on the designs."""
     table = growing_variance("clipped-shifted-relu", 0.9, m=0.16, q=[0.01, 1.0, 49.0], hold="ratio").columns()
     for name in ("clip", "sigma_w2", "bias_share", "v_prime", "curvature", "fluctuation", "gradient_share"):
         np.testing.assert_allclose(table[name], table[name][0], rtol=1e-11)
@@ -182,7 +182,7 @@ def test_fixed_clip_lowers_the_slope_like_a_lower_clip():
     for q, slope in zip(table["q"], table["v_prime"], strict=True):
         twin = sparse_design("clipped-soft-threshold", 0.85, m=1.2 / np.sqrt(q))
         assert slope == pytest.approx(twin.v_prime, rel=1e-11)
-    assert "q* itself does nothing" in str(result)
+    assert "q* itself has none" in str(result)
     with pytest.raises(InvalidArgumentError, match="`hold` must be one of m, ratio"):
         growing_variance("clipped-soft-threshold", 0.85, m=1.2, hold="tau")
     with pytest.raises(InvalidArgumentError, match="`kind` must be one of clipped"):

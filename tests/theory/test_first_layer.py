@@ -115,7 +115,7 @@ def test_simulated_layers(seed: int, m: int, d: int, sb2: float) -> None:
 
 
 def test_two_rays_with_bias() -> None:
-    """The unit probability P(b <= -|w| s) is the angle between (s, 1) and (-s, 1), turned inside out."""
+    """The unit probability P(b <= -|w| s) is pi minus the angle between (s, 1) and (-s, 1), over 2 pi."""
     for sw2, sb2 in [(2.0, 1.0), (0.1, 3.0), (5.0, 1e-6)]:
         between = 2 * math.atan2(math.sqrt(sw2), math.sqrt(sb2))
         result = first_layer_death([[1.0], [-1.0]], 4, weight_variance=sw2, bias_variance=sb2)
@@ -145,7 +145,7 @@ def test_points_in_no_open_half_space_cannot_all_be_missed(x) -> None:
     result = first_layer_death(x, 3)
     assert (result.value, result.error, result.method) == (0.0, 0.0, "impossible")
     assert result.log_death == -math.inf
-    # moved into a half-space, the same number of points can be
+    # moved into a half-space, as many points can all be missed
     assert first_layer_death(np.abs(x) + 0.1, 3).value > 0
 
 

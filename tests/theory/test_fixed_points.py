@@ -26,7 +26,7 @@ SCAN = np.geomspace(1e-6, 1e6, 20_001)
 
 
 def decimals(low, high):
-    """Numbers of two decimals, so that no example hangs on 1e-300."""
+    """Numbers of two decimals, so that no example depends on 1e-300."""
     return st.integers(round(100 * low), round(100 * high)).map(lambda n: n / 100)
 
 
@@ -49,7 +49,7 @@ def test_none_is_missed_by_a_dense_scan(activation, weight, bias):
     found = fixed_points(activation, weight, bias)
     gap = variance_map(activation, SCAN, weight, bias) - SCAN
     inside = [point.q for point in found.points if SCAN[0] < point.q < SCAN[-1]]
-    firm = np.abs(gap) > 1e-12 * SCAN  # the sign of less is rounding
+    firm = np.abs(gap) > 1e-12 * SCAN  # the sign of a smaller gap is a rounding error
     assert len(inside) >= crossings(gap[firm])
     for point in found.points:
         image = float(variance_map(activation, point.q, weight, bias))

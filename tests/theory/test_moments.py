@@ -84,7 +84,7 @@ def test_mean_and_slope_moments(activation, q):
 
 @pytest.mark.parametrize("activation", [shifted_relu(1.0), clipped_soft_threshold(0.8, 0.9)], ids=str)
 def test_derivatives_of_quadrature(activation):
-    """Numerical differentiation of the quadrature in q knows nothing of Hermite polynomials."""
+    """Numerical differentiation of the quadrature in q, which does not use Hermite polynomials."""
     q = 1.3
     for order in (1, 2):
         value = mp.diff(lambda v: expectation(activation, v, lambda f, s, z: f * f), q, order, h=mpf(10) ** -8)
@@ -142,7 +142,7 @@ def test_pieces_describe_the_function():
 
 
 def test_plain_gauss_hermite_is_no_reference():
-    """Kinks spoil Gauss-Hermite: double-digit percent errors of chi_1 at q = tau = m = 1, still at degree 200."""
+    """Kinks spoil Gauss-Hermite: double-digit percent errors of chi_1 at q = tau = m = 1, even at degree 200."""
     phi = clipped_shifted_relu(1.0, 1.0)
     exact = float(chi1(phi, 1.0))
     errors = []

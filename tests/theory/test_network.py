@@ -135,7 +135,7 @@ def test_bounds_that_hold(options, holds):
 
 @pytest.mark.parametrize("phi", ACTIVATIONS, ids=str)
 def test_activation_table(phi):
-    """The stretches of the table give the function, and its quiet set is where it is zero, and nothing else."""
+    """The intervals of the table describe the function, and its quiet set is where it is zero, and nothing else."""
     ends, values, slopes = activation_table(phi)
     edges = [-np.inf, *phi.kinks, np.inf]
     grid = np.linspace(-4, 4, 801) + 1e-4

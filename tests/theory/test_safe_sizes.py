@@ -14,7 +14,7 @@ PROBABILITIES = [5e-324, 1e-300, 1e-9, 0.1, 0.5, 0.5625, 0.875, 0.9, 0.99, 1 - 1
 
 
 def reaches(n: int, k: int, p: float) -> bool:
-    """Decide (1 - 2^-n)^k >= p with digits to spare; ties by whole numbers."""
+    """Decide (1 - 2^-n)^k >= p with extra digits; ties by whole numbers."""
     if n * k <= 2000:
         return (Fraction(1) - Fraction(1, 2**n)) ** k >= Fraction(p)
     with mpmath.workdps(80 + n):
@@ -49,7 +49,7 @@ def test_exact_ties_count_as_reached(n: int, k: int) -> None:
 
 
 def test_near_ties_beyond_double_precision() -> None:
-    """Doubles next to (1 - 2^-n)^k, which no double hits: a comparison of double logarithms cannot order them."""
+    """Doubles next to (1 - 2^-n)^k, which no double equals: a comparison of double logarithms cannot order them."""
     for n, k in [(30, 1000), (20, 10**6), (12, 10**5), (3, 140), (3, 251)]:
         with mpmath.workdps(60):
             exact = (1 - mpmath.mpf(2) ** -n) ** k

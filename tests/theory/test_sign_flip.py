@@ -21,7 +21,7 @@ def adversarial_sets(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def living_points(x: np.ndarray, widths: list[int], mode: str, rng: np.random.Generator) -> list[int]:
-    """Build one network with flips by the letter of their definition and count the points alive."""
+    """Build one network with flips exactly as defined and count the points alive."""
     h, alive, counts = x, np.ones(len(x), dtype=bool), []
     for n in widths:
         z = h @ rng.standard_normal((h.shape[1], n))
@@ -50,29 +50,29 @@ def test_guarantees_hold_on_adversarial_data(mode: str, widths: list[int]) -> No
     closest = np.inf
     for _ in range(40):
         for x in adversarial_sets(rng).values():
-            promise = sign_flip_guarantee(widths, len(x), mode)
+            guarantee = sign_flip_guarantee(widths, len(x), mode)
             counts = np.array(living_points(x, widths, mode, rng))
-            assert (counts >= promise.living_points).all()
-            assert (counts / len(x) >= promise.living_ratio - 1e-15).all()
-            assert (promise.living_ratio >= np.exp(promise.log_living_ratio) * (1 - 1e-12)).all()
-            closest = min(closest, (counts - promise.living_points).min())
+            assert (counts >= guarantee.living_points).all()
+            assert (counts / len(x) >= guarantee.living_ratio - 1e-15).all()
+            assert (guarantee.living_ratio >= np.exp(guarantee.log_living_ratio) * (1 - 1e-12)).all()
+            closest = min(closest, (counts - guarantee.living_points).min())
     assert closest == 0, "the guarantee is never met with equality: it may be too weak to test"
 
 
 def test_without_flips_the_guarantees_fail() -> None:
-    """Negative control: the simulator does kill what the flips save."""
+    """Negative control: without flips the simulator does kill points that the flips keep alive."""
     rng = np.random.default_rng(12)
-    promise = sign_flip_guarantee([2] * 8, 100, "neuron")
+    guarantee = sign_flip_guarantee([2] * 8, 100, "neuron")
     worst = min(living_points(rng.standard_normal((100, 3)), [2] * 8, "none", rng)[-1] for _ in range(50))
-    assert worst < promise.living_points[-1]
+    assert worst < guarantee.living_points[-1]
 
 
 def test_layer_flip_does_not_reach_the_neuron_guarantee() -> None:
-    """Negative control: the two promises differ, and the simulator tells them apart."""
+    """Negative control: the two guarantees differ, and the simulator distinguishes them."""
     rng = np.random.default_rng(13)
-    promise = sign_flip_guarantee([3] * 6, 100, "neuron").living_points[-1]
+    guarantee = sign_flip_guarantee([3] * 6, 100, "neuron").living_points[-1]
     x = np.vstack([g := rng.standard_normal((50, 3)), -g])
-    assert min(living_points(x, [3] * 6, "layer", rng)[-1] for _ in range(200)) < promise
+    assert min(living_points(x, [3] * 6, "layer", rng)[-1] for _ in range(200)) < guarantee
 
 
 def test_first_layer_guarantee_is_attained() -> None:
@@ -86,16 +86,16 @@ def test_first_layer_guarantee_is_attained() -> None:
 
 def test_recursions() -> None:
     for n_points in range(1, 70):
-        promise = sign_flip_guarantee([2, 3, 1], n_points, "neuron")
+        guarantee = sign_flip_guarantee([2, 3, 1], n_points, "neuron")
         a = n_points
         expected = []
         for n in (2, 3, 1):
             dead = a
-            for _ in range(n):  # unit after unit
+            for _ in range(n):  # one unit after another
                 dead //= 2
             a -= dead
             expected.append(a)
-        assert promise.living_points.tolist() == expected
+        assert guarantee.living_points.tolist() == expected
         halved = sign_flip_guarantee([2, 3, 1], n_points, "layer").living_points
         assert halved.tolist() == [-(-n_points // 2), -(-n_points // 4), -(-n_points // 8)]
 
@@ -107,12 +107,12 @@ def test_few_points_all_live_at_any_depth() -> None:
 
 
 def test_sets_of_any_size() -> None:
-    promise = sign_flip_guarantee([1, 2, 3], mode="neuron")
-    assert promise.living_points is None
-    assert promise.living_ratio == pytest.approx([1 / 2, 3 / 8, 21 / 64])
+    guarantee = sign_flip_guarantee([1, 2, 3], mode="neuron")
+    assert guarantee.living_points is None
+    assert guarantee.living_ratio == pytest.approx([1 / 2, 3 / 8, 21 / 64])
     layered = sign_flip_guarantee([4] * 2000, mode="layer")
     assert layered.log_living_ratio[-1] == pytest.approx(-2000 * np.log(2.0))
-    assert list(promise.to_dataframe()) == ["depth", "width", "living_ratio"]
+    assert list(guarantee.to_dataframe()) == ["depth", "width", "living_ratio"]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_simulated_networks(seed: int, law: str, d: int, n: int) -> None:
 
 
 def test_off_everywhere_agrees_with_a_fine_grid() -> None:
-    """The decision itself, tested where a grid can see the whole line."""
+    """The decision itself, tested where a grid can cover the whole line."""
     rng = np.random.default_rng(1)
     w, b, v, c = (rng.standard_normal(s) for s in [(500, 2, 1), (500, 2), (500, 2), (500,)])
     off = off_everywhere(w, b, v, c)

@@ -39,8 +39,8 @@ def test_residual_branches(seed: int, bias: float) -> None:
         alive |= branch.any(axis=1)
         x = x + branch
         assert x.any(axis=1).all()  # the stream never vanishes
-    promise = residual_survival(2, 2)
-    assert_agrees(*share(alive), promise.some_alive[-1])
+    guarantee = residual_survival(2, 2)
+    assert_agrees(*share(alive), guarantee.some_alive[-1])
     assert_refutes(*share(alive), residual_survival(2, 1).some_alive[-1])
 
 
@@ -54,7 +54,7 @@ def test_residual_jacobian_is_nonsingular(seed: int) -> None:
 
 
 def test_post_activation_does_die() -> None:
-    """relu(x + Wx) is another architecture: it kills points, so the residual promise is not made for it."""
+    """relu(x + Wx) is another architecture: it kills points, so the residual guarantee does not cover it."""
     rng = np.random.default_rng(3)
     x = np.tile([0.5, 0.5], (TRIALS, 1))
     for _ in range(3):
@@ -132,8 +132,8 @@ def test_batch_norm_does_not_keep_points(seed: int) -> None:
     for _ in range(6000):
         active = normalised_network(np.array([[1.0, 0.2], [0.3, -1.0], [2.0, 2.0]]), widths, rng)
         alive.append(np.all([layer.any(axis=1) for layer in active], axis=0)[0])
-    promise = batch_norm_statement(widths, 3).point_alive_at_most[-1]
-    assert_agrees(*share(np.array(alive)), promise)
+    guarantee = batch_norm_statement(widths, 3).point_alive_at_most[-1]
+    assert_agrees(*share(np.array(alive)), guarantee)
     assert_refutes(*share(np.array(alive)), batch_norm_statement([2, 3], 3).point_alive_at_most[-1])
 
 

@@ -54,7 +54,7 @@ def test_death_of_both_from_a_right_angle_equals_the_sum_over_sign_patterns(widt
 
 
 def two_units_by_directions(angle, function, nodes=64):
-    """E[f(new angle); both survive] for width 2: sums over the directions of the two units and their share of length.
+    """E[f(new angle); both survive] for width 2: sums over the directions of the two units and their shares of length.
 
     A unit sees the points as R cos(a) and R cos(a - angle), a uniform on the circle, and R1^2/(R1^2 + R2^2) is uniform.
     """

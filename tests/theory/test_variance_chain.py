@@ -47,7 +47,7 @@ def test_one_step_has_the_exact_moments(seed):
 
 @seeds
 def test_constant_work_chain_agrees_with_the_unit_by_unit_chain(seed):
-    """A kink of almost no jump far away sends ReLU down the general route."""
+    """A distant kink with an almost vanishing jump makes ReLU take the general route."""
     general = PiecewiseLinear([0.0, 1e6], [0.0, 1.0, 1.0 + 1e-12])
     fast, slow = (
         variance_chain(phi, 2.0, 0.1, width=5, depth=4, n_paths=50_000, seed=seed) for phi in (relu(), general)
