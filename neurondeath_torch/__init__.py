@@ -1,4 +1,4 @@
-"""Neuron death in PyTorch: diagnose and initialise a network, and keep its units alive in training (extra `torch`)."""
+"""Neuron death in PyTorch: diagnose networks, initialise them and keep units alive in training (extra `torch`)."""
 
 from neurondeath_theory.foundation.lazy_imports import lazy_exports
 

@@ -1,4 +1,4 @@
-"""The public names for PyTorch, each once; `__init__` imports a name from here when it is asked for."""
+"""The public names for PyTorch, each once; `__init__` imports a name from here on first access."""
 
 # networks
 # auditing

@@ -1,1 +1,1 @@
-"""The audit of a model on data: what was measured, what the theory expects, the verdict."""
+"""Audit of a model on data: measurements, theoretical predictions and a verdict."""

@@ -1,10 +1,10 @@
-"""A network's health in one call: what was measured layer by layer, beside what the theory predicts, and what to do.
+"""Audit a network in one call: measurements per layer next to the predictions of the theory, and remedies.
 
-The data run through the model; per activation the audit reports dead units, sparsity, the mean square q of the
-pre-activations, their mean correlation between points, and the share of points alive so far. Beside them stand the
-values for random weights of the scale that the layer's weights have (`recorder`). Where the theory does not
-reach - a normalisation, a sum of branches or attention between the weights and the activation, an activation that is
-not piecewise linear - there is no prediction, but the reason.
+The data are passed through the model; for each activation the audit reports dead units, sparsity, the mean square q of
+the pre-activations, their mean correlation between points, and the share of points that are still alive. Next to each
+measurement it reports the prediction for random weights with the scale of the layer's own weights (`recorder`). Where
+the theory does not apply - a normalisation, a sum of branches or attention between the weights and the activation, or
+an activation that is not piecewise linear - the audit gives the reason instead of a prediction.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,27 +30,27 @@ from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
 __all__ = ["Audit", "audit"]
 
-CHUNK = 256  # points of a single tensor that pass at once
+POINTS_PER_PASS = 256  # where the data are a single tensor
 MODES = ("eval", "train")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Audit(Result):
-    """An audit: layers in the order of execution, a verdict, and what to call.
+    """Result of an audit: layers in the order of execution, a verdict, and calls that help.
 
     Attributes
     ----------
     layers : tuple of AuditedLayer
-        Measurement beside theory.
+        Measurements and predictions.
     n_points, n_batches, n_probe : int
-        Points and batches that ran through the model, and points of the first batch that predictions and correlations
-        are made of.
+        Points and batches passed through the model, and points of the first batch that predictions and correlations are
+        computed on.
     mode : str
         "eval" or "train".
     verdict : tuple of str
         Sentences, most urgent first.
     remedies : tuple of str
-        Calls that remedy it.
+        Calls that address the verdict.
     report : DeadUnitReport
         Dead units by every definition.
     """
@@ -65,7 +65,7 @@ class Audit(Result):
     report: DeadUnitReport
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row an activation."""
+        """Columns of the table, one row per activation."""
         names = [name for name in AuditedLayer.__dataclass_fields__ if name not in ("form", "bounds_only")]
         return {name: [getattr(layer, name) for layer in self.layers] for name in names}
 
@@ -83,24 +83,24 @@ def audit(
     threshold: float = 0.0,
     watch: Sequence[str | type[nn.Module]] = (),
 ) -> Audit:
-    """Run data through a model and say which of its units live, what the theory expects, and what to do.
+    """Pass data through a model and report which units are alive, what the theory predicts, and remedies.
 
     Parameters
     ----------
     model : nn.Module
-        The model; it is left as it was.
+        The model; unchanged afterwards.
     data : Tensor, or iterable of batches
-        Inputs, one point a row; or a loader whose batches are tensors, (inputs, targets), or mappings that are passed
-        to the model by keyword, labels left out.
+        Inputs, one point per row; or a loader whose batches are tensors, (inputs, targets), or mappings that are passed
+        to the model by keyword, without the labels.
     max_batches : int, optional
-        Batches to stop after, at least 1.
+        Maximum number of batches, at least 1.
     n_probe : int
-        Points of the first batch, from 2 on, that predictions and correlations are made of.
+        Points of the first batch that predictions and correlations are computed on, at least 2.
     mode : {"eval", "train"}
-        Mode the model runs in: "eval", where batch norms use their running statistics, or "train", where they use the
-        batch's. Neither changes the model: buffers and the random state are put back.
+        Mode the model runs in: "eval", where batch norms use their running statistics, or "train", where they use those
+        of the batch. Neither changes the model: buffers and the random state are restored.
     threshold : float
-        Size above which an activation counts as active.
+        Absolute value above which an activation counts as active.
     watch : sequence of str or type
         Further modules whose outputs are activations, as in `DeadUnitMonitor`.
 
@@ -118,9 +118,9 @@ def audit(
 
     Notes
     -----
-    Predictions hold for independent centred weights of the layer's own scale: at initialisation they are what to
-    expect, after training they show how far the weights have moved. Sources: price2024 (arXiv 2402.16184) for the maps,
-    rister2020 (arXiv 2007.06192) for the survival of points.
+    Predictions hold for independent centred weights with the scale of the layer's own weights: at initialisation they
+    are the expected values, after training they show how far the weights have moved. Sources: price2024 (arXiv
+    2402.16184) for the maps, rister2020 (arXiv 2007.06192) for the survival of points.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def audit(
     recorder = AuditRecorder(check_count("n_probe", n_probe, least=2), level)
     monitor = _AuditMonitor(model, recorder, threshold, watch)
     if isinstance(data, torch.Tensor) and data.ndim > 1:
-        data = torch.split(data, CHUNK)
+        data = torch.split(data, POINTS_PER_PASS)
     passes, device = 0, device_of(model)
     with monitor, _unchanged(model, mode), torch.no_grad():
         for inputs in input_batches(data, once=True):
@@ -164,7 +164,7 @@ def audit(
 
 
 class _AuditMonitor(DeadUnitMonitor):
-    """A monitor that tells the audit's recorder, too."""
+    """A monitor that also passes its observations to the audit's recorder."""
 
     def __init__(
         self, model: nn.Module, recorder: AuditRecorder, threshold: float, watch: Sequence[str | type[nn.Module]]
@@ -216,7 +216,7 @@ def _layer(activity: UnitActivity, record: SiteRecord, expected: float | None) -
 
 @contextmanager
 def _unchanged(model: nn.Module, mode: str) -> Iterator[None]:
-    """Run in a mode and leave modes, buffers and random states as they were."""
+    """Set the mode, and restore modes, buffers and random states on exit."""
     with evaluating(model):
         if mode == "eval":
             yield

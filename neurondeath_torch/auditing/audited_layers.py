@@ -1,4 +1,4 @@
-"""One activation of an audit: what was measured beside what the theory predicts."""
+"""One activation of an audit: measurements and theoretical predictions."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["AuditedLayer"]
 
 @dataclass(frozen=True, kw_only=True)
 class AuditedLayer:
-    """One activation of an audit; predictions are None where there are none, and `reason` says why.
+    """One activation of an audit; missing predictions are None, and `reason` explains why.
 
     Attributes
     ----------
@@ -26,24 +26,25 @@ class AuditedLayer:
     correlation, predicted_correlation : float or None
         Mean over pairs of points of the probe of the correlation (cosine) of their pre-activations.
     living_ratio : float or None
-        Share of points alive through this activation; None where samples are regrouped on the way.
+        Share of points alive up to and including this activation; None where samples were regrouped on the way.
     expected_living_ratio : float or None
-        Its mean over random weights, given what each layer reads; a lower bound where `bounds_only`.
+        Its mean over random weights, given the inputs of each layer; a lower bound where `bounds_only`.
     death_probability : float or None
-        Probability that random weights leave a point that arrives alive without any active unit; an upper bound where
-        `bounds_only`, as positions of a feature map are not independent.
+        Probability that, under random weights, a point alive before this activation has no active unit here; an upper
+        bound where `bounds_only`, as positions of a feature map are not independent.
     sigma_w2, sigma_b2 : float or None
         Fan-in times the mean square of the layer's weights, and the mean square of its biases.
     off_centre : float or None
         Distance of the mean weight from 0, in standard errors.
     basis : str
-        What the predictions start from: the data, the previous layer's prediction, or the layer's measured inputs.
+        What the predictions are computed from: the data, the previous layer's prediction, or the layer's measured
+        inputs.
     bounds_only : bool
-        The activation sees several positions a point.
+        Whether the activation has several positions per point.
     form : PiecewiseLinear or None
-        The activation in the theory.
+        The activation as the theory describes it.
     reason : str
-        Why there is no prediction.
+        Why there is no prediction; empty otherwise.
     """
 
     activation: str

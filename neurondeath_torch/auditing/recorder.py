@@ -1,17 +1,17 @@
-r"""What an audit measures during the passes, and what the theory predicts from the weights in use.
+r"""Measurements of an audit during the forward passes, and predictions of the theory from the weights in use.
 
 Model: entries of a layer's weights are independent of variance v and mean 0, biases of variance $\sigma_b^2$; v and
 $\sigma_b^2$ are the mean squares of the layer's own weights and biases, $\sigma_w^2$ = fan-in times v. Given inputs
 x_i, the pre-activations of points i and j then have covariance $K_{ij} = v\,x_i \cdot x_j + \sigma_b^2$ (convolutions:
 inner products of patches, averaged over positions), and one unit is inactive at i with probability s(K_ii).
 
-- From the data or from what a layer really reads, K is exact for random weights of any distribution, and Gaussian in
-  wide layers.
-- Where a fully connected layer reads nothing but one activation of a predicted layer, K follows without looking:
+- From the data, or from the measured inputs of a layer, K is exact for random weights of any distribution, and the
+  pre-activations are Gaussian in wide layers.
+- Where the only input of a fully connected layer is one activation of a predicted layer, K follows without measurement:
   $K = \sigma_w^2 E\phi(u_i)\phi(u_j) + \sigma_b^2$, the covariance map of infinitely wide layers.
 
-A point is alive at an activation when some unit is active there and it is alive at one of the activations that the
-layer reads, or the layer reads the model's input: a residual stream keeps points alive.
+A point is alive at an activation when some unit is active there and the point is alive at one of the activations that
+the layer reads, or the layer reads the model's input: a residual stream keeps points alive.
 """
 
 import math
@@ -36,7 +36,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class LayerScale:
-    """Scale of a layer's weights: v, fan-in times v, bias variance, and how far the mean is from 0 in errors."""
+    """Scale of a layer's weights: v, fan-in times v, bias variance, and the mean weight in standard errors."""
 
     variance: float
     sigma_w2: float
@@ -46,7 +46,7 @@ class LayerScale:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What the theory says of an activation on the probe; `basis` is where the layer's inputs come from."""
+    """Predictions for an activation on the probe; `basis` states where the layer's inputs come from."""
 
     basis: str
     q: float
@@ -57,7 +57,7 @@ class Prediction:
 
 @dataclass(kw_only=True)
 class SiteRecord:
-    """What was measured at one activation."""
+    """Measurements at one activation."""
 
     n_points: int = 0
     n_alive: int = 0
@@ -75,13 +75,13 @@ class SiteRecord:
 
 @dataclass(kw_only=True)
 class _Inputs:
-    """What the probe looks like to a layer: inner products and energies of the points, patch by patch."""
+    """The probe at the input of a layer: inner products and energies of the points, per patch."""
 
     call: LayerCall
     scale: LayerScale
-    products: Array  # (n, n), patches' inner products averaged over positions
+    products: Array  # (n, n), inner products of patches, averaged over positions
     energies: Array  # (n, positions)
-    covariance: Array | None = None  # predicted from the layer before
+    covariance: Array | None = None  # predicted from the previous layer
     basis: str = ""
 
 
@@ -92,9 +92,9 @@ class AuditRecorder(Listener):
     Parameters
     ----------
     n_probe : int
-        Points of the first batch on which theory and correlations are worked out.
+        Points of the first batch on which predictions and correlations are computed.
     threshold : float
-        Size above which an activation counts as active.
+        Absolute value above which an activation counts as active.
     """
 
     n_probe: int
@@ -107,14 +107,14 @@ class AuditRecorder(Listener):
     _pass: dict[str, SiteRecord] = field(default_factory=dict)
 
     def started(self) -> None:
-        """Forget an earlier pass that was broken off."""
+        """Discard the data of an earlier pass that did not finish."""
         self._alive.clear()
         self._inputs.clear()
         self._products.clear()
         self._pass.clear()
 
     def layer_called(self, call: LayerCall) -> None:
-        """Work out, in the first pass, what the layer reads."""
+        """Compute, in the first pass, the statistics of the layer's inputs."""
         if self.n_passes or call.x.ndim < 2 + call.spatial or len(call.x) < 1 or call.weight.numel() == 0:
             return
         device_type = call.x.device.type
@@ -123,13 +123,13 @@ class AuditRecorder(Listener):
             x = call.x[: self.n_probe].to(exact)
             thin_shape = list(call.weight.shape)
             thin_shape[1 if call.transposed else 0] = 1 if call.transposed else call.groups
-            thin = torch.ones(thin_shape, dtype=exact, device=x.device)  # one unit a group that sums its patch
+            thin = torch.ones(thin_shape, dtype=exact, device=x.device)  # one unit per group, which sums its patch
             energies = call.rerun(x.square(), thin).flatten(1)
             times, n_sums = _times_read(call, x, thin)
             products = (x * times).flatten(1) @ x.flatten(1).T / n_sums
         if not bool(torch.isfinite(energies).all()):
             rule = f"give {call.name} finite inputs"
-            raise invalid("model", rule, "NaN or infinity", "look at the data and the layers before")
+            raise invalid("model", rule, "NaN or infinity", "check the data and the layers before it")
         inputs = _Inputs(
             call=call,
             scale=_scale(call),
@@ -140,7 +140,7 @@ class AuditRecorder(Listener):
         self._inputs[call.name] = inputs
 
     def about_to_activate(self, site: str, z: torch.Tensor, flow: Flow | None, activation: Activation) -> None:
-        """Measure pre-activations; predict them, in the first pass, if the theory applies."""
+        """Measure the pre-activations and, in the first pass, predict them if the theory applies."""
         record = SiteRecord(n_points=len(z) if z.ndim else 0, form=activation.form)
         self._pass[site] = record
         if flow is not None:
@@ -157,7 +157,7 @@ class AuditRecorder(Listener):
             self._predict(site, record, self._inputs[flow.layer], activation.form, _n_units(z, flow))
 
     def activated(self, site: str, h: torch.Tensor, flow: Flow | None) -> None:
-        """Note which points have an active unit, and which of them are alive."""
+        """Record which points have an active unit, and which of them are alive."""
         record = self._pass[site]
         units = split_units(h, flow)
         active = (units.abs() > self.threshold).flatten(1).any(1)
@@ -174,7 +174,7 @@ class AuditRecorder(Listener):
         record.n_alive = int(alive.sum())
 
     def finished(self) -> None:
-        """Add the pass to what was measured before."""
+        """Add the measurements of the pass to the earlier ones."""
         for site, record in self._pass.items():
             known = self.sites.get(site)
             if known is None:
@@ -189,7 +189,7 @@ class AuditRecorder(Listener):
         self.started()
 
     def _carried(self, inputs: _Inputs) -> tuple[str, Array | None]:
-        """Say where a layer's inputs come from, and predict the covariance of its outputs from the layer before."""
+        """Determine where a layer's inputs come from, and predict its output covariance from the previous layer."""
         flow, scale = inputs.call.flow, inputs.scale
         if flow is not None and not flow.steps and flow.origins == {INPUT}:
             return "data", None
@@ -216,9 +216,9 @@ class AuditRecorder(Listener):
         if before and INPUT not in record.origins:
             flags = torch.stack(before).any(0)[: len(living)].cpu().numpy()
             living = flags if flags.shape == living.shape else living
-        # a channel is off everywhere at most as often as where it is off most rarely
+        # P(a channel is off at all positions) is at most P(off) at the position where that is least
         off = _sparsity(form, measured).min(axis=1)[living]
-        if not off.size and inputs.covariance is not None:  # no point gets here alive: the prediction's would
+        if not off.size and inputs.covariance is not None:  # no measured point is alive: use predicted variances
             off = _sparsity(form, np.diag(covariance))
         record.prediction = Prediction(
             basis=inputs.basis,
@@ -246,7 +246,7 @@ def _scale(call: LayerCall) -> LayerScale:
 
 
 def _times_read(call: LayerCall, x: torch.Tensor, thin: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """Count how often each input is read by one unit, over all positions, and how many sums a unit forms."""
+    """Count how often one unit reads each input, over all positions, and the number of sums it computes."""
     with torch.inference_mode(False), torch.enable_grad():
         one = torch.ones(1, *x.shape[1:], dtype=x.dtype, device=x.device, requires_grad=True)
         sums = call.rerun(one, thin.clone())
@@ -255,14 +255,14 @@ def _times_read(call: LayerCall, x: torch.Tensor, thin: torch.Tensor) -> tuple[t
 
 
 def _obstacle(flow: Flow | None, activation: Activation, inputs: dict[str, _Inputs]) -> str:
-    """Say why the theory makes no prediction; nothing if it does."""
+    """Explain why the theory makes no prediction; empty if it does."""
     if flow is None or flow.layer is None:
         return "no single weight layer feeds it" + (f" ({', '.join(flow.steps)})" if flow and flow.steps else "")
     if flow.steps:
         return f"{', '.join(flow.steps)} between {flow.layer} and it"
     if activation.form is None:
         return f"{activation.name} is not piecewise linear and continuous, or not known to be"
-    return "" if flow.layer in inputs else "its layer reads single points or no numbers"
+    return "" if flow.layer in inputs else "the inputs of its layer have no batch axis or no entries"
 
 
 def _n_units(z: torch.Tensor, flow: Flow) -> int:
@@ -270,14 +270,14 @@ def _n_units(z: torch.Tensor, flow: Flow) -> int:
 
 
 def _sparsity(form: PiecewiseLinear, q: Array) -> Array:
-    """P(phi = 0) at variances that may be 0."""
+    """Compute P(phi = 0) at variances that may be 0."""
     at_zero = 1.0 if float(form(0.0)) == 0.0 else 0.0
     positive = q > 0.0
     return np.where(positive, activation_sparsity(form, np.where(positive, q, 1.0)), at_zero)
 
 
 def _mean_correlation(covariance: Array) -> float | None:
-    """Mean over pairs of points of variance above 0; None without a pair."""
+    """Average over pairs of points with variance above 0; None without such a pair."""
     variance = np.diag(covariance)
     kept = covariance[np.ix_(variance > 0.0, variance > 0.0)]
     if len(kept) < 2:

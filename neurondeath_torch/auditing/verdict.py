@@ -1,4 +1,4 @@
-"""From the numbers of an audit to sentences and the calls that remedy what they say."""
+"""Turn the numbers of an audit into sentences, and into calls that address them."""
 
 import math
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from neurondeath_torch.auditing.audited_layers import AuditedLayer
 __all__ = ["judge"]
 
 DRIFT = 10.0  # factor by which q may change over the layers
-COLLAPSED = 0.99  # mean correlation at which points can hardly be told apart
-SPREAD = 0.9  # mean correlation below which they could, at the start
-OFF_CENTRE = 6.0  # standard errors that chance does not explain
-SPARSITY_GAP = 0.05  # difference of sparsities, beyond what is chance, that is worth a sentence
-CRITICAL = 0.1  # distance of chi_1 from 1 that is worth another initialisation
-SURVIVAL = 0.99  # goal of the width that is recommended
-LISTED = 4  # names that a sentence lists
+COLLAPSED = 0.99  # mean correlation at which points are hardly distinguishable
+SPREAD = 0.9  # mean correlation at the first layer below which points are clearly distinguishable
+OFF_CENTRE = 6.0  # standard errors beyond which a deviation is not due to chance
+SPARSITY_GAP = 0.05  # least difference of sparsities, beyond chance, that is reported
+CRITICAL = 0.1  # distance of chi_1 from 1 beyond which another initialisation is recommended
+SURVIVAL = 0.99  # survival probability that the recommended width reaches
+LISTED = 4  # most names listed in a sentence
 
 
 def judge(layers: Sequence[AuditedLayer], n_points: int, biased: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the verdict's sentences and the remedies, most urgent first."""
+    """Return the sentences of the verdict and the remedies, most urgent first."""
     sentences: list[str] = []
     remedies: list[str] = []
     for found, remedy in (
@@ -105,7 +105,7 @@ def _drift(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
     way = "grows" if factor > 1.0 else "shrinks"
     return (
         f"q, the mean square of the pre-activations, {way} from {format_number(first.q, 3)} "
-        f"at `{first.activation}` to {format_number(last.q, 3)} at `{last.activation}`: signals lose their size.",
+        f"at `{first.activation}` to {format_number(last.q, 3)} at `{last.activation}`: signals change scale.",
         _critical(layers) if _off_critical(layers) else ["wider layers  # their scale is right: q drifts by chance"],
     )
 
@@ -116,7 +116,7 @@ def _collapse(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
         return "", []
     (start, first), (end, last) = known[0], known[-1]
     return (
-        f"Points become alike: the mean correlation of pre-activations rises from {format_number(first, 3)} at "
+        f"Points become similar: the mean correlation of pre-activations rises from {format_number(first, 3)} at "
         f"`{start}` to {format_number(last, 5)} at `{end}`.",
         [
             *(_critical(layers) if _off_critical(layers) else []),
@@ -144,13 +144,13 @@ def _off_theory(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
 
 
 def _gap(layer: AuditedLayer) -> float:
-    """Give the distance of the sparsity from its prediction, less what a layer of that width shows by chance."""
+    """Return how far the sparsity is from its prediction, beyond the chance deviation for a layer of that width."""
     s = layer.predicted_sparsity
     return 0.0 if s is None else abs(s - layer.sparsity) - OFF_CENTRE * math.sqrt(s * (1.0 - s) / layer.units)
 
 
 def _chances(layers: Sequence[AuditedLayer], biased: bool) -> str:
-    """Say how likely a fresh network of these widths is alive, where that is known."""
+    """State the probability that a newly drawn network of these widths is alive, where it is known."""
     plain = all(layer.form == relu() and layer.basis in ("data", "previous layer") for layer in layers)
     if not plain or any(layer.bounds_only for layer in layers):
         return ""
@@ -180,7 +180,7 @@ def _critical(layers: Sequence[AuditedLayer]) -> list[str]:
 
 
 def _off_critical(layers: Sequence[AuditedLayer]) -> bool:
-    """Whether chi_1, on average over the layers that have one, is not near 1."""
+    """Check whether chi_1, averaged over the layers that have one, is not near 1."""
     known = [
         float(chi1(layer.form, layer.q, layer.sigma_w2))
         for layer in layers

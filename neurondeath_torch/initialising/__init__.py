@@ -1,1 +1,1 @@
-"""Weights drawn for a network at hand, and units negated so that the data stay alive in it."""
+"""Initialise the weights of a model, and negate units so that the data stay alive in it."""

@@ -1,4 +1,4 @@
-"""What the first layer of a model reads, measured on data."""
+"""Measure the inputs of a model's first layer on data."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class _Reached(Exception):  # noqa: N818 - a signal, not an error
 
 
 def first_layer_power(model: nn.Module, layers: Sequence[WeightLayer], points: Points) -> tuple[WeightLayer, float]:
-    """Find the layer that runs first and the mean squared length of what one of its units reads.
+    """Find the layer that runs first, and the mean squared length of the inputs of one of its units.
 
     Raises
     ------

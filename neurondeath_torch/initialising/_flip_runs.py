@@ -1,4 +1,4 @@
-"""Which units to negate: runs of a model that watch, and turn, the pre-activations of its rectifier layers."""
+"""Choose the units to negate: forward passes that record and negate pre-activations of the rectifier layers."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,24 +17,24 @@ Handler = Callable[[int, torch.Tensor], torch.Tensor]
 
 
 class _Stop(Exception):  # noqa: N818 - a signal, not an error
-    """The layer of interest has been reached."""
+    """The target layer has been reached."""
 
 
 class FlipRuns:
-    """Runs of a model over all points, with a handler at every rectifier layer's pre-activation.
+    """Forward passes over all points, with a handler at the pre-activations of every rectifier layer.
 
     Parameters
     ----------
     model : torch.nn.Module
-        The model, in the mode it is to run in; nothing in it is changed.
+        The model, in the mode in which it should run; it is not changed.
     sites : sequence of Site
         Its rectifier layers in the order in which they run.
     points : tensor or mapping of tensors
         The points.
     size : int
-        Points that run through the model at once.
+        Points per forward pass.
     device : torch.device
-        Where the model takes its inputs.
+        Device of the model's inputs.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class FlipRuns:
         self.chunks = split_points(points, size)
 
     def living(self) -> list[int]:
-        """Count the points at which every layer up to each is active."""
+        """Count, for each layer, the points at which it and all layers before it are active."""
         counts = [0] * len(self.sites)
         for chunk in self.chunks:
             alive = torch.ones(n_points(chunk), dtype=torch.bool)
@@ -60,7 +60,7 @@ class FlipRuns:
         return counts
 
     def decide(self, mode: str) -> list[torch.Tensor]:
-        """Choose the units to negate, layer after layer, each on what the flipped layers before it put out."""
+        """Choose the units to negate layer by layer, each on the outputs of the flipped layers before it."""
         alive = torch.ones(self.n_points, dtype=torch.bool)
         flips: list[torch.Tensor] = []
         if len(self.chunks) == 1:
@@ -90,7 +90,7 @@ class FlipRuns:
         return flips
 
     def _run(self, chunk: Points, handler: Handler) -> None:
-        """Run the model on a chunk; every site must be met once and in order."""
+        """Run the model on a chunk; every site must be called once and in order."""
         met = 0
 
         def hook_of(index: int, site: Site) -> Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]:
@@ -98,7 +98,7 @@ class FlipRuns:
                 nonlocal met
                 name = site.layer.name
                 if index != met:
-                    raise AssumptionError(f"sign_flip_ needs layers that run in one order; {name} runs out of turn")
+                    raise AssumptionError(f"sign_flip_ needs layers that run in one order; {name} runs out of order")
                 weight = site.layer.module.weight
                 batched = z.ndim == weight.ndim if weight.ndim > 2 else z.ndim > 1
                 if not batched or z.shape[0] != n_points(chunk):
@@ -124,7 +124,7 @@ class FlipRuns:
                 handle.remove()
         if met < len(self.sites):
             name = self.sites[met].layer.name
-            raise AssumptionError(f"sign_flip_ needs layers that run on all points; {name} was left out on some")
+            raise AssumptionError(f"sign_flip_ needs layers that run on all points; {name} was skipped for some")
 
 
 def _unit_axis(site: Site, z: torch.Tensor) -> int:
@@ -132,7 +132,7 @@ def _unit_axis(site: Site, z: torch.Tensor) -> int:
 
 
 def _active(site: Site, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where units are active, and would be if negated: two tables of shape (n_points, n_units)."""
+    """Return where units are active, and where they would be if negated; two arrays of shape (n_points, n_units)."""
     table = z.movedim(_unit_axis(site, z), 1).flatten(start_dim=2) if z.ndim > 2 else z.unsqueeze(2)
     return (table > 0).any(dim=2), (table < 0).any(dim=2)
 
@@ -144,14 +144,14 @@ def _negated(site: Site, z: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
 
 
 def unit_signs(flip: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Give -1 for the units to negate and 1 for the others, in the type and place of another tensor."""
+    """Return -1 for the units to negate and 1 for the others, with the dtype and device of `like`."""
     return (1 - 2 * flip.to(torch.int8)).to(like)
 
 
 def _decide(
     site: Site, positive: torch.Tensor, negative: torch.Tensor, alive: torch.Tensor, mode: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Choose which units of a layer to negate; give the points alive after it and the choice."""
+    """Choose which units of a layer to negate; return the points alive after it and the choice."""
     alive = alive.to(positive.device)
     n_alive, n_units = int(alive.sum()), positive.shape[1]
     flip = torch.zeros(n_units, dtype=torch.bool, device=positive.device)

@@ -1,7 +1,7 @@
-"""Which activation each layer of a model feeds, found by running the model once and following the layers' outputs.
+"""Find which activation each layer of a model feeds, by running the model once and following the layers' outputs.
 
-An output is followed by its memory through batch norms, views, copies and max-pooling to the first operation that
-computes something with it, whether that stands in a module or in the model's own code.
+An output is identified by its memory and followed through batch norms, views, copies and max-pooling to the first
+operation that computes with it, whether that is in a module or in the model's own code.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,29 +34,29 @@ MIXING_NORMS = (
 )
 VIEWS = frozenset({"alias", "detach", "view", "_unsafe_view", "squeeze", "unsqueeze", "permute", "transpose", "t"})
 COPIES = frozenset({"clone", "contiguous", "_to_copy"})
-MAX_POOLINGS = ("max_pool", "adaptive_max_pool")  # a unit is positive somewhere after them exactly if it was before
+MAX_POOLINGS = ("max_pool", "adaptive_max_pool")  # do not change whether a unit is positive at some position
 
 
 @dataclass(eq=False)
 class Site:
-    """A layer and what becomes of its output.
+    """A layer and the operations that read its output.
 
     Attributes
     ----------
     layer : WeightLayer
         The layer.
     calls : int
-        Times it is called in one run of the model.
+        Number of calls in one run of the model.
     shape : torch.Size
         Shape of its output in that run.
     norm : batch norm or None
         Batch norm between the layer and its activation.
     activation : PiecewiseLinear or None
-        The activation that reads the output, where it is piecewise linear.
+        The activation that reads the output, if it is piecewise linear.
     readers : list of str
         Other operations that read it.
     obstacle : str
-        Why the sign of a unit cannot be turned on the way to the activation; empty if it can.
+        Why the sign of a unit cannot be changed before the activation; empty if it can.
     """
 
     layer: WeightLayer
@@ -69,7 +69,7 @@ class Site:
 
 
 def follow_outputs(model: nn.Module, layers: Sequence[WeightLayer], run: Callable[[], object]) -> list[Site]:
-    """Run a model once and tell what each layer feeds, in the order in which they run; those not called come last."""
+    """Run a model once and return what each layer feeds, in the order of execution; layers not called come last."""
     follower = _Follower(layers)
     handles = follower.attach(model)
     try:
@@ -82,14 +82,14 @@ def follow_outputs(model: nn.Module, layers: Sequence[WeightLayer], run: Callabl
 
 
 class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Watch every operation; labels say which memory holds which layer's output."""
+    """Record every operation; labels map memory to the layer whose output it holds."""
 
     def __init__(self, layers: Sequence[WeightLayer]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.sites = [Site(layer=layer, obstacle=layer.obstacle) for layer in layers]
         self.order: list[Site] = []
         self.labels: dict[int, Site] = {}
-        self.inside = False  # in a module that is followed as a whole: its own operations do not count
+        self.inside = False  # within a module that is treated as one operation
         self.entered: tuple[Site | None, torch.Size] = (None, torch.Size())
         self.norms: set[int] = set()
 
@@ -108,11 +108,11 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for site in read:
             site.readers.append(name)
             site.activation = site.activation or _functional(name, args)
-        self._set(results, None)  # memory that is written anew no longer holds a layer's output
+        self._set(results, None)  # overwritten memory no longer holds a layer's output
         return out
 
     def attach(self, model: nn.Module) -> list[Any]:
-        """Put hooks on the modules that are followed as a whole."""
+        """Register hooks on the modules that are treated as one operation."""
         sites = {id(site.layer.module): site for site in self.sites}
         handles = []
         for module in model.modules():
@@ -152,9 +152,9 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         site, shape = self.entered
         if site is not None:
             if isinstance(module, MIXING_NORMS):
-                site.obstacle = f"{type(module).__name__} stands between it and its activation"
+                site.obstacle = f"{type(module).__name__} lies between it and its activation"
             elif site.norm is not None:
-                site.obstacle = "more than one batch norm stands between it and its activation"
+                site.obstacle = "more than one batch norm lies between it and its activation"
             elif id(module) in self.norms:
                 site.obstacle = "it shares its batch norm with another layer"
             elif shape != site.shape or (isinstance(site.layer.module, nn.Linear) and len(shape) != 2):

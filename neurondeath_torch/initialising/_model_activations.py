@@ -1,4 +1,4 @@
-"""Which activation modules a model has, and whether they are those of a design."""
+"""Find the activation modules of a model, and compare them with the activation of a design."""
 
 import numpy as np
 from torch import nn
@@ -14,20 +14,20 @@ from neurondeath_torch.networks.weight_layers import KINDS
 __all__ = ["check_model_activations", "is_activation", "same_function"]
 
 NOT_HIDDEN = (nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax, nn.MultiheadAttention)
-OUTPUT_ONLY = (nn.Sigmoid, nn.Tanh, nn.LogSigmoid, nn.Softplus)  # after the last layer these shape the output
-SAME = 1e-5  # relative; float32 parameters are that close to the numbers they were made from
+OUTPUT_ONLY = (nn.Sigmoid, nn.Tanh, nn.LogSigmoid, nn.Softplus)  # allowed after the last layer
+RELATIVE_TOLERANCE = 1e-5  # above the rounding error of float32 parameters
 
 
 def is_activation(module: nn.Module) -> bool:
-    """Tell whether a module is an activation of units one by one."""
+    """Check whether a module is an elementwise activation."""
     named = type(module).__module__ == "torch.nn.modules.activation" and not isinstance(module, NOT_HIDDEN)
     return named or isinstance(module, OWN)
 
 
 def same_function(first: theory.PiecewiseLinear, second: theory.PiecewiseLinear) -> bool:
-    """Compare two activations by their kinks, slopes and value at 0."""
+    """Check whether two activations have the same kinks, slopes and value at 0."""
     return all(
-        len(a) == len(b) and np.allclose(a, b, rtol=SAME, atol=SAME * 1e-3)
+        len(a) == len(b) and np.allclose(a, b, rtol=RELATIVE_TOLERANCE, atol=RELATIVE_TOLERANCE * 1e-3)
         for a, b in (
             (first.kinks, second.kinks),
             (first.slopes, second.slopes),
@@ -37,12 +37,12 @@ def same_function(first: theory.PiecewiseLinear, second: theory.PiecewiseLinear)
 
 
 def check_model_activations(model: nn.Module, design: theory.PiecewiseLinear) -> tuple[str, ...]:
-    """Refuse a model whose activation modules are not the design's; say so where there are none to look at.
+    """Check that a model's activation modules are the design's; return a note if the model has none.
 
     Raises
     ------
     InvalidArgumentError
-        Naming each activation that differs.
+        If an activation differs; the message names each one.
     """
     modules = list(plain_model(model).named_modules())
     weights = [index for index, (_, module) in enumerate(modules) if isinstance(module, KINDS)]

@@ -1,4 +1,4 @@
-"""Random weights for a layer, drawn from a generator of the caller's and never from PyTorch's global state."""
+"""Random weights for a layer, drawn from the caller's generator and never from PyTorch's global state."""
 
 import math
 
@@ -14,7 +14,7 @@ LARGEST_SEED = 2**64 - 1
 
 
 def check_generator(generator: torch.Generator | int | None) -> torch.Generator:
-    """Accept a generator, make one from a seed, or one with a fresh seed of the system's."""
+    """Return the given generator, a new one from a seed, or a new one with a seed from the operating system."""
     if isinstance(generator, torch.Generator):
         return generator
     fresh = torch.Generator()
@@ -31,8 +31,8 @@ def draw_weights(
 ) -> torch.Tensor:
     """Draw weights of a given standard deviation, shape (n_units, ...), in double precision.
 
-    Orthogonal weights are those of a group of units: rows, or where there are more units than weights columns, of equal
-    length at right angles, uniformly distributed.
+    Orthogonal weights are drawn per group of units: the rows (or the columns, where there are more units than weights)
+    are orthogonal, of equal length and uniformly distributed.
     """
     if distribution == "normal":
         return std * _normal(shape, generator)

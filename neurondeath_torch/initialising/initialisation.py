@@ -1,16 +1,17 @@
-r"""Initialisers for a model built of linear and convolutional layers, in place.
+r"""In-place initialisers for models of linear and convolutional layers.
 
     edge_of_chaos_  weights N(0, sw2 / fan_in), biases N(0, sb2) of an edge-of-chaos design: every pre-activation keeps
                     variance q*, gradients keep their size
     he_             the same without biases, sw2 = 1 / E phi(z)^2, which is 2 for ReLU
     rai_            randomised asymmetric initialisation against dying ReLU
 
-All layers are set alike, the last one too (its outputs then have the variance of any pre-activation), unless
-`output="leave"`. What holds is the theory of plain chains of layers: residual sums add their variances on top.
-Normalisation layers set the scale of pre-activations themselves; the edge of chaos then means nothing and is refused.
+All layers are initialised in the same way, including the last one (its outputs then have the variance of any
+pre-activation), unless `output="leave"`. The theory is that of plain chains of layers: residual sums add their
+variances on top. Normalisation layers set the scale of pre-activations themselves; the edge of chaos then has no
+meaning, and such models are refused.
 
-Randomness comes from `generator`, a `torch.Generator` or a seed; None draws a fresh seed, which the result names.
-PyTorch's global state is never touched, so `torch.manual_seed` has no effect here. Numbers are drawn in double
+Randomness comes from `generator`, a `torch.Generator` or a seed; None draws a new seed, which the result reports.
+PyTorch's global state is not used or changed, so `torch.manual_seed` has no effect here. Numbers are drawn in double
 precision on the generator's device: a CPU generator gives the same model on every device.
 
 Sources: price2024 (edge of chaos), lu2019 (arXiv 1903.06733, RAI), He et al. 2015 (arXiv 1502.01852).
@@ -53,25 +54,25 @@ NORMALISATIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Initialisation(Result):
-    """What an initialiser did to a model; sequences have one entry a layer.
+    """Result of an initialiser; sequences have one entry per layer.
 
     Attributes
     ----------
     scheme : str
-        Which initialiser, with its variances.
+        The initialiser and its variances.
     names : tuple of str
         The layers that were set.
     n_units, fan_in : tuple of int
         Their widths and fan-ins.
     weight_std, bias_std : tuple of float
-        Standard deviations the entries were drawn with; bias_std is 0 for biases set to 0 and for layers without. For
-        RAI those of its normal entries.
+        Standard deviations of the entries; bias_std is 0 for biases set to 0 and for layers without biases. For RAI,
+        those of its normal entries.
     left_alone : mapping of str to str
-        Other modules with parameters and why they were left alone.
+        Other modules with parameters, and why they were not changed.
     notes : tuple of str
         What could not be checked.
     seed : int
-        Seed of the generator, which repeats the draw if the generator was fresh.
+        Seed of the generator; it reproduces the draw if the generator was new.
     """
 
     scheme: str
@@ -85,7 +86,7 @@ class Initialisation(Result):
     seed: int
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         return {
             "name": self.names,
             "n_units": self.n_units,
@@ -119,31 +120,31 @@ def edge_of_chaos_(
     model : torch.nn.Module
         The model, changed in place.
     design : EdgeOfChaos or PiecewiseLinear
-        A result of `sparse_design` or `edge_of_chaos`, or the activation, for which the latter is called.
+        A result of `sparse_design` or `edge_of_chaos`, or an activation, for which `edge_of_chaos` is called.
     q : float, optional
         Variance q* when an activation is given; 1 by default.
     output : {"same", "leave"}
-        Whether the last layer is drawn like the others, so that its outputs have variance q*, or left as it is.
+        Whether the last layer is drawn like the others, so that its outputs have variance q*, or left unchanged.
     first_layer_data : tensor or iterable of batches, optional
         Inputs of the model. The first layer's weight variance is then chosen so that its pre-activations have variance
-        q* on these inputs; without it the design's variance is used, which gives q* only if the inputs' mean square is
-        that of the activation's outputs. The model is run up to its first layer, in evaluation mode.
+        q* on these inputs; without it the design's variance is used, which gives q* only if the mean square of the
+        inputs equals that of the activation's outputs. The model is run up to its first layer, in evaluation mode.
     check_activations : bool
-        Refuse a model whose activation modules are not the design's.
+        Whether to refuse a model whose activation modules are not the design's.
     distribution : {"normal", "uniform", "orthogonal"}
-        Law of the weights, with the same variance; the theory is that of normal weights.
+        Distribution of the weights, with the same variance; the theory is that of normal weights.
     generator : torch.Generator, int or None
         Source of randomness.
 
     Returns
     -------
     Initialisation
-        What was set and what was left alone.
+        Layers that were set and layers that were left unchanged.
 
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain, the model has normalisation layers or other activations than the design, or
+        If an argument is out of its domain, the model has normalisation layers or other activations than the design, or
         the first layer's inputs are all zero. The model is then unchanged.
 
     Notes
@@ -205,23 +206,23 @@ def he_(
         The model, changed in place.
     activation : PiecewiseLinear, optional
         The activation phi; ReLU by default. The weight variance is 1 / (fan_in E phi(z)^2), z standard normal; for
-        activations that are not homogeneous it keeps a variance of 1 and no other.
+        activations that are not homogeneous this preserves only a variance of 1.
     output : {"same", "leave"}
-        Whether the last layer is drawn like the others or left as it is.
+        Whether the last layer is drawn like the others or left unchanged.
     distribution : {"normal", "uniform", "orthogonal"}
-        Law of the weights, with the same variance.
+        Distribution of the weights, with the same variance.
     generator : torch.Generator, int or None
         Source of randomness.
 
     Returns
     -------
     Initialisation
-        What was set and what was left alone.
+        Layers that were set and layers that were left unchanged.
 
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain or no layer can be set.
+        If an argument is out of its domain or no layer can be set.
 
     Notes
     -----
@@ -251,26 +252,26 @@ def rai_(model: nn.Module, *, output: str = "same", generator: torch.Generator |
     Parameters
     ----------
     model : torch.nn.Module
-        The model, changed in place; ReLU networks profit.
+        The model, changed in place; meant for ReLU networks.
     output : {"same", "leave"}
-        Whether the last layer is drawn like the others or left as it is.
+        Whether the last layer is drawn like the others or left unchanged.
     generator : torch.Generator, int or None
         Source of randomness.
 
     Returns
     -------
     Initialisation
-        What was set and what was left alone.
+        Layers that were set and layers that were left unchanged.
 
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain or no layer can be set.
+        If an argument is out of its domain or no layer can be set.
 
     Notes
     -----
-    A unit's row (w, b) is N(0, 0.6007^2 / fan_in), then one entry, chosen uniformly, bias included, is redrawn from
-    Beta(2, 1). In a layer without biases one weight is. Source: lu2019 (arXiv 1903.06733), section on RAI.
+    A unit's row (w, b) is N(0, 0.6007^2 / fan_in); then one entry, chosen uniformly and possibly the bias, is redrawn
+    from Beta(2, 1). In a layer without biases it is always a weight. Source: lu2019 (arXiv 1903.06733), section on RAI.
 
     Examples
     --------
@@ -292,7 +293,7 @@ def rai_(model: nn.Module, *, output: str = "same", generator: torch.Generator |
 
 
 def _targets(model: nn.Module, output: str) -> tuple[tuple[WeightLayer, ...], dict[str, str]]:
-    """List the layers to set; the last one registered is the output."""
+    """List the layers to set; the last registered layer is the output layer."""
     check_choice("output", output, OUTPUTS)
     layers, others = weight_layers(model)
     left_alone = dict(others)

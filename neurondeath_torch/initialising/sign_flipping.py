@@ -1,19 +1,19 @@
-r"""Sign flip: negate units of a model's rectifier layers so that a promised share of the data stays alive.
+r"""Sign flip: negate units of a model's rectifier layers so that a guaranteed share of the data stays alive.
 
 A layer is active at a point when one of its units has a positive pre-activation there (for a convolution or a sequence:
 at some position). With A the points at which every layer so far is active, in the order in which the layers run:
 
     mode "layer"   negate all units of the layer if it is active on fewer than half of A
-    mode "neuron"  one unit after another, U the points of A not yet covered by an active unit: negate the unit if it is
-                   active on fewer than half of U; stop when U is empty
+    mode "neuron"  for one unit after another, with U the points of A not yet covered by an active unit: negate the
+                   unit if it is active on fewer than half of U; stop when U is empty
 
-Of A at most floor(|A|/2), or floor(|A|/2^n) for n units, are lost in a layer: the argument needs nothing but one
-nonzero pre-activation a unit and point, so it holds through residual connections and convolutions alike. It is asserted
-on the data: the model is measured again after the flips and is left unchanged if the promise is not kept.
+In each layer at most floor(|A|/2) points of A, or floor(|A|/2^n) for n units, are lost: the argument only needs one
+nonzero pre-activation per unit and point, so it also holds for residual connections and convolutions. It is verified on
+the data: the model is measured again after the flips and is left unchanged if the guarantee does not hold.
 
 To negate a unit is to negate its weights and bias; with a batch norm before the activation, also that unit's shift and
-running mean, which negates the normalised value whatever the shift. The law of sign-symmetric weights and the size of
-every activation stay as they were.
+running mean, which negates the normalised value whatever the shift. The distribution of sign-symmetric weights does not
+change, nor do, for given inputs of a layer, the absolute values of its pre-activations.
 
 Source: layer flip rister2020 (arXiv 2007.06192); the neuron flip is proved in `neurondeath_theory.remedies.sign_flip`.
 """
@@ -43,29 +43,29 @@ from neurondeath_torch.networks.weight_layers import describe_left_alone, every_
 __all__ = ["SignFlip", "sign_flip_"]
 
 MODES = ("neuron", "layer")
-TRACED = 2  # points that are enough to see what a layer feeds
+TRACED = 2  # points that suffice to find what each layer feeds
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignFlip(Result):
-    """What a sign flip did to a model; sequences have one entry a layer, in the order in which they run.
+    """Result of a sign flip; sequences have one entry per layer, in the order of execution.
 
     Attributes
     ----------
     mode : str
         "neuron" or "layer".
     n_points : int
-        Number of points the flips looked at.
+        Number of points the flips were chosen on.
     names : tuple of str
         The rectifier layers, whose units may have been negated.
     n_units, n_negated : tuple of int
-        Their numbers of units, and how many of them were negated.
+        Units of each layer, and how many of them were negated.
     living_before, living_points : tuple of int
-        Points at which every layer up to this one is active, before and after.
+        Points at which every layer up to this one is active, before and after the flips.
     guaranteed_points : tuple of int
-        The least that `living_points` can be.
+        Guaranteed lower bound of `living_points`.
     left_alone : mapping of str to str
-        Other modules with parameters and why they were left alone; the promise does not speak of them.
+        Other modules with parameters, and why they were not changed; the guarantee does not cover them.
     """
 
     mode: str
@@ -89,7 +89,7 @@ class SignFlip(Result):
         return self.living_before[-1] / self.n_points
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         return {
             "name": self.names,
             "n_units": self.n_units,
@@ -115,44 +115,44 @@ def sign_flip_(
     batch_size: int | None = None,
     batch_statistics: bool = False,
 ) -> SignFlip:
-    """Negate units of a model so that a promised share of the data is alive in every rectifier layer.
+    """Negate units of a model so that a guaranteed share of the data is alive in every rectifier layer.
 
     Parameters
     ----------
     model : torch.nn.Module
-        The model, changed in place. Its rectifier layers are the linear and convolutional layers whose output goes
-        through batch norm, views or max-pooling, if any, to a ReLU (a clipped one too), module or function.
+        The model, changed in place. Its rectifier layers are the linear and convolutional layers whose output goes,
+        possibly through batch norm, views or max-pooling, to a ReLU or clipped ReLU, as a module or a function.
     loader : tensor or iterable of batches
-        The points; of a tuple or list the first entry. All inputs are read once and kept; a few thousand points of a
-        large data set will do, since the promise for any set of points is the same.
+        The points; of a batch that is a tuple or list, the first entry. All inputs are read once and kept in memory; a
+        few thousand points of a large data set suffice, since the guarantee is the same for any set of points.
     mode : {"neuron", "layer"}
-        What is negated: single units (the stronger promise) or whole layers.
+        What is negated: single units (the stronger guarantee) or whole layers.
     batch_size : int, optional
-        Points that run through the model at once. By default all of them, in a single run; otherwise the model is run
-        once for each layer, up to that layer, which takes less memory and more time.
+        Points per forward pass. By default all points in a single pass; otherwise the model is run once for each layer,
+        up to that layer, which takes less memory and more time.
     batch_statistics : bool
-        Whether batch norms normalise by the statistics of these points, as in training; by default by their running
-        statistics, as in evaluation, where a fresh batch norm changes nothing. Running statistics are kept as they are,
-        but for the signs of running means.
+        Whether batch norms normalise by the statistics of these points, as in training; by default they use their
+        running statistics, as in evaluation, where a newly built batch norm changes nothing. Running statistics are not
+        updated, except for the signs of running means.
 
     Returns
     -------
     SignFlip
-        Units negated and points alive, before and after, with the promise.
+        Negated units, and points alive before and after, with the guarantee.
 
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain, the model is compiled inside or has no rectifier layer.
+        If an argument is out of its domain, or the model has compiled parts or no rectifier layer.
     AssumptionError
-        If the promise cannot be given or is not kept: an activation that is not off exactly below 0 (such as a
+        If the guarantee does not apply or does not hold: an activation that is not off exactly below 0 (such as a
         shifted ReLU), a layer that is called more than once or shares its weights, a normalisation that mixes units
         before the activation, pre-activations that are exactly zero or not finite. The model is then unchanged.
 
     Notes
     -----
-    The promise, `sign_flip_guarantee(widths, n_points, mode)`, speaks of the model as it runs here: in evaluation mode
-    and in its own precision. Parameters keep their requires_grad, modules their mode. No randomness.
+    The guarantee, `sign_flip_guarantee(widths, n_points, mode)`, holds for the model as it runs here: in evaluation
+    mode and in its own precision. Parameters keep their requires_grad, modules their mode. No randomness is involved.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def sign_flip_(
     size = None if batch_size is None else check_count("batch_size", batch_size)
     if batch_statistics and size is not None:
         raise invalid("batch_size", "be None with batch_statistics, which are those of all points", batch_size)
-    plain = check_model(plain_model(model))  # a compiled model is unwrapped, compiled parts are refused
+    plain = check_model(plain_model(model))  # unwraps a compiled model, refuses compiled parts
     points = joined_inputs("loader", loader)
     count = n_points(points)
     if batch_statistics and count < 2:
@@ -195,9 +195,9 @@ def sign_flip_(
             except BaseException:
                 _negate(sites, flips)  # negating twice restores every bit
                 raise
-    # the batch norms of rectifier layers were turned with them
+    # the batch norms of rectifier layers were negated with them
     norms = {id(site.norm) for site in sites}
-    turned = {name for name, module in plain.named_modules() if id(module) in norms}
+    negated = {name for name, module in plain.named_modules() if id(module) in norms}
     return SignFlip(
         mode=mode,
         n_points=count,
@@ -207,12 +207,12 @@ def sign_flip_(
         living_before=tuple(before),
         living_points=tuple(after),
         guaranteed_points=tuple(int(promised) for promised in guaranteed),
-        left_alone={**left_alone, **{name: why for name, why in others.items() if name not in turned}},
+        left_alone={**left_alone, **{name: why for name, why in others.items() if name not in negated}},
     )
 
 
 def _rectifier_layers(found: Sequence[Site]) -> tuple[list[Site], dict[str, str]]:
-    """Sort layers into those to flip and those to leave alone; refuse where a flip promises nothing."""
+    """Sort layers into those to flip and those to leave unchanged; refuse layers without a guarantee."""
     sites, left_alone, refused = [], {}, []
     for site in found:
         phi = site.activation
@@ -234,14 +234,14 @@ def _rectifier_layers(found: Sequence[Site]) -> tuple[list[Site], dict[str, str]
         else:
             sites.append(site)
     if refused:
-        raise AssumptionError(f"sign_flip_ can promise nothing for {'; '.join(refused)}")
+        raise AssumptionError(f"sign_flip_ gives no guarantee for {'; '.join(refused)}")
     if not sites:
         raise invalid("model", "have a layer whose output goes to a ReLU", left_alone)
     return sites, left_alone
 
 
 def _negate(sites: Sequence[Site], flips: Sequence[torch.Tensor]) -> None:
-    """Negate units in place; doing it twice changes nothing."""
+    """Negate units in place; applied twice, it restores the model."""
     for site, flip in zip(sites, flips, strict=True):
         weight, bias, norm = site.layer.module.weight, site.layer.module.bias, site.norm
         weight.mul_(unit_signs(flip, weight).view(-1, *[1] * (weight.ndim - 1)))
@@ -252,18 +252,18 @@ def _negate(sites: Sequence[Site], flips: Sequence[torch.Tensor]) -> None:
 
 
 def _assert_kept(sites: Sequence[Site], living: Sequence[int], guaranteed: Any) -> None:
-    """Compare the flipped model, measured anew, with the promise."""
+    """Check that the flipped model, measured again, satisfies the guarantee."""
     for site, count, promised in zip(sites, living, guaranteed, strict=True):
         if count < promised:
             raise AssumptionError(
-                f"sign_flip_ promised {promised} living points through {site.layer.name}, but the flipped model keeps "
+                f"sign_flip_ guarantees {promised} living points at {site.layer.name}, but the flipped model keeps "
                 f"{count}; it does not repeat its own outputs closely enough (random layers or low precision)"
             )
 
 
 @contextmanager
 def _normalising_by_batch(model: nn.Module, wanted: bool) -> Iterator[None]:
-    """Let batch norms use the statistics of the batch without recording them."""
+    """Make batch norms use the statistics of the batch without recording them."""
     norms = [module for module in model.modules() if wanted and isinstance(module, BATCH_NORMS)]
     tracked = [norm.track_running_stats for norm in norms]
     for norm in norms:

@@ -1,10 +1,10 @@
-"""Activate-while-Pruning: give part of the pruning to weights that keep units from being active [liu2022].
+"""Activate-while-Pruning: spend part of the pruning on weights that keep units inactive [liu2022].
 
-After each cycle of training the base pruner takes a share p - q of the weights alive before the cycle. Then, among the
-surviving weights that are negative at the end of the cycle, those that moved least since its start fall, a share q of
-the weights alive before the cycle. The survivors go back to their initial values, and the next cycle begins. Negative
-weights that do not move hold their units down; without them units come alive that would stay zero though they still
-have inputs (the dynamic dead neuron rate).
+After each cycle of training the base pruner removes a share p - q of the weights alive before the cycle. Then, among
+the surviving weights that are negative at the end of the cycle, those that moved least since its start are pruned, a
+share q of the weights alive before the cycle. The surviving weights return to their initial values, and the next cycle
+begins. Negative weights that hardly move keep their units inactive; without them, units become active that would
+otherwise stay zero although they still have inputs (the dynamic dead neuron rate).
 """
 
 from collections.abc import Callable, Iterable
@@ -20,18 +20,18 @@ __all__ = ["ActivateWhilePruning"]
 
 
 class ActivateWhilePruning(GlobalPruning):
-    """Global pruning that spends part of its share on negative weights that moved least.
+    """Global pruning that spends part of its share on the negative weights that moved least.
 
     Parameters
     ----------
     model : torch.nn.Module
-        The model in training; its weights now are those to go back to.
+        The model in training; its current weights are those it is rewound to.
     share : float
-        p, the whole share in [0, 1) of the weights alive before a cycle that falls after it.
+        p, the total share in [0, 1) of the weights alive before a cycle that is pruned after it.
     activate_share : float
-        q, the part of it spent on negative weights, in [0, p]. If fewer weights are negative, fewer fall.
+        q, the part of it spent on negative weights, in [0, p]. If fewer weights are negative, fewer are pruned.
     base, loss, every, rounds, rewind, layers, optimiser
-        As for `GlobalPruning`, which this is for q = 0.
+        As for `GlobalPruning`; with q = 0 the methods are the same.
 
     Raises
     ------
@@ -40,8 +40,8 @@ class ActivateWhilePruning(GlobalPruning):
 
     Notes
     -----
-    Source: liu2022 (arXiv 2212.06145), with its p = 0.2 and q = 0.02. Where the model is rewound, a weight's movement
-    is measured from its initial value, with which each cycle starts.
+    Source: liu2022 (arXiv 2212.06145), with its p = 0.2 and q = 0.02. Where the model is rewound, the movement of a
+    weight is measured from its initial value, at which each cycle starts.
 
     Examples
     --------

@@ -1,13 +1,13 @@
-r"""Demon Pruning: let units die, keep the dead ones dead, and take them out of the network [dufort2024].
+r"""Demon Pruning: let units die, keep dead units dead, and remove them from the network [dufort2024].
 
-At step t the loss carries $\lambda(t) R$, and after the optimiser's step Gaussian noise of standard deviation
-$\sigma(t)$, not scaled by the learning rate, is added to the weights of live units only. So living units wander and may
-die, while a dead one, without gradient and without noise, stays where it is. Every few steps the units dead on the
-deciding data are physically removed, with their optimiser state; none grows again. Both $\lambda$ and $\sigma$ follow
-one schedule (one cycle unless given), and the peak of $\lambda$ steers how sparse the network becomes.
+At step t the loss contains the term $\lambda(t) R$, and after the optimiser's step Gaussian noise of standard deviation
+$\sigma(t)$, not scaled by the learning rate, is added to the weights of live units only. Live units therefore diffuse
+and may die, while a dead unit, without gradient and without noise, does not change. Every few steps the units that are
+dead on the deciding data are physically removed, with their optimiser state; none grows again. Both $\lambda$ and
+$\sigma$ follow one schedule (one cycle by default), and the peak of $\lambda$ controls how sparse the network becomes.
 
 R is the sum of |g|, of g^2 or of max(g, 0)^2 over the scales g of the normalisation layers, or over all weights of
-linear and convolution layers. Noise falls on the incoming weights of hidden units, not on biases and not on layers
+linear and convolution layers. Noise is added to the incoming weights of hidden units, not to biases and not to layers
 without an activation, whose units cannot die.
 """
 
@@ -42,12 +42,12 @@ class DemonPruning(TrainingMethod):
     model : torch.nn.Module
         The model in training; its layers shrink in place.
     optimiser : torch.optim.Optimizer
-        Follows every removal: groups, momentum and second moments.
+        Updated at every removal: groups, momentum and second moments.
     data : Tensor or iterable of batches
         The deciding data, read at the start and every `remove_every` steps; a tensor (one batch), or batches that are
         tensors, (inputs, targets) or dicts of keyword arguments. Measured in evaluation mode.
     steps : int
-        Span of the schedule in optimiser steps; choose it shorter than the training.
+        Length of the schedule in optimiser steps; choose it shorter than the training.
     peak : float
         Largest factor of the penalty, at least 0.
     noise : float
@@ -57,17 +57,17 @@ class DemonPruning(TrainingMethod):
     penalise : {"scales", "weights"}
         Scales of the normalisation layers, or all weights of linear and convolution layers.
     norm : {"l1", "l2", "positive-l2"}
-        Sum of absolute values, of squares, or of squares of the positive ones.
+        Sum of absolute values, of squares, or of squares of positive values.
     schedule : callable, optional
         Step -> factor of `peak` and `noise`; `OneCycle(span=steps)` if not given.
     noisy_units : {"live", "all"}
-        Whose weights get noise; "all" is for comparison.
+        Units whose weights get noise; "all" is for comparison.
     look_every : int or None
-        Steps between measurements of who is alive, beside those at removals, so that "live" spares units that died
-        since; each look costs one pass over the deciding data. None: at removals only. Where noise asks for no liveness
-        (`noise` 0, or "all"), no look is taken.
+        Steps between measurements of which units are alive, in addition to those at removals, so that "live" excludes
+        units that died in the meantime; each measurement costs one pass over the deciding data. None: at removals only.
+        Where the noise does not depend on which units are alive (`noise` 0, or "all"), nothing is measured.
     seed : int
-        Of the noise, drawn from a generator of its own.
+        Seed of the noise, which has its own generator.
 
     Raises
     ------
@@ -76,11 +76,11 @@ class DemonPruning(TrainingMethod):
 
     Notes
     -----
-    Source: dufort2024 (arXiv 2403.07688). Who is alive is measured at the start, at removals and every `look_every`
-    steps, and holds until the next time. Without looks, a unit that dies between removals gets noise until it is
-    removed, and "live" is the same as "all" but for dead units that stay: each layer keeps at least one unit. The
-    output layer is not shrunk. To resume, build the model, bring it to its saved shapes with `load_shrunk`, load the
-    optimiser and then this object.
+    Source: dufort2024 (arXiv 2403.07688). Which units are alive is measured at the start, at removals and every
+    `look_every` steps, and is used until the next measurement. Without `look_every`, a unit that dies between removals
+    gets noise until it is removed, and "live" differs from "all" only for dead units that are not removed: each layer
+    keeps at least one unit. The output layer is not shrunk. To resume, build the model, bring it to its saved shapes
+    with `load_shrunk`, load the optimiser and then this object.
 
     Examples
     --------
@@ -124,7 +124,7 @@ class DemonPruning(TrainingMethod):
         self._schedule = OneCycle(span=span) if schedule is None else schedule
         self._all_noisy = check_choice("noisy_units", noisy_units, ("live", "all")) == "all"
         look = None if look_every is None else check_count("look_every", look_every)
-        self._look = look if self._noise > 0.0 and not self._all_noisy else None  # nobody else asks who is alive
+        self._look = look if self._noise > 0.0 and not self._all_noisy else None  # otherwise liveness is not used
         device = next(model.parameters()).device
         self._generator = torch.Generator(device).manual_seed(check_count("seed", seed, least=0))
         self._penalised: list[nn.Parameter] = []
@@ -136,11 +136,11 @@ class DemonPruning(TrainingMethod):
 
     @property
     def factor(self) -> float:
-        """The schedule's factor at the coming step."""
+        """The schedule's factor at the next step."""
         return float(self._schedule(self._steps))
 
     def penalty(self) -> Tensor:
-        """Give lambda(t) R, to be added to the loss of the coming step."""
+        """Compute lambda(t) R, the term to add to the loss of the next step."""
         strength = self._peak * self.factor
         if strength == 0.0:
             return super().penalty()
@@ -153,7 +153,7 @@ class DemonPruning(TrainingMethod):
         return strength * torch.stack(terms).sum()
 
     def after_step(self) -> None:
-        """Add the noise of the step that was taken; remove dead units, or look who is alive, if it is time."""
+        """Add the noise of the step; remove dead units, or measure which units are alive, if it is due."""
         self._add_noise(self._noise * self.factor)
         super().after_step()
         if self._every is not None and self._steps % self._every == 0:
@@ -162,7 +162,7 @@ class DemonPruning(TrainingMethod):
             self._measure()
 
     def remove(self) -> Removal | None:
-        """Remove the units that are dead on the deciding data now; None when there are none."""
+        """Remove the units that are now dead on the deciding data; None if there are none."""
         if self._measure():
             return None
         removal = remove_dead_units(self._model, self._data, optimiser=self._optimiser)
@@ -173,12 +173,12 @@ class DemonPruning(TrainingMethod):
         return removal
 
     def state_dict(self) -> dict[str, Any]:
-        """Give counters, record, live units and the state of the noise."""
+        """Return counters, record, live units and the state of the noise."""
         live = {name: mask.clone() for name, mask in self._live.items()}
         return {**super().state_dict(), "live": live, "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state; the model must have its saved shapes already (see `load_shrunk`)."""
+        """Restore a saved state; the model must already have its saved shapes (see `load_shrunk`)."""
         super().load_state_dict(state)
         units = {name: len(mask) for name, mask in state["live"].items()}
         modules = dict(self._model.named_modules())
@@ -198,7 +198,7 @@ class DemonPruning(TrainingMethod):
             raise invalid("penalise", "name parameters that the model has", f"no {what}", 'try penalise="weights"')
 
     def _measure(self) -> bool:
-        """See who is alive, and whether all are."""
+        """Measure which units are alive, and return whether all are."""
         activity = measure_activity(self._model, self._data)
         self._live = {
             name: torch.ones_like(seen.active) if self._all_noisy else seen.active for name, seen in activity.items()
@@ -219,5 +219,5 @@ class DemonPruning(TrainingMethod):
 
 
 def _unit_axis(layer: nn.Module) -> int:
-    """Where a layer's weight keeps its units: a transposed convolution on the second axis."""
+    """Return the axis of a layer's weight that holds its units: 1 for a transposed convolution, else 0."""
     return 1 if getattr(layer, "transposed", False) else 0

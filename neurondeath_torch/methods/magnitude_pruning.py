@@ -1,9 +1,9 @@
-"""Global pruning in cycles: prune the least salient weights of all layers together, rewind the rest, train again.
+"""Global pruning in cycles: prune the least salient weights over all layers, rewind the rest, train again.
 
-The base of Activate-while-Pruning and its baseline. After each cycle of training a share of the weights still alive
-falls: those with the smallest |w|, or the smallest |w g| with g the gradient of a loss the caller supplies. Then,
-unless told otherwise, every parameter and buffer goes back to its value at the start, pruned weights staying at zero,
-and the optimiser forgets its state.
+This is the base of Activate-while-Pruning and the baseline to compare it with. After each cycle of training a share of
+the weights still alive is pruned: those with the smallest |w|, or the smallest |w g| with g the gradient of a loss that
+the caller supplies. Then, unless `rewind` is off, every parameter and buffer returns to its value at the start, pruned
+weights stay at zero, and the optimiser's state is dropped.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -33,25 +33,25 @@ class GlobalPruning(MaskingMethod):
     Parameters
     ----------
     model : torch.nn.Module
-        The model in training; its weights now are those to go back to.
+        The model in training; its current weights are those it is rewound to.
     share : float
-        Share in [0, 1) of the weights alive before a cycle that falls after it.
+        Share in [0, 1) of the weights alive before a cycle that is pruned after it.
     base : {"magnitude", "gradient"}
-        Whether |w| or |w g| says which fall.
+        Whether the weights with the smallest |w| or the smallest |w g| are pruned.
     loss : callable, optional
-        Needed for `base="gradient"`: computes the loss whose gradient is taken, for instance on a batch.
+        Needed for `base="gradient"`: computes the loss whose gradient is used, for instance on a batch.
     every : int, optional
-        Epochs of a cycle; if not given, call `after_cycle` yourself.
+        Epochs per cycle; if not given, call `after_cycle` yourself.
     rounds : int, optional
-        Cycles after which `after_epoch` prunes; later epochs train the pruned model to the end. Without it the last
-        cycle is rewound too, and a model fresh from rewinding has not been trained.
+        Cycles after which `after_epoch` prunes; later epochs train the pruned model to the end. Without `rounds` the
+        last cycle is rewound too, and the rewound model is left untrained.
     rewind : bool
-        Whether all parameters and buffers go back to their values at the start.
+        Whether all parameters and buffers return to their values at the start.
     layers : iterable of str, optional
         Only prune these layers; all linear and convolution layers if not given.
     optimiser : torch.optim.Optimizer, optional
-        If given, masks hold after each of its steps and its state is dropped when rewinding. Its learning rate, and a
-        scheduler, are the caller's to set back.
+        If given, masks are applied after each of its steps and its state is dropped when rewinding. The caller resets
+        its learning rate and any scheduler.
 
     Raises
     ------
@@ -87,13 +87,13 @@ class GlobalPruning(MaskingMethod):
         self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
         if layers is None:
             owners = {m.weight: name for name, m in check_model(model).named_modules() if isinstance(m, WEIGHT_LAYERS)}
-            layers = list(owners.values())  # a shared weight once
+            layers = list(owners.values())  # lists a shared weight once
         super().__init__(model, layers, self._optimiser)
         self._share = check_real("share", share, low=0.0, high=1.0, high_open=True)
         self._base = check_choice("base", base, ("magnitude", "gradient"))
         if self._base == "gradient" and not callable(loss):
             raise invalid(
-                "loss", 'be a function of nothing for base="gradient"', loss, "lambda: criterion(model(x), y)"
+                "loss", 'be a function without arguments for base="gradient"', loss, "lambda: criterion(model(x), y)"
             )
         self._loss = loss
         self._every = None if every is None else check_count("every", every)
@@ -110,7 +110,7 @@ class GlobalPruning(MaskingMethod):
         return self._cycles
 
     def after_epoch(self) -> None:
-        """Count the epoch, and end the cycle if it was the last one."""
+        """Count the epoch, and end the cycle if this was its last epoch."""
         super().after_epoch()
         more = self._rounds is None or self._cycles < self._rounds
         if self._every is not None and self._epochs % self._every == 0 and more:
@@ -138,12 +138,12 @@ class GlobalPruning(MaskingMethod):
             self._start = self._snapshot()
 
     def state_dict(self) -> dict[str, Any]:
-        """Give counters, record, masks and the weights at the start of the cycle."""
+        """Return counters, record, masks and the weights at the start of the cycle."""
         start = {name: value.clone() for name, value in self._start.items()}
         return {**super().state_dict(), "cycles": self._cycles, "start": start}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state, its masks laid on the model's weights."""
+        """Restore a saved state and apply its masks to the model's weights."""
         start = state.get("start") if isinstance(state, Mapping) else None
         if start is not None and start.keys() != self._start.keys():  # before anything is changed
             raise invalid("state", "be of the same model", f"{len(start)} tensors", "build the same model")
@@ -152,7 +152,7 @@ class GlobalPruning(MaskingMethod):
         self._start = {name: state["start"][name].to(old.device, copy=True) for name, old in self._start.items()}
 
     def _choose(self, end: Values, gradients: Values | None, kept: Kept) -> list[tuple[str, Kept]]:
-        """Give the masks after each thing that is done, in order."""
+        """Return the masks after each action, in order."""
         count = round(self._share * n_alive(kept))
         return [("prune", lowest_weights(self._scores(end, gradients), kept, count))]
 
@@ -166,7 +166,7 @@ class GlobalPruning(MaskingMethod):
         return {name: value.detach().clone() for name, value in self._tensors().items()}
 
     def _tensors(self) -> dict[str, Tensor]:
-        """Give all parameters and buffers, shared ones under each of their names."""
+        """Return all parameters and buffers, shared ones under each of their names."""
         parameters = self._model.named_parameters(remove_duplicate=False)
         return {**dict(parameters), **dict(self._model.named_buffers(remove_duplicate=False))}
 
@@ -174,8 +174,8 @@ class GlobalPruning(MaskingMethod):
         return [_array(self._masks.weight(layer)) for layer in self._masks.layers]
 
     def _gradients(self) -> Values:
-        """Take the gradient of the caller's loss, leaving the gradients of the training as they are."""
-        assert self._loss is not None  # refused at the start
+        """Compute the gradient of the caller's loss without changing the gradients of the training."""
+        assert self._loss is not None  # checked in __init__
         weights = [self._masks.weight(layer) for layer in self._masks.layers]
         loss = self._loss()
         if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:

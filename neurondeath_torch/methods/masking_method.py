@@ -1,4 +1,4 @@
-"""A method that prunes weights for good: what stripping and global pruning have in common."""
+"""Methods that prune weights permanently: the common part of Synaptic Stripping and global pruning."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["MaskingMethod"]
 
 
 class MaskingMethod(TrainingMethod):
-    """Base of the methods with permanent masks; these hold after `after_step` and are saved and restored.
+    """Base class of methods with permanent masks, which `after_step` applies and which are saved and restored.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class MaskingMethod(TrainingMethod):
     layers : iterable of str
         Names of the layers whose weights may be pruned.
     optimiser : torch.optim.Optimizer, optional
-        If given, the masks hold after each of its steps without a call of `after_step`.
+        If given, the masks are applied after each of its steps without a call of `after_step`.
     """
 
     def __init__(self, model: nn.Module, layers: Iterable[str], optimiser: torch.optim.Optimizer | None) -> None:
@@ -47,10 +47,10 @@ class MaskingMethod(TrainingMethod):
         self._masks.apply()
 
     def state_dict(self) -> dict[str, Any]:
-        """Give counters, record and masks."""
+        """Return counters, record and masks."""
         return {**super().state_dict(), "masks": self._masks.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state, its masks laid on the model's weights."""
+        """Restore a saved state and apply its masks to the model's weights."""
         super().load_state_dict(state)
         self._masks.load_state_dict(state["masks"])

@@ -1,7 +1,7 @@
 """Masks that keep pruned weights at zero through every optimiser step.
 
-A pruned weight may be moved by momentum, so the masks are laid on the weights again after each step: by hand with
-`apply`, or by a hook on the optimiser. Gradients are left as they are.
+Momentum may move a pruned weight, so the masks are applied again after each step: by a call of `apply`, or by a hook on
+the optimiser. Gradients are not changed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ class WeightMasks:
     Parameters
     ----------
     model : torch.nn.Module
-        The model; its layers are found by name each time, so that replaced parameters are found too.
+        The model; its layers are looked up by name each time, so that replaced parameters are found too.
     layers : iterable of str
         Names of the layers, as in `model.named_modules()`, each with a floating-point `weight`.
 
@@ -64,7 +64,7 @@ class WeightMasks:
         return sum(int(mask.sum()) for mask in self._pruned.values())
 
     def weight(self, layer: str) -> nn.Parameter:
-        """Give the weight Parameter of a layer."""
+        """Return the weight Parameter of a layer."""
         module = dict(self._model.named_modules()).get(layer)
         weight = getattr(module, "weight", None)
         if not isinstance(weight, nn.Parameter) or not weight.is_floating_point():
@@ -72,12 +72,12 @@ class WeightMasks:
         return weight
 
     def kept(self, layer: str) -> npt.NDArray[np.bool_]:
-        """Give a layer's mask as an array, True for weights not pruned."""
+        """Return a layer's mask as an array, True for weights not pruned."""
         kept: npt.NDArray[np.bool_] = ~self._pruned[layer].cpu().numpy()
         return kept
 
     def set(self, layer: str, kept: npt.NDArray[np.bool_]) -> None:
-        """Set a layer's mask, True for weights not pruned, and lay it on the weights."""
+        """Set a layer's mask, True for weights not pruned, and apply it to the weights."""
         if kept.shape != tuple(self._pruned[layer].shape):
             raise invalid("kept", f"have the shape {tuple(self._pruned[layer].shape)} of `{layer}`", kept.shape)
         self._pruned[layer] = torch.from_numpy(~kept.astype(bool)).to(self.weight(layer).device)
@@ -91,7 +91,7 @@ class WeightMasks:
             if weight.shape != pruned.shape:
                 received = f"{tuple(weight.shape)} instead of {tuple(pruned.shape)}"
                 raise invalid("model", f"keep the shape of `{name}` while its weights are masked", received)
-            if pruned.device != weight.device:  # the model has been moved since
+            if pruned.device != weight.device:  # the model has been moved
                 pruned = self._pruned[name] = pruned.to(weight.device)
             with torch.no_grad():
                 weight.masked_fill_(pruned, 0.0)
@@ -105,11 +105,11 @@ class WeightMasks:
         return check_optimiser(optimiser, self._model).register_step_post_hook(after_step)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Give copies of the masks by layer name, True for pruned weights."""
+        """Return copies of the masks by layer name, True for pruned weights."""
         return {name: pruned.clone() for name, pruned in self._pruned.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over masks saved by `state_dict`, and lay them on the weights."""
+        """Restore masks saved by `state_dict`, and apply them to the weights."""
         shapes = {name: tuple(pruned.shape) for name, pruned in self._pruned.items()}
         saved = {name: tuple(pruned.shape) for name, pruned in state.items()}
         if shapes != saved:

@@ -1,8 +1,8 @@
-r"""How strongly a method presses over the course of training, as a factor between 0 and 1.
+r"""Schedules of the strength of a penalty or noise during training, as a factor between 0 and 1.
 
-One cycle: from peak/25 the factor rises along half a cosine to its peak at 30 % of the span and falls along half a
-cosine to 1e-4 of the start [dufort2024]; before step 0 there is nothing, after the span the factor is 0. Multiply by
-the peak of the penalty, or of the noise, to get either.
+One cycle: the factor rises from peak/25 along half a cosine to its peak at 30 % of the span and falls along half a
+cosine to 1e-4 of the start [dufort2024]; after the span the factor is 0. Multiply it by the peak of the penalty, or of
+the noise.
 """
 
 import math
@@ -15,7 +15,7 @@ __all__ = ["Constant", "OneCycle", "Schedule"]
 
 @dataclass(frozen=True, kw_only=True)
 class Constant:
-    """The full factor at each of `span` steps, or for ever where there is no span.
+    """The factor 1 at each of `span` steps, or at every step if there is no span.
 
     Examples
     --------
@@ -30,7 +30,7 @@ class Constant:
             check_count("span", self.span)
 
     def __call__(self, step: int) -> float:
-        """Give the factor at a step, counted from 0."""
+        """Return the factor at a step, counted from 0."""
         return 1.0 if self.span is None or step < self.span else 0.0
 
 
@@ -43,7 +43,7 @@ class OneCycle:
     span : int
         Steps from the start to the end of the cycle; choose it shorter than the training.
     rise : float
-        Share of the span spent rising, in (0, 1).
+        Share of the span during which the factor rises, in (0, 1).
     start : float
         Factor at step 0, in [0, 1].
     end : float
@@ -68,7 +68,7 @@ class OneCycle:
         check_real("end", self.end, low=0.0, high=1.0)
 
     def __call__(self, step: int) -> float:
-        """Give the factor at a step, counted from 0."""
+        """Return the factor at a step, counted from 0."""
         if step >= self.span:
             return 0.0
         last = max(self.span - 1, 1)

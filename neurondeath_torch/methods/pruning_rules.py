@@ -1,13 +1,14 @@
-"""Which weights and units fall under each training-time method: pure rules on arrays, without PyTorch.
+"""Rules that choose the weights and units to prune: pure functions of arrays, without PyTorch.
 
-A layer's weights are a matrix with one row a unit (convolution kernels flattened) and a mask `kept` of the same shape
-marks those not pruned before. Every rule returns a new mask or an index and changes nothing in place. Ties fall in the
-order of the layers, units and inputs, so that a rule takes exactly as many weights as it says.
+A layer's weights are a matrix with one row per unit (convolution kernels flattened), and a mask `kept` of the same
+shape marks the weights that are not yet pruned. Every rule returns a new mask or an index and changes nothing in place.
+Ties are broken by the order of the layers, units and inputs, so that a rule prunes exactly the requested number of
+weights.
 
 - Synaptic Stripping [whitaker2023]: of each dead unit the remaining nonzero weights strictly below their own quantile.
 - Global pruning: the weights with the smallest |w| or |w g| over all layers together.
 - Activate-while-Pruning [liu2022]: of the surviving negative weights those that moved least over the cycle.
-- Units: the smallest scores of all layers, no layer ever losing its last unit.
+- Units: the smallest scores over all layers; no layer loses its last unit.
 """
 
 from collections.abc import Sequence
@@ -31,14 +32,14 @@ Weights = npt.NDArray[np.floating[Any]]
 
 
 def stripped(weights: Weights, kept: Mask, dead: Mask, *, stripping_factor: float = 0.05) -> Mask:
-    """Strip the lowest incoming weights of dead units.
+    """Prune the lowest incoming weights of dead units.
 
     Parameters
     ----------
     weights : float array, shape (n_units, ...)
-        Incoming weights, one row a unit.
+        Incoming weights, one row per unit.
     kept : bool array, shape of `weights`
-        Weights not pruned before.
+        Weights not yet pruned.
     dead : bool array, shape (n_units,)
         Units never active on the deciding data.
     stripping_factor : float
@@ -47,13 +48,13 @@ def stripped(weights: Weights, kept: Mask, dead: Mask, *, stripping_factor: floa
     Returns
     -------
     bool array, shape of `weights`
-        `kept` without the weights that fall: the smallest signed values of each dead unit, strictly below its
-        quantile. A unit whose remaining weights are all equal (or that has one or none) loses nothing.
+        `kept` without the newly pruned weights: the smallest signed values of each dead unit, strictly below its
+        quantile. A unit whose remaining weights are all equal, or that has at most one, loses none.
 
     Raises
     ------
     InvalidArgumentError
-        If shapes disagree, a remaining weight of a dead unit is not finite or the factor lies outside [0, 1].
+        If shapes differ, a remaining weight of a dead unit is not finite or the factor lies outside [0, 1].
 
     Notes
     -----
@@ -73,7 +74,7 @@ def stripped(weights: Weights, kept: Mask, dead: Mask, *, stripping_factor: floa
     kept_rows, after_rows = kept.reshape(rows.shape), after.reshape(rows.shape)
     for unit in np.flatnonzero(dead):
         remaining = kept_rows[unit] & (rows[unit] != 0)
-        values = rows[unit][remaining].astype(np.float64)  # the quantile must not round below its own weights
+        values = rows[unit][remaining].astype(np.float64)  # no quantile rounded below a weight
         if not values.size:
             continue
         if not np.isfinite(values).all():
@@ -104,11 +105,11 @@ def lowest_weights(scores: Sequence[Weights], kept: Sequence[Mask], count: int) 
     Parameters
     ----------
     scores : sequence of float arrays
-        One array a layer, such as those of `weight_saliency`.
+        One array per layer, such as those of `weight_saliency`.
     kept : sequence of bool arrays
-        Weights not pruned before, shapes as in `scores`.
+        Weights not yet pruned, shapes as in `scores`.
     count : int
-        How many fall; more than there are takes all.
+        Number of weights to prune; if it exceeds their number, all are pruned.
 
     Returns
     -------
@@ -118,7 +119,7 @@ def lowest_weights(scores: Sequence[Weights], kept: Sequence[Mask], count: int) 
     Raises
     ------
     InvalidArgumentError
-        If shapes disagree, a kept score is not finite, or the count is negative.
+        If shapes differ, a kept score is not finite, or the count is negative.
 
     Examples
     --------
@@ -133,30 +134,30 @@ def lowest_weights(scores: Sequence[Weights], kept: Sequence[Mask], count: int) 
 def least_moved_negative(
     start: Sequence[Weights], end: Sequence[Weights], kept: Sequence[Mask], count: int
 ) -> list[Mask]:
-    """Prune the `count` surviving negative weights that moved least over a training cycle.
+    """Prune the `count` surviving negative weights that moved least during a training cycle.
 
     Parameters
     ----------
     start, end : sequences of float arrays
-        Weights at the start and at the end of the cycle, one array a layer.
+        Weights at the start and at the end of the cycle, one array per layer.
     kept : sequence of bool arrays
         Weights that survive the base pruner.
     count : int
-        How many fall; if fewer weights are negative, all of those fall and no other.
+        Number of weights to prune; if fewer weights are negative, all of these are pruned and no others.
 
     Returns
     -------
     list of bool arrays
-        The new masks. Negative means below zero at the end of the cycle; weights that are not negative never fall.
+        The new masks. Negative means below zero at the end of the cycle; other weights are never pruned.
 
     Raises
     ------
     InvalidArgumentError
-        If shapes disagree, a kept weight is not finite, or the count is negative.
+        If shapes differ, a kept weight is not finite, or the count is negative.
 
     Notes
     -----
-    Source: liu2022 (arXiv 2212.06145): negative weights that barely move keep units from being active.
+    Source: liu2022 (arXiv 2212.06145): negative weights that hardly move keep units inactive.
 
     Examples
     --------
@@ -183,9 +184,9 @@ def lowest_units(scores: Sequence[Weights], count: int) -> list[Mask]:
     Parameters
     ----------
     scores : sequence of float arrays, each of shape (n_units,)
-        One array a layer, for instance the norms of the incoming weights.
+        One array per layer, for instance the norms of the incoming weights.
     count : int
-        How many are chosen; never more than all but the highest of each layer.
+        Number of units to choose; the unit with the highest score of each layer is never chosen.
 
     Returns
     -------
@@ -203,21 +204,21 @@ def lowest_units(scores: Sequence[Weights], count: int) -> list[Mask]:
         if layer.size:
             mask[int(np.argmax(layer))] = False
         protected.append(mask)
-    fallen = lowest_weights(scores, protected, count)
-    return [before & ~after for before, after in zip(protected, fallen, strict=True)]
+    masks = lowest_weights(scores, protected, count)
+    return [before & ~after for before, after in zip(protected, masks, strict=True)]
 
 
 def _prune_lowest(layers: Sequence[tuple[Weights, Mask]], candidates: Sequence[Mask], count: int) -> list[Mask]:
-    """Take away the `count` lowest scores among the candidates, over all layers together."""
+    """Prune the candidates with the `count` lowest scores over all layers together."""
     if not layers:
         return []
     pool = np.concatenate([score[mask] for (score, _), mask in zip(layers, candidates, strict=True)])
-    falls = np.zeros(pool.size, dtype=bool)
-    falls[np.argsort(pool, kind="stable")[:count]] = True
+    lowest = np.zeros(pool.size, dtype=bool)
+    lowest[np.argsort(pool, kind="stable")[:count]] = True
     after, first = [], 0
     for (_, kept), mask in zip(layers, candidates, strict=True):
         new, size = kept.copy(), int(mask.sum())
-        new[mask] = ~falls[first : first + size]
+        new[mask] = ~lowest[first : first + size]
         after.append(new)
         first += size
     return after

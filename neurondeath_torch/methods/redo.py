@@ -1,8 +1,8 @@
-"""ReDo: recycle dormant units while training [Sokar, Agarwal, Castro, Evci 2023, arXiv 2302.12902].
+"""ReDo: recycle dormant units during training [Sokar, Agarwal, Castro, Evci 2023, arXiv 2302.12902].
 
-A unit is tau-dormant when its mean absolute activation on the data is at most tau times the mean over its layer. Every
-so many steps the dormant units are drawn anew: fresh incoming weights, zero outgoing weights, no optimiser memory. With
-tau = 0 only units that are never active are recycled, and the outputs do not move.
+A unit is tau-dormant when its mean absolute activation on the data is at most tau times the mean over its layer. At a
+fixed interval of steps the dormant units are reset: new incoming weights, zero outgoing weights, no optimiser memory.
+With tau = 0 only units that are never active are recycled, and the outputs do not change.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,14 +22,14 @@ __all__ = ["ReDo"]
 
 
 class ReDo(TrainingMethod):
-    """Draw dormant units anew every so many steps.
+    """Reset dormant units at a fixed interval of steps.
 
     Parameters
     ----------
     model : torch.nn.Module
         The model in training.
     optimiser : torch.optim.Optimizer or None
-        Its state of recycled units goes to zero.
+        The optimiser; its state for recycled units is set to zero.
     data : Tensor or iterable of batches
         The deciding data, read at each check in evaluation mode; a tensor (one batch), or batches that are tensors,
         (inputs, targets) or dicts of keyword arguments.
@@ -42,7 +42,7 @@ class ReDo(TrainingMethod):
     initialise : callable, optional
         As for `reset_units`.
     seed : int
-        Of the draws.
+        Seed of the new weights.
 
     Raises
     ------
@@ -83,13 +83,13 @@ class ReDo(TrainingMethod):
         self._seed = check_count("seed", seed, least=0)
 
     def after_step(self) -> None:
-        """Recycle the dormant units, if it is time."""
+        """Recycle the dormant units, if it is due."""
         super().after_step()
         if self._steps % self._every == 0:
             self.recycle()
 
     def recycle(self) -> Reset | None:
-        """Recycle the dormant units now; None when there are none."""
+        """Recycle the dormant units now; None if there are none."""
         units = {}
         for layer, seen in measure_activity(self._model, self._data, self._layers).items():
             flags = dormant((seen.total / seen.seen).cpu().numpy(), self._tau)
@@ -97,7 +97,7 @@ class ReDo(TrainingMethod):
                 units[layer] = flags
         if not units:
             return None
-        # one stream of draws per step, so that a resumed training draws the same
+        # one random stream per step, so that a resumed training draws the same numbers
         seed = stream_seed(self._seed, self._steps) % 2**31
         reset = reset_units(
             self._model, units, data=self._data, optimiser=self._optimiser, initialise=self._initialise, seed=seed

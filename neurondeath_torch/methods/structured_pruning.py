@@ -1,8 +1,8 @@
-"""A structured-pruning baseline: remove the units with the smallest weights, dead or not, in rounds.
+"""Structured-pruning baseline: remove the units with the smallest weights, dead or not, in rounds.
 
 A unit's score is the Euclidean norm of all rows that write it (several layers along a residual stream), divided by the
-mean score of its layer, so that layers of different scale compare. Each round removes the lowest share of the hidden
-units of the whole model, with everything that belongs to them.
+mean score of its layer, so that layers of different scale are comparable. Each round removes the lowest share of the
+hidden units of the whole model, with all weights that belong to them.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class StructuredPruning(TrainingMethod):
     model : torch.nn.Module
         The model in training; its layers shrink in place.
     optimiser : torch.optim.Optimizer or None
-        Follows every removal.
+        Updated at every removal.
     data : Tensor or iterable of batches
         The first batch is used to trace the model.
     share : float
@@ -40,7 +40,7 @@ class StructuredPruning(TrainingMethod):
     every : int
         Epochs between rounds.
     rounds : int, optional
-        Number of rounds; without end if not given.
+        Number of rounds; unlimited if not given.
     layers : iterable of str, optional
         Only remove units of these layers.
 
@@ -80,7 +80,7 @@ class StructuredPruning(TrainingMethod):
             raise invalid("layers", "name layers whose units can be removed", sorted(self._layers or []) or "all")
 
     def after_epoch(self) -> None:
-        """Remove the smallest units, if it is time."""
+        """Remove the smallest units, if it is due."""
         super().after_epoch()
         done = self._epochs // self._every
         if self._epochs % self._every == 0 and (self._rounds is None or done <= self._rounds):
@@ -110,7 +110,7 @@ class StructuredPruning(TrainingMethod):
 
 @torch.no_grad()
 def unit_scores(coupling: Coupling) -> npt.NDArray[np.float64]:
-    """Norm of the rows that write each unit, relative to the layer's mean; shape (n_units,)."""
+    """Compute the norm of the rows that write each unit, relative to the layer's mean; shape (n_units,)."""
     squares = np.zeros(coupling.n_units)
     for part in coupling.writers:
         weight = part.module.weight

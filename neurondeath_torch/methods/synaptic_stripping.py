@@ -1,10 +1,10 @@
-"""Synaptic Stripping: bring dead units back by pruning the weights that hold them down [whitaker2023].
+"""Synaptic Stripping: reactivate dead units by pruning their lowest incoming weights [whitaker2023].
 
 Every few epochs each unit that is dead on the deciding data loses its lowest incoming weights: those strictly below a
-quantile of its remaining nonzero weights, the smallest signed values, normally the most negative. With non-negative
-inputs its pre-activation rises, until it is active again and learns. Masks are permanent, biases and live units are not
-touched. The deciding data are the caller's choice: take training or validation data, since choosing weights by test
-data leaks (the released code of the paper does).
+quantile of its remaining nonzero weights, that is the smallest signed values, usually the most negative. With
+non-negative inputs its pre-activation rises until the unit is active again and learns. Masks are permanent; biases and
+live units are not changed. The caller chooses the deciding data: use training or validation data, since choosing
+weights by test data leaks (the released code of the paper does).
 """
 
 from collections.abc import Iterable
@@ -23,23 +23,23 @@ __all__ = ["SynapticStripping"]
 
 
 class SynapticStripping(MaskingMethod):
-    """Strip dead units of their lowest weights every few epochs.
+    """Prune the lowest incoming weights of dead units every few epochs.
 
     Parameters
     ----------
     model : torch.nn.Module
         The model in training.
     data : Tensor or iterable of batches
-        The deciding data, read once every time; a tensor (one batch), or batches that are tensors, (inputs, targets)
-        or dicts of keyword arguments. Measured in evaluation mode, batch-norm statistics untouched.
+        The deciding data, read once at each stripping; a tensor (one batch), or batches that are tensors, (inputs,
+        targets) or dicts of keyword arguments. Measured in evaluation mode; batch-norm statistics are not changed.
     every : int
         Epochs between two strippings.
     stripping_factor : float
-        Quantile in [0, 1] of a dead unit's remaining nonzero weights below which they fall.
+        Quantile in [0, 1] of a dead unit's remaining nonzero weights, below which they are pruned.
     layers : iterable of str, optional
         Only strip these layers; all weight layers that an activation follows if not given.
     optimiser : torch.optim.Optimizer, optional
-        If given, the masks hold after each of its steps without a call of `after_step`.
+        If given, the masks are applied after each of its steps without a call of `after_step`.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class SynapticStripping(MaskingMethod):
         self._factor = check_real("stripping_factor", stripping_factor, low=0.0, high=1.0)
 
     def after_epoch(self) -> None:
-        """Strip the dead units, if it is time."""
+        """Strip the dead units, if it is due."""
         super().after_epoch()
         if self._epochs % self._every == 0:
             self.strip()
@@ -96,7 +96,7 @@ class SynapticStripping(MaskingMethod):
             values = weight.to("cpu", torch.promote_types(weight.dtype, torch.float32)).numpy()
             kept = self._masks.kept(layer)
             after = stripped(values, kept.swapaxes(0, axis), dead, stripping_factor=self._factor).swapaxes(0, axis)
-            fallen = int(kept.sum() - after.sum())
-            if fallen:
+            n_pruned = int(kept.sum() - after.sum())
+            if n_pruned:
                 self._masks.set(layer, after)
-            self._record("strip", layer, units=int(dead.sum()), weights=fallen)
+            self._record("strip", layer, units=int(dead.sum()), weights=n_pruned)

@@ -1,4 +1,4 @@
-"""What every training-time method offers a training loop, and the method that does nothing.
+"""Interface between training-time methods and a training loop, and a method that does nothing.
 
     for epoch in range(epochs):
         for x, y in loader:
@@ -9,8 +9,8 @@
             method.after_step()
         method.after_epoch()
 
-A method changes only what it says it changes. `state_dict` and `load_state_dict` make a resumed training equal to one
-that was never interrupted, provided that model and optimiser are restored too.
+A method changes only what its documentation names. `state_dict` and `load_state_dict` make a resumed training equal to
+an uninterrupted one, provided that model and optimiser are restored too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ __all__ = ["Event", "MethodReport", "NoMethod", "TrainingMethod"]
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One thing a method did to one layer.
+    """One action of a method on one layer.
 
     Attributes
     ----------
@@ -41,9 +41,9 @@ class Event:
     layer : str
         The layer; those that write the same units are joined by " + ".
     units : int
-        Units it was done to; 0 where weights are chosen without regard to units.
+        Number of units affected; 0 where weights are chosen without regard to units.
     weights : int
-        Weights that fell, or were drawn anew; 0 where whole units were removed.
+        Number of weights pruned or redrawn; 0 where whole units were removed.
     """
 
     step: int
@@ -56,14 +56,14 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodReport(Result):
-    """What a method did and when, one row an event.
+    """Record of the actions of a method, one row per event.
 
     Attributes
     ----------
     method : str
         The method's class.
     steps, epochs : int
-        Optimiser steps and epochs it has seen.
+        Optimiser steps and epochs counted.
     events : tuple of Event
         In the order they happened.
     """
@@ -74,7 +74,7 @@ class MethodReport(Result):
     events: tuple[Event, ...]
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row an event."""
+        """Columns of the table, one row per event."""
         return {name: [getattr(event, name) for event in self.events] for name in Event.__dataclass_fields__}
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ class MethodReport(Result):
 
 
 class TrainingMethod:
-    """Base of the methods: counts steps and epochs, keeps the record, saves and restores itself.
+    """Base class of the methods: counts steps and epochs, keeps the record, saves and restores its state.
 
     Parameters
     ----------
@@ -103,25 +103,25 @@ class TrainingMethod:
         self._events: list[Event] = []
 
     def penalty(self) -> Tensor:
-        """Give the term to add to the loss of the coming step, a scalar on the model's device."""
+        """Return the term to add to the loss of the next step, a scalar on the model's device."""
         return torch.zeros((), device=next((p.device for p in self._model.parameters()), None))
 
     def after_step(self) -> None:
-        """Do what the method does after each optimiser step."""
+        """Update the method after an optimiser step."""
         self._steps += 1
 
     def after_epoch(self) -> None:
-        """Do what the method does after each epoch."""
+        """Update the method after an epoch."""
         self._epochs += 1
 
     def report(self) -> MethodReport:
-        """Say what was done and when."""
+        """Return the record of all actions."""
         return MethodReport(
             method=type(self).__name__, steps=self._steps, epochs=self._epochs, events=tuple(self._events)
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Give all that is needed to go on, as plain numbers, words and tensors that `torch.save` can write."""
+        """Return the full state as plain numbers, strings and tensors that `torch.save` can write."""
         return {
             "method": type(self).__name__,
             "steps": self._steps,
@@ -130,12 +130,12 @@ class TrainingMethod:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state saved by `state_dict`; restore the model and its optimiser first.
+        """Restore a state saved by `state_dict`; restore the model and its optimiser first.
 
         Raises
         ------
         InvalidArgumentError
-            If the state is not one of this method, or does not fit the model.
+            If the state is of another method, or does not fit the model.
         """
         method = state.get("method") if isinstance(state, Mapping) else None
         if method != type(self).__name__:

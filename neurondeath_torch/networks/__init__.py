@@ -1,1 +1,1 @@
-"""What every part needs of a network: its activations and weight layers, data run through it, who feeds whom."""
+"""Shared access to a model: its activations, its weight layers, forward passes over data, and what feeds what."""

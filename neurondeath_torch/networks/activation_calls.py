@@ -1,7 +1,8 @@
-"""Which calls and modules are activations that can be exactly zero, and what the theory calls them.
+"""Recognise calls and modules that are activations with exact zeros, and their forms in the theory.
 
-ReLU and its relatives are recognised as functions, whoever calls them: `nn.ReLU` does so through `F.relu`. Our own
-modules are taken as a whole. What is zero on no interval (GELU, leaky ReLU) has no dead units.
+ReLU and related activations are recognised as functions, whatever calls them: `nn.ReLU` does so through `F.relu`. Our
+own modules are treated as one operation. Activations that are zero on no interval (GELU, leaky ReLU) have no dead
+units.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ __all__ = ["OWN", "Activation", "activation_of_call", "activation_of_module"]
 
 
 class Activation(NamedTuple):
-    """An activation: its name, its form in the theory, or why units cannot be dead in it."""
+    """An activation: its name, its form in the theory, or the reason why its units cannot be dead."""
 
     name: str
     form: theory.PiecewiseLinear | None = None
@@ -37,15 +38,15 @@ NEVER_ZERO = (
     *("rrelu_", "selu", "selu_", "sigmoid", "silu", "softplus", "softsign", "tanh", "tanh_", "tanhshrink"),
 )
 OWN = (ClippedShiftedReLU, ClippedSoftThreshold, PiecewiseLinear, ShiftedReLU, SoftThreshold)
-RELU = Activation("relu", theory.relu())  # made once: it is looked up at every call
+RELU = Activation("relu", theory.relu())  # built once, since it is used at every call
 CLAMPS = ("clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_")
 
 
 def activation_of_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activation | None:
-    """Recognise a function call; None when it is no activation we know."""
+    """Recognise a function call as an activation; None if it is not a known one."""
     if name in NEVER_ZERO:
         plain = name.rstrip("_")
-        return Activation(plain, never_zero=f"{plain} is zero on no interval, so no unit of it is ever dead")
+        return Activation(plain, never_zero=f"{plain} is zero on no interval, so its units are never dead")
     if name in ("relu", "relu_"):
         return RELU
     if name == "relu6":
@@ -66,13 +67,13 @@ def activation_of_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 
 
 def activation_of_module(module: nn.Module) -> Activation | None:
-    """Recognise one of our own modules, which are taken as a whole."""
+    """Recognise one of our own modules, which are treated as one operation."""
     if not isinstance(module, OWN):
         return None
     form, name = to_theory(module), type(module).__name__
     if quiet_set(form):
         return Activation(name, form)
-    return Activation(name, never_zero=f"{form} is zero on no interval, so no unit of it is ever dead")
+    return Activation(name, never_zero=f"{form} is zero on no interval, so its units are never dead")
 
 
 def _clamp(name: str, low: Any, high: Any) -> Activation | None:

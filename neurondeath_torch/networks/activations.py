@@ -1,4 +1,4 @@
-r"""Sparsifying activations as modules, and the way between modules and the activations of the theory.
+r"""Sparsifying activations as modules, and conversion between modules and the activations of the theory.
 
     ShiftedReLU          max(x - tau, 0)
     SoftThreshold        sign(x) max(|x| - tau, 0)
@@ -6,17 +6,17 @@ r"""Sparsifying activations as modules, and the way between modules and the acti
     ClippedSoftThreshold sign(x) min(max(|x| - tau, 0), m)
     PiecewiseLinear      any other continuous piecewise-linear function
 
-Gradients are exact away from the kinks. At a kink: 0 where the unit switches on (as relu'(0) = 0 in PyTorch), 1 where
-it reaches its clipping height, so a unit is off at its threshold and not yet clipped at its height; `PiecewiseLinear`
-takes the slope on the left, as the theory does. NaN passes through.
+Gradients are exact away from the kinks. At a kink the gradient is 0 where the unit switches on (as relu'(0) = 0 in
+PyTorch) and 1 where it reaches its clipping height, so a unit is off at its threshold and not yet clipped at its
+height; `PiecewiseLinear` uses the slope on the left, as the theory does. NaN is propagated.
 
-bfloat16 and float16 inputs, under autocast or not, are computed in float32 and rounded once at the end, so that a
-threshold is not rounded to the input's precision; the output has the input's type.
+bfloat16 and float16 inputs, under autocast or not, are converted to float32, and the result is rounded once, so that a
+threshold is not rounded to the input's precision; the output has the input's dtype.
 
 Thresholds are plain numbers, shown by `repr` and not part of the state, unless `learnable=True`: then they are
 parameters `raw_tau` and `raw_m`. Where the function is defined for positive values only, the module computes with
-|raw|: the start value is kept exactly, the constraint always holds, and a value that an optimiser carries across 0 is
-reflected rather than stuck. `tau` and `m` give the values in use.
+|raw|: the start value is kept exactly, the constraint always holds, and a value that an optimiser moves across 0 is
+reflected instead of being stuck. `tau` and `m` return the values in use.
 
 Source: price2024 (arXiv 2402.16184), section 2.
 """
@@ -37,12 +37,12 @@ __all__ = [
     "to_theory",
 ]
 
-HALVES = (torch.bfloat16, torch.float16)
+HALF_PRECISION = (torch.bfloat16, torch.float16)
 Number = float | torch.Tensor
 
 
 class _Thresholded(nn.Module):
-    """Thresholds tau and perhaps m, plain numbers or parameters."""
+    """Base class of activations with a threshold tau and possibly m, plain numbers or parameters."""
 
     _reflected: tuple[str, ...] = ()  # thresholds that are defined for positive values only
 
@@ -56,7 +56,7 @@ class _Thresholded(nn.Module):
         raw: Number = getattr(self, f"raw_{name}")
         if not isinstance(raw, torch.Tensor) or name not in self._reflected:
             return raw
-        return torch.where(raw < 0.0, -raw, raw)  # |raw|, with gradient 1 at 0 so that 0 is no trap
+        return torch.where(raw < 0.0, -raw, raw)  # |raw|, with gradient 1 at 0, so that the optimiser can leave 0
 
     @property
     def tau(self) -> Number:
@@ -65,7 +65,7 @@ class _Thresholded(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the activation to every entry of a floating-point tensor of any shape."""
-        wide = x.float() if x.dtype in HALVES else x
+        wide = x.float() if x.dtype in HALF_PRECISION else x
         return self._value(wide).to(x.dtype)
 
     def _value(self, x: torch.Tensor) -> torch.Tensor:
@@ -141,7 +141,7 @@ class SoftThreshold(_Thresholded):
 
 
 class _Clipped(_Thresholded):
-    """A thresholded activation cut at height m."""
+    """Base class of thresholded activations clipped at height m."""
 
     @property
     def m(self) -> Number:
@@ -154,7 +154,7 @@ class _Clipped(_Thresholded):
 
 
 class ClippedShiftedReLU(_Clipped):
-    """Shifted rectifier cut at height m, min(max(x - tau, 0), m).
+    """Shifted rectifier clipped at height m, min(max(x - tau, 0), m).
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ class ClippedShiftedReLU(_Clipped):
 
 
 class ClippedSoftThreshold(_Clipped):
-    """Soft threshold cut at height m, sign(x) min(max(|x| - tau, 0), m).
+    """Soft threshold clipped at height m, sign(x) min(max(|x| - tau, 0), m).
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ class ClippedSoftThreshold(_Clipped):
 
 
 class PiecewiseLinear(nn.Module):
-    """Any continuous piecewise-linear activation of the theory; nothing to learn.
+    """Any continuous piecewise-linear activation of the theory, without parameters.
 
     Parameters
     ----------
@@ -241,13 +241,13 @@ class PiecewiseLinear(nn.Module):
     def __init__(self, activation: theory.PiecewiseLinear) -> None:
         super().__init__()
         self.activation = _check_activation(activation)
-        at, value = activation.anchors  # a point of every piece and the value there
+        at, value = activation.anchors  # a point of every piece and the value at it
         self.pieces = tuple(zip(activation.slopes, at.tolist(), value.tolist(), strict=True))
         self.kinks = activation.kinks
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the activation to every entry of a floating-point tensor of any shape."""
-        wide = x.float() if x.dtype in HALVES else x
+        wide = x.float() if x.dtype in HALF_PRECISION else x
         y = self._piece(0, wide)
         for piece, kink in enumerate(self.kinks, start=1):
             y = torch.where(wide > kink, self._piece(piece, wide), y)
@@ -255,7 +255,7 @@ class PiecewiseLinear(nn.Module):
 
     def _piece(self, piece: int, x: torch.Tensor) -> torch.Tensor:
         slope, at, value = self.pieces[piece]
-        # a flat piece must not meet an infinite x: 0 * inf is no number
+        # flat pieces need a separate case, since 0 * inf is NaN for infinite x
         return torch.full_like(x, value) if slope == 0.0 else slope * (x - at) + value
 
     def extra_repr(self) -> str:
@@ -264,14 +264,14 @@ class PiecewiseLinear(nn.Module):
 
 
 def from_theory(activation: theory.PiecewiseLinear, *, learnable: bool = False) -> nn.Module:
-    """Give the module that computes an activation of the theory.
+    """Return the module that computes an activation of the theory.
 
     Parameters
     ----------
     activation : neurondeath_theory.networks.activations.PiecewiseLinear
-        The function; of a design, its `activation`.
+        The function; for a design, its `activation`.
     learnable : bool
-        Whether its thresholds are parameters; for the four thresholded kinds only.
+        Whether its thresholds are parameters; only for the four thresholded kinds.
 
     Returns
     -------
@@ -281,7 +281,7 @@ def from_theory(activation: theory.PiecewiseLinear, *, learnable: bool = False) 
     Raises
     ------
     InvalidArgumentError
-        If it is no such activation, or has no thresholds to learn.
+        If it is not such an activation, or has no learnable thresholds.
 
     Examples
     --------
@@ -302,7 +302,7 @@ def from_theory(activation: theory.PiecewiseLinear, *, learnable: bool = False) 
 
 
 def _thresholded(phi: theory.PiecewiseLinear, learnable: bool) -> nn.Module | None:
-    """Make the module of a thresholded kind; ReLU and the identity, thresholds of 0, have modules of their own."""
+    """Build the module of a thresholded kind; None for other kinds, for ReLU and for the identity."""
     if phi in (theory.relu(), theory.identity()):
         return None
     match phi.family:
@@ -320,7 +320,7 @@ def _thresholded(phi: theory.PiecewiseLinear, learnable: bool) -> nn.Module | No
 
 
 def to_theory(module: nn.Module) -> theory.PiecewiseLinear:
-    """Give the theory's description of a piecewise-linear activation module, with its thresholds as they are now.
+    """Return the theory's description of a piecewise-linear activation module, with its current thresholds.
 
     Parameters
     ----------
@@ -356,7 +356,7 @@ def to_theory(module: nn.Module) -> theory.PiecewiseLinear:
             return theory.soft_threshold(_plain(module.tau))
         case nn.ReLU():
             return theory.relu()
-        case nn.Hardtanh():  # ReLU6 among them
+        case nn.Hardtanh():  # includes ReLU6
             low, high = float(module.min_val), float(module.max_val)
             if low == 0.0:
                 return theory.clipped_shifted_relu(0.0, high)

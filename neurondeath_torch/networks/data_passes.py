@@ -1,4 +1,4 @@
-"""Run a model over data and leave its mode and the random numbers as they were."""
+"""Run a model over data without changing its mode or the random state."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ __all__ = ["call", "device_of", "evaluating", "example_inputs", "output_tensors"
 
 
 def example_inputs(model: nn.Module, data: Any) -> Inputs:
-    """Give the first batch of the data, on the model's device."""
-    with torch.random.fork_rng(devices=[]):  # a data loader draws a seed each time it is read
+    """Return the first batch of the data, on the model's device."""
+    with torch.random.fork_rng(devices=[]):  # a data loader draws a random seed at each iteration
         return on_device(next(input_batches(data)), device_of(model))
 
 
@@ -32,7 +32,7 @@ def call(model: nn.Module, inputs: Inputs) -> Any:
 
 
 def output_tensors(output: Any) -> list[Tensor]:
-    """Give the tensors of a model's output, whatever holds them, in order."""
+    """Return the tensors of a model's output, in order, whatever containers hold them."""
     if isinstance(output, Tensor):
         return [output]
     if isinstance(output, Mapping):
@@ -43,13 +43,13 @@ def output_tensors(output: Any) -> list[Tensor]:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Give the device of the model's first parameter."""
+    """Return the device of the model's first parameter."""
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put every module in evaluation mode, and each back in its own mode afterwards."""
+    """Put every module in evaluation mode, and restore each module's mode on exit."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -1,9 +1,9 @@
-"""Watching a model's forward pass: which weight layer feeds which activation, without touching the model's code.
+"""Trace a model's forward pass: which weight layer feeds which activation, without changes to the model's code.
 
-Hooks on all modules say where the pass is; between the first and the last of them a torch-function mode sees every
-call of a PyTorch function, so that `F.relu(self.fc(x))` is caught as well as `nn.ReLU`. Every tensor on the way carries
-a `Flow`: the weight layer whose units it holds, the activations it comes from, and what was done to it since. What runs
-inside compiled, scripted or fused code cannot be seen; such models are refused.
+Hooks on all modules record which module is running; between the first and the last hook a torch-function mode
+intercepts every call of a PyTorch function, so that `F.relu(self.fc(x))` is seen as well as `nn.ReLU`. Every tensor in
+the pass has a `Flow`: the weight layer whose units it holds, the activations it comes from, and the operations since
+then. Operations inside compiled, scripted or fused code cannot be seen; such models are refused.
 """
 
 import weakref
@@ -42,20 +42,20 @@ WEIGHT_CALLS = {  # function -> trailing axes that are positions, not units
 
 @dataclass(frozen=True)
 class LayerCall:
-    """A call of a weight layer, before it happens.
+    """A call of a weight layer, before it is executed.
 
     Parameters
     ----------
     name : str
         Name of the layer.
     x, weight, bias : Tensor
-        What it is called with; `weight` as it is used, masks and parametrisations applied.
+        Its arguments; `weight` as used, with masks and parametrisations applied.
     flow : Flow or None
-        Where x comes from.
+        Origin of x.
     spatial, groups, transposed : int, int, bool
-        Kind of layer.
+        Number of spatial axes, groups, and whether it is a transposed convolution.
     rerun : callable
-        Does the same to another x and weight, without a bias.
+        Applies the same operation to another x and weight, without a bias.
     """
 
     name: str
@@ -70,40 +70,40 @@ class LayerCall:
 
 
 class Listener:
-    """Whoever wants to know; every method does nothing unless overridden."""
+    """Base class for observers of a forward pass; methods are no-ops."""
 
-    outputs_only = False  # a listener that overrides neither `layer_called` nor `about_to_activate` saves their cost
+    outputs_only = False  # True saves the cost of `layer_called` and `about_to_activate`
 
     def started(self) -> None:
-        """Note that a forward pass begins."""
+        """Handle the start of a forward pass."""
 
     def layer_called(self, call: LayerCall) -> None:
-        """Note a call of a weight layer, before it happens."""
+        """Handle a call of a weight layer, before it is executed."""
 
     def about_to_activate(self, site: str, z: torch.Tensor, flow: Flow | None, activation: Activation) -> None:
-        """Note an activation's input, which an in-place activation is about to overwrite."""
+        """Handle the input of an activation, before an in-place activation overwrites it."""
 
     def activated(self, site: str, h: torch.Tensor, flow: Flow | None) -> None:
-        """Note an activation's output."""
+        """Handle the output of an activation."""
 
     def activated_smoothly(self, h: torch.Tensor, flow: Flow | None) -> None:
-        """Note the output of an activation that is zero on no interval; to others it is one more step on the way."""
+        """Handle the output of an activation that is zero on no interval; other listeners see an ordinary operation."""
 
     def finished(self) -> None:
-        """Note that the forward pass went through; a pass that raises an error is never finished."""
+        """Handle the end of a forward pass; not called if the pass raises an error."""
 
 
 class ForwardTracer:
-    """Hooks on a model that tell listeners about its layers and activations.
+    """Hooks on a model that notify listeners of its layers and activations.
 
     Parameters
     ----------
     model : nn.Module
         The model, as `check_model` accepts it.
     listeners : sequence of Listener
-        Who is told.
+        The listeners to notify.
     watch : sequence of nn.Module
-        Modules to take as activations though nothing tells that they are.
+        Further modules to treat as activations.
     """
 
     def __init__(self, model: nn.Module, listeners: Sequence[Listener], watch: Sequence[nn.Module] = ()) -> None:
@@ -126,22 +126,22 @@ class ForwardTracer:
         self._reset()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ForwardTracer":
-        """Stay one: a copy of the model made meanwhile takes the hooks along, which then do nothing."""
+        """Return this tracer itself: the hooks of a copied model then refer to it and do nothing."""
         return self
 
     def start(self) -> None:
-        """Set the hooks."""
+        """Register the hooks."""
         for module in self._names:
             self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
             self._handles.append(module.register_forward_hook(self._leave, with_kwargs=True))
             self._handles.append(module.register_forward_hook(self._abandon, always_call=True))
 
     def stop(self) -> None:
-        """Remove the hooks; an interrupted forward pass is forgotten."""
+        """Remove the hooks and discard an interrupted forward pass."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        if self._depth > 0:  # an interrupt, for which PyTorch calls no hook
+        if self._depth > 0:  # after an interrupt, for which PyTorch calls no hook
             self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         self._reset()
 
@@ -150,7 +150,7 @@ class ForwardTracer:
         self._stack: list[nn.Module] = []
         self._flows: dict[int, tuple[weakref.ref[torch.Tensor], Flow]] = {}
         self._calls: dict[str, int] = {}
-        self._inside: tuple[nn.Module, str, Flow | None] | None = None  # an activation that is taken as a whole
+        self._inside: tuple[nn.Module, str, Flow | None] | None = None  # an activation module treated as one operation
         self._left: nn.Module | None = None
         self._busy = False
 
@@ -176,7 +176,7 @@ class ForwardTracer:
             return
         site = self._site(name)
         self._inside = (module, site, flow)
-        self._tell(lambda listener: listener.about_to_activate(site, tensor, flow, whole), inputs=True)
+        self._notify(lambda listener: listener.about_to_activate(site, tensor, flow, whole), inputs=True)
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
         if self._depth == 0 or module not in self._names:
@@ -188,20 +188,20 @@ class ForwardTracer:
             self._inside = None
             result = next(tensors_of((output,), {}), None)
             if result is not None and site:
-                self._tell(lambda listener: listener.activated(site, result, flow))
+                self._notify(lambda listener: listener.activated(site, result, flow))
                 self._tag(output, after_activation(site, flow))
             elif result is not None and flow is not None:
-                self._tell(lambda listener: listener.activated_smoothly(result, flow))
+                self._notify(lambda listener: listener.activated_smoothly(result, flow))
                 self._tag(output, after_step(flow, type(module).__name__))
         elif self._inside is None:
             self._inherit(module, args, kwargs, output)
         if module is self._model:
             self._end()
             if self._depth == 0:
-                self._tell(lambda listener: listener.finished())
+                self._notify(lambda listener: listener.finished())
 
     def _abandon(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        """Clean up behind a module that raised an error; called for the others too, just after `_leave`."""
+        """Clean up after a module that raised an error; also called after `_leave` for all other modules."""
         if self._left is module or self._depth == 0 or module not in self._names:
             self._left = None
             return
@@ -220,11 +220,11 @@ class ForwardTracer:
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         for tensor in tensors_of(args, kwargs):
             self._tag(tensor, Flow(frozenset({INPUT}), spatial=guessed_positions(tensor)))
-        self._tell(lambda listener: listener.started())
+        self._notify(lambda listener: listener.started())
         self._mode.__enter__()  # type: ignore[no-untyped-call]
 
     def _inherit(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
-        """Let what a module makes in a way that cannot be seen come from what it was given."""
+        """Assign the flow of a module's inputs to outputs that were computed by operations that cannot be seen."""
         unknown = [tensor for tensor in tensors_of((output,), {}) if self._flow(tensor) is None]
         flow = self.flow_of(tensors_of(args, kwargs)) if unknown else None
         if flow is not None:
@@ -232,7 +232,7 @@ class ForwardTracer:
                 self._tag(tensor, after_step(flow, type(module).__name__))
 
     def call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Do what a PyTorch function does, and take note of it."""
+        """Execute a PyTorch function and record it."""
         name = getattr(func, "__name__", "")
         if self._busy:
             return func(*args, **kwargs)
@@ -249,14 +249,14 @@ class ForwardTracer:
         if activation.never_zero:
             self.never_zero[label] = activation.never_zero
             result = func(*args, **kwargs)
-            self._tell(lambda listener: listener.activated_smoothly(result, flow))
+            self._notify(lambda listener: listener.activated_smoothly(result, flow))
             self._tag(result, after_step(flow, activation.name))
             return result
         site = self._site(label)
         z = next(tensors_of(args, kwargs))
-        self._tell(lambda listener: listener.about_to_activate(site, z, flow, activation), inputs=True)
+        self._notify(lambda listener: listener.about_to_activate(site, z, flow, activation), inputs=True)
         result = func(*args, **kwargs)
-        self._tell(lambda listener: listener.activated(site, result, flow))
+        self._notify(lambda listener: listener.activated(site, result, flow))
         self._tag(result, after_activation(site, flow))
         return result
 
@@ -273,10 +273,10 @@ class ForwardTracer:
             return result
 
         flow = self.flow_of([x])
-        kept = weight if id(weight) in self._parameters else weight.detach()  # of a computed one not its graph
+        kept = weight if id(weight) in self._parameters else weight.detach()  # without the graph of a computed weight
         self.weights[label] = (kept, transposed, groups)
         call = LayerCall(label, x, weight, bias, flow, WEIGHT_CALLS[name], groups, transposed, rerun)
-        self._tell(lambda listener: listener.layer_called(call), inputs=True)
+        self._notify(lambda listener: listener.layer_called(call), inputs=True)
         result = func(*args, **kwargs)
         origins = flow.origins if flow is not None else frozenset({INPUT})
         self._tag(result, Flow(origins, label, WEIGHT_CALLS[name], unit_layers=frozenset({label})))
@@ -290,7 +290,7 @@ class ForwardTracer:
         return known if known is not None else ".".join(filter(None, [self._names[owner], function]))
 
     def _label(self, owner: nn.Module, function: str) -> str:
-        """Name an activation after its module if that does nothing else, else after module and function."""
+        """Name an activation after its module if the module does nothing else, otherwise after module and function."""
         known = self._labels.get((owner, function))
         if known is None:
             path = self._names[owner]
@@ -300,15 +300,15 @@ class ForwardTracer:
         return known
 
     def _site(self, label: str) -> str:
-        """Name a call of an activation, numbered from the second one on."""
+        """Name a call of an activation, numbered from the second call on."""
         self._calls[label] = self._calls.get(label, 0) + 1
         return label if self._calls[label] == 1 else f"{label}#{self._calls[label]}"
 
-    def _tell(self, message: Callable[[Listener], None], *, inputs: bool = False) -> None:
+    def _notify(self, message: Callable[[Listener], None], *, inputs: bool = False) -> None:
         listeners = [listener for listener in self.listeners if not (inputs and listener.outputs_only)]
         if not listeners:
             return
-        self._busy = True  # what listeners compute is none of the model's doing
+        self._busy = True  # computations of listeners are not part of the model
         try:
             with torch.inference_mode():
                 for listener in listeners:
@@ -321,7 +321,7 @@ class ForwardTracer:
         return known[1] if known is not None and known[0]() is tensor else None
 
     def flow_of(self, tensors: Any) -> Flow | None:
-        """Give the common flow of tensors; None when none of them comes from the model's input."""
+        """Return the common flow of tensors; None if none of them comes from the model's input."""
         flows: list[Flow] = []
         for tensor in tensors:
             flow = self._flow(tensor)
@@ -344,7 +344,7 @@ class ForwardTracer:
 
 
 class _Calls(TorchFunctionMode):
-    """Shows every call of a PyTorch function to the tracer."""
+    """Torch-function mode that passes every call of a PyTorch function to the tracer."""
 
     def __init__(self, tracer: ForwardTracer) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""What a user hands over as data: a tensor, or batches in the usual forms; read batch by batch, or joined.
+"""Data passed by a user: a tensor, or batches in the common forms; read batch by batch, or joined.
 
-A batch is a tensor, or a tuple or list whose first entry is the inputs, or a mapping, which the model takes by keyword,
-but for its labels.
+A batch is a tensor, a tuple or list whose first entry is the inputs, or a mapping, which is passed to the model by
+keyword without its labels.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,9 +14,9 @@ from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["InputData", "Inputs", "Points", "input_batches", "joined_inputs", "n_points", "on_device", "split_points"]
 
-# keys of a mapping that a model's forward does not take
+# keys of a mapping that are not passed to the model's forward
 TARGET_KEYS = frozenset({"label", "labels", "target", "targets", "y"})
-FORMS = "give batches that are all tensors, tuples led by the inputs, or mappings with the same keys"
+FORMS = "give batches that are all tensors, tuples that begin with the inputs, or mappings with the same keys"
 
 InputData = Tensor | Iterable[Any]
 Inputs = Tensor | Mapping[str, Any]  # one batch, as the model takes it
@@ -24,21 +24,21 @@ Points = Tensor | Mapping[str, Tensor]
 
 
 def input_batches(data: Any, *, name: str = "data", once: bool = False) -> Iterator[Inputs]:
-    """Give the inputs of a tensor (one batch) or of an iterable of batches, where they lie.
+    """Yield the inputs of a tensor (one batch) or of an iterable of batches, on their own devices.
 
     Parameters
     ----------
     data : tensor or iterable
         The data.
     name : str
-        What the argument is called in error messages.
+        Name of the argument in error messages.
     once : bool
-        Whether this is the only time that they are read, so that an iterator will do.
+        Whether the data are read only this time, so that an iterator is accepted.
 
     Raises
     ------
     InvalidArgumentError
-        If there is no batch or a batch has none of the usual forms.
+        If there is no batch or a batch has none of these forms.
     """
     if isinstance(data, Tensor):
         yield data
@@ -64,24 +64,24 @@ def input_batches(data: Any, *, name: str = "data", once: bool = False) -> Itera
 
 
 def joined_inputs(name: str, data: InputData) -> Points:
-    """Join all inputs of a loader along their first axis, one entry a point.
+    """Join all inputs of a loader along their first axis, one entry per point.
 
     Parameters
     ----------
     name : str
-        What the argument is called in error messages.
+        Name of the argument in error messages.
     data : tensor or iterable
         A tensor of points, or batches.
 
     Returns
     -------
     tensor or mapping of tensors
-        The points, where they lay; a single tensor is returned as it is.
+        The points, on their own device; a single tensor is returned unchanged.
 
     Raises
     ------
     InvalidArgumentError
-        As `input_batches`, or if there is no point, batches do not fit together, or a number is not finite.
+        As `input_batches`, or if there is no point, batches have different forms or shapes, or a number is not finite.
     """
     batches = list(input_batches(data, name=name, once=True))
     tensors = [batch for batch in batches if isinstance(batch, Tensor)]
@@ -92,11 +92,11 @@ def joined_inputs(name: str, data: InputData) -> Points:
     if tensors or any(batch.keys() != keys for batch in mappings):
         raise invalid(name, FORMS, sorted({type(batch).__name__ for batch in batches}))
     if not keys or not all(isinstance(batch[key], Tensor) for batch in mappings for key in keys):
-        raise invalid(name, "give mappings of tensors besides the labels", list(keys))
+        raise invalid(name, "give mappings of tensors apart from the labels", list(keys))
     points = {key: _joined(name, [batch[key] for batch in mappings]) for key in keys}
     if len({len(tensor) for tensor in points.values()}) > 1:
         lengths = {key: len(tensor) for key, tensor in points.items()}
-        raise invalid(name, "have all its tensors led by the points", lengths)
+        raise invalid(name, "have the same number of points in all its tensors", lengths)
     return points
 
 
@@ -125,7 +125,7 @@ def _joined(name: str, batches: list[Tensor]) -> Tensor:
         raise invalid(name, "hold batches of points", "a single number")
     shapes = {tuple(batch.shape[1:]) for batch in batches}
     if len(shapes) > 1:
-        raise invalid(name, "hold batches of one shape but for their first axis", sorted(shapes))
+        raise invalid(name, "hold batches of one shape except along their first axis", sorted(shapes))
     points = batches[0] if len(batches) == 1 else torch.cat(batches)
     if points.numel() == 0:
         raise invalid(name, "hold at least one point", f"shape {tuple(points.shape)}")

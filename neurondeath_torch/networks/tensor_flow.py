@@ -1,4 +1,4 @@
-"""Where the tensors of a forward pass come from, and which of their axes holds the units."""
+"""Track where the tensors of a forward pass come from, and which of their axes holds the units."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +17,8 @@ __all__ = [
     "tensors_of",
 ]
 
-INPUT = "input"  # origin of what the model is given
-# functions that change neither the units nor what the theory says of them
+INPUT = "input"  # origin of the model's inputs
+# functions that change neither the units nor the theory's predictions for them
 NEUTRAL = frozenset(
     {"bfloat16", "clone", "contiguous", "cpu", "cuda", "detach", "double", "flatten", "float", "half"}
     | {"requires_grad_", "reshape", "squeeze", "to", "type", "type_as", "unflatten", "unsqueeze", "view"}
@@ -27,7 +27,7 @@ DROPOUTS = frozenset(
     {"dropout", "dropout_", "dropout1d", "dropout2d", "dropout3d"}
     | {"alpha_dropout", "feature_dropout", "feature_alpha_dropout"}
 )
-# functions that leave each unit in its place; a sum holds the units of all its layers
+# functions that keep each unit at its index; a sum holds the units of all its layers
 UNITWISE = (
     DROPOUTS
     | {"batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"}
@@ -40,20 +40,20 @@ REARRANGING = frozenset({"permute", "transpose", "movedim", "moveaxis", "swapaxe
 
 @dataclass(frozen=True)
 class Flow:
-    """Where a tensor comes from.
+    """Origin of a tensor and the operations on it.
 
     Parameters
     ----------
     origins : frozenset of str
         Activations, or the model's input, that reach the tensor without another activation in between.
     layer : str or None
-        Weight layer whose units the tensor holds; None when there is none or several are mixed.
+        Weight layer whose units the tensor holds; None if there is none or several are mixed.
     spatial : int
         Trailing axes that are positions; the axis before them holds the units.
     steps : tuple of str
-        What was done since the layer, or the activation if that is later, apart from harmless reshaping.
+        Operations since the layer, or since the activation if that is later, except reshaping that keeps the units.
     unit_layers : frozenset of str
-        Weight layers whose units the tensor holds, each in its place, with no activation since: several after a sum.
+        Weight layers whose units the tensor holds, each at its index and with no activation since; several after a sum.
     """
 
     origins: frozenset[str]
@@ -66,8 +66,8 @@ class Flow:
 def split_units(tensor: torch.Tensor, flow: Flow | None) -> torch.Tensor:
     """View an activation as (samples, tokens, units, positions).
 
-    The units' axis is that of the layer that feeds it: channels of a convolution, else the last. Without a known layer
-    it is the last for up to three axes and the second for more.
+    The axis of the units is that of the layer that feeds the activation: channels of a convolution, otherwise the last
+    axis. Without a known layer it is the last axis of tensors with up to three axes, and the second axis otherwise.
     """
     spatial = guessed_positions(tensor) if flow is None else flow.spatial
     axis = tensor.ndim - 1 - spatial
@@ -87,10 +87,10 @@ def split_units(tensor: torch.Tensor, flow: Flow | None) -> torch.Tensor:
 
 
 def tensors_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[torch.Tensor]:
-    """Give the tensors among arguments, also inside lists, tuples and dictionaries."""
+    """Yield the tensors among arguments, including those inside lists, tuples and dictionaries."""
     for value in (*args, *kwargs.values()) if kwargs else args:
         if isinstance(value, torch.Tensor):
-            yield value  # not asked for its dtype: while the mode is on, that would be one more call
+            yield value  # its dtype is not read, since the active torch-function mode would see one more call
         elif isinstance(value, (list, tuple)):
             yield from tensors_of(value, {})
         elif isinstance(value, Mapping):
@@ -98,23 +98,23 @@ def tensors_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[torch
 
 
 def guessed_positions(tensor: torch.Tensor) -> int:
-    """Say how many trailing axes are positions where no layer tells: images, all but the first two."""
+    """Guess how many trailing axes are positions if no layer is known: all but the first two for images."""
     return tensor.ndim - 2 if tensor.ndim > 3 else 0
 
 
 def after_activation(site: str, flow: Flow | None) -> Flow:
-    """Give the flow of what an activation makes."""
+    """Return the flow of an activation's output."""
     return Flow(frozenset({site}), layer=flow.layer if flow else None, spatial=flow.spatial if flow else 0)
 
 
 def after_step(flow: Flow, name: str, unit_layers: frozenset[str] = frozenset()) -> Flow:
-    """Give a flow with one more step, after which it is not known where the units are unless told."""
+    """Return a flow with one more step; the position of the units is unknown unless `unit_layers` is given."""
     steps = flow.steps if name in flow.steps else (*flow.steps, name)
     return Flow(flow.origins, flow.layer, flow.spatial, steps, unit_layers)
 
 
 def after_call(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], flow: Flow, result: Any) -> Flow:
-    """Give the flow of what a function makes of a tensor."""
+    """Return the flow of the result of a function call on a tensor."""
     before = next(tensors_of(args, kwargs))
     after = next(tensors_of((result,), {}), before)
     spatial = 0 if after.ndim != before.ndim or name in REARRANGING else flow.spatial

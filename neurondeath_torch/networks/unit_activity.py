@@ -1,8 +1,8 @@
-"""Which units of which weight layers are active on the data.
+"""Measure which units of which weight layers are active on the data.
 
-A unit belongs to a weight layer (linear or convolution) and is seen after the activation that follows it, behind
-normalisation, dropout, pooling, sums and scalings. A layer without an activation of its own, such as the output layer,
-has no units here; smooth activations count, since their units can be dormant though never dead.
+A unit belongs to a weight layer (linear or convolution) and is measured after the activation that follows it, possibly
+with normalisation, dropout, pooling, sums and scalings in between. A layer without a following activation, such as the
+output layer, has no units here; smooth activations count, since their units can be dormant though never dead.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ __all__ = ["LayerActivity", "measure_activity"]
 
 @dataclass(kw_only=True)
 class LayerActivity:
-    """What one pass over the data saw of a layer's units, all of shape (n_units,).
+    """Activity of a layer's units in one pass over the data; tensors have shape (n_units,).
 
     Attributes
     ----------
@@ -43,18 +43,18 @@ class LayerActivity:
 def measure_activity(
     model: nn.Module, data: Any, layers: Iterable[str] | None = None, *, required: bool = True
 ) -> dict[str, LayerActivity]:
-    """Run the data through the model in evaluation mode and see which units of its weight layers are active.
+    """Run the data through the model in evaluation mode and measure which units of its weight layers are active.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Left as it was, batch-norm statistics included.
+        The model; not changed, including batch-norm statistics.
     data : Tensor or iterable of batches
         The deciding data.
     layers : iterable of str, optional
-        The weight layers to look at, in the model's words; all that are followed by an activation if not given.
+        Names of the weight layers to measure; all that are followed by an activation if not given.
     required : bool
-        Whether a model without any such layer is refused.
+        Whether to refuse a model without any such layer.
 
     Returns
     -------
@@ -86,13 +86,13 @@ def measure_activity(
     for name, activity in seen.items():
         if not bool(torch.isfinite(activity.total).all()):
             raise invalid("model", "have finite activations on the data", f"NaN or infinity after `{name}`")
-        # copies, which may be changed in place: listeners run in inference mode
+        # clones, which can be changed in place: tensors made by listeners are inference tensors
         activity.active, activity.total = activity.active.clone(), activity.total.clone()
     return seen
 
 
 class _Recorder(Listener):
-    """Adds up the activity of every layer whose units reach an activation."""
+    """Listener that sums the activity of every layer whose units reach an activation."""
 
     outputs_only = True
 
@@ -107,9 +107,9 @@ class _Recorder(Listener):
     def activated(self, site: str, h: Tensor, flow: Flow | None) -> None:
         for layer in flow.unit_layers if flow is not None else ():
             units = split_units(h, flow)
-            if self._widths.get(layer) != units.shape[2]:  # regrouped on the way: not this layer's units
+            if self._widths.get(layer) != units.shape[2]:  # regrouped, so not this layer's units
                 continue
-            wide = torch.float32 if h.device.type == "mps" else torch.float64  # MPS knows no doubles
+            wide = torch.float32 if h.device.type == "mps" else torch.float64  # MPS has no float64
             active, total = (units != 0).any(3).any(1).any(0), units.abs().sum((0, 1, 3), dtype=wide)
             seen = units.numel() // max(units.shape[2], 1)
             before = self.seen.get(layer)

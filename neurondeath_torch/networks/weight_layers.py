@@ -1,7 +1,7 @@
-"""The linear and convolutional layers of a user's model: names, widths, fan-ins, and what stands in the way.
+"""List the linear and convolutional layers of a model: names, widths, fan-ins, and obstacles to changing them.
 
-A unit is an output feature of a Linear layer and an output channel of a convolution; its fan-in is the number of
-weights it reads with, for a convolution in_channels / groups times the kernel's size. Layers come in the order in
+A unit is an output feature of a Linear layer or an output channel of a convolution; its fan-in is the number of its
+incoming weights, for a convolution in_channels / groups times the kernel's size. Layers are listed in the order in
 which the model registers them.
 """
 
@@ -20,8 +20,8 @@ __all__ = ["KINDS", "WEIGHT_LAYERS", "WeightLayer", "describe_left_alone", "ever
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-WEIGHT_LAYERS = (nn.Linear, _ConvNd)  # all that have units, transposed convolutions too
-SHOWN = 4  # modules left alone that are named in a line
+WEIGHT_LAYERS = (nn.Linear, _ConvNd)  # all layers with units, including transposed convolutions
+MODULES_SHOWN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +33,11 @@ class WeightLayer:
     name : str
         Its name in the model, as in `model.get_submodule(name)`.
     module : Linear, Conv1d, Conv2d or Conv3d
-        The layer itself; its weight has shape (n_units, ...) with fan_in entries a unit.
+        The layer itself; its weight has shape (n_units, ...) with fan_in entries per unit.
     n_units : int
         Number of units.
     fan_in : int
-        Weights a unit reads with.
+        Incoming weights per unit.
     obstacle : str
         Why its weights cannot be changed in place; empty if they can.
     """
@@ -50,7 +50,7 @@ class WeightLayer:
 
 
 def weight_layers(model: nn.Module) -> tuple[tuple[WeightLayer, ...], Mapping[str, str]]:
-    """List the layers whose weights can be set or negated in place, and what else has parameters.
+    """List the layers whose weights can be set or negated in place, and all other modules with parameters.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ def weight_layers(model: nn.Module) -> tuple[tuple[WeightLayer, ...], Mapping[st
     Returns
     -------
     tuple
-        The layers, and a mapping of the names of all other modules with parameters of their own to the reason why they
-        are not among them.
+        The layers, and a mapping from the names of all other modules with parameters of their own to the reason why
+        they are not listed.
 
     Raises
     ------
     InvalidArgumentError
-        As `plain_model`, or if there is no such layer.
+        As for `plain_model`, or if there is no such layer.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def weight_layers(model: nn.Module) -> tuple[tuple[WeightLayer, ...], Mapping[st
 
 
 def every_weight_layer(model: nn.Module) -> list[WeightLayer]:
-    """List all linear and convolutional layers, also those whose weights cannot be changed in place.
+    """List all linear and convolutional layers, including those whose weights cannot be changed in place.
 
     Raises
     ------
@@ -115,20 +115,20 @@ def every_weight_layer(model: nn.Module) -> list[WeightLayer]:
 
 
 def describe_left_alone(left_alone: Mapping[str, str]) -> str:
-    """Put what was left alone, and why, in one line.
+    """Describe in one line which modules were left unchanged, and why.
 
     Examples
     --------
     >>> describe_left_alone({"norm": "LayerNorm", "head": "the output, as asked"})
     'left alone: norm: LayerNorm; head: the output, as asked'
     """
-    shown = [f"{name}: {reason}" for name, reason in list(left_alone.items())[:SHOWN]]
+    shown = [f"{name}: {reason}" for name, reason in list(left_alone.items())[:MODULES_SHOWN]]
     more = len(left_alone) - len(shown)
     return "left alone: " + "; ".join([*shown, f"{more} more in `left_alone`"] if more else shown)
 
 
 def _why_not(module: nn.Module, owners: Mapping[int, list[str]]) -> str:
-    """Say why a layer's weights cannot be set in place; nothing if they can."""
+    """Explain why a layer's weights cannot be set in place; empty if they can."""
     weight = module._parameters.get("weight")
     if weight is None:
         return "its weight is computed from other parameters (a parametrisation or weight norm)"

@@ -1,1 +1,1 @@
-"""The studies behind the claims on training: their configurations, their tables, and how to run them again."""
+"""Studies behind the claims on training: their configurations, their tables, and functions that rerun them."""

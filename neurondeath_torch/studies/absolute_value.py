@@ -1,9 +1,9 @@
-"""Learning |x| with a deep and narrow network, the collapse experiment of lu2018 and lu2019.
+"""Learn |x| with deep and narrow networks: the collapse experiment of lu2018 and lu2019.
 
 Networks of L - 1 hidden ReLU layers learn y = |x| at points uniform in [-sqrt 3, sqrt 3], by Adam on the squared loss.
-The best constant has loss 1/4. A network that ends as a constant has *collapsed*; one that is constant from the start
-was born dead. Compared are He's initialisation (zero biases), the same after layer and neuron sign flips on the
-training points, and RAI. Where the papers do not say how they trained, what is done here is our choice.
+The best constant has loss 1/4. A network that is constant after training has *collapsed*; one that is constant from the
+start was born dead. The experiment compares He's initialisation (zero biases), the same after layer and neuron sign
+flips on the training points, and RAI. Details of the training that the papers do not state are our choice.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ from neurondeath_torch.training.random_seeds import seed_of
 
 __all__ = ["CONSTANT_LOSS", "INITIALISATIONS", "collapse_rows", "train_on_absolute_value"]
 
-CONSTANT_LOSS = 0.25  # of the best constant: the variance of |x|
-HALF_WIDTH = 3.0**0.5  # of the interval
+CONSTANT_LOSS = 0.25  # loss of the best constant: the variance of |x|
+HALF_WIDTH = 3.0**0.5  # half the width of the interval of the inputs
 INITIALISATIONS = ("he", "he, layer flip", "he, neuron flip", "rai")
-CONSTANT = 1e-6  # greatest difference of the outputs of a constant network
-LEARNED = 0.01  # greatest loss of a network that has learned |x|
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the loss that a table keeps
+MAX_CONSTANT_SPREAD = 1e-6  # largest spread of the outputs of a constant network
+MAX_LEARNED_LOSS = 0.01  # largest loss of a network that has learned |x|
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the loss, stored in the table
 
 
 def train_on_absolute_value(
@@ -47,17 +47,17 @@ def train_on_absolute_value(
     Parameters
     ----------
     initialisation : {"he", "he, layer flip", "he, neuron flip", "rai"}
-        How they begin.
+        Initialisation of the networks.
     n_networks, width, hidden_layers : int
-        How many, and their shape; L layers have L - 1 hidden ones.
+        Number of networks, and their shape; a network of L layers has L - 1 hidden layers.
     n_points, steps, batch_size : int
-        Training points, updates, points of an update.
+        Training points, updates, and points per update.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     seed : int
-        Of weights, points and batches.
+        Seed of the weights, points and batches.
     progress : callable, optional
-        Told how many networks are finished now and then.
+        Called after each group of networks with the number of finished networks.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def train_on_absolute_value(
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain.
+        If an argument is out of its domain.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def train_on_absolute_value(
 def collapse_rows(
     *, n_networks: int = 1000, width: int = 2, hidden_layers: int = 9, **options: Any
 ) -> list[dict[str, Any]]:
-    """Train on |x| from every initialisation, and count what became of the networks: the rows of a study.
+    """Train on |x| from every initialisation and count the outcomes: the rows of a study.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def collapse_rows(
     Returns
     -------
     list of dict
-        A row an initialisation: `born_constant` before training, `constant` after it, `learned` (loss below 0.01),
+        One row per initialisation: `born_constant` before training, `constant` after it, `learned` (loss below 0.01),
         `rest`, and quantiles of the loss. A network is constant when its outputs on the training points do not differ.
 
     Examples
@@ -127,7 +127,7 @@ def collapse_rows(
         found = train_on_absolute_value(
             initialisation, n_networks=n_networks, width=width, hidden_layers=hidden_layers, **options
         )
-        constant, learned = found.spread <= CONSTANT, found.loss < LEARNED
+        constant, learned = found.spread <= MAX_CONSTANT_SPREAD, found.loss < MAX_LEARNED_LOSS
         rows.append(
             {
                 "experiment": initialisation,
@@ -136,7 +136,7 @@ def collapse_rows(
                 "width": width,
                 "hidden_layers": hidden_layers,
                 "n_networks": n_networks,
-                "born_constant": int((found.first_spread <= CONSTANT).sum()),
+                "born_constant": int((found.first_spread <= MAX_CONSTANT_SPREAD).sum()),
                 "constant": int(constant.sum()),
                 "learned": int(learned.sum()),
                 "rest": int((~constant & ~learned).sum()),

@@ -1,4 +1,4 @@
-"""From a store of training runs to the table of a study: a row an epoch, with the settings in which its runs differ."""
+"""Convert stored training runs to the table of a study: one row per epoch, with the settings that vary."""
 
 import platform
 import sys
@@ -14,7 +14,7 @@ from neurondeath_torch.training.run_store import StoredRun
 
 __all__ = ["provenance", "study_rows"]
 
-LEFT_OUT = ("epoch", "learning_rate")  # of the measurements: the first stands in front, the second hangs on the step
+LEFT_OUT = ("epoch", "learning_rate")  # measurements: the epoch is a column already, the rate depends on the step
 
 
 def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, Any]]:
@@ -25,13 +25,13 @@ def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, A
     runs : sequence of StoredRun
         Finished runs of one study.
     every : int
-        Keep every so many epochs, and the last.
+        Interval of the epochs to keep; the last epoch is always kept.
 
     Returns
     -------
     list of dict
-        `experiment`, the settings in which the runs differ under their dotted keys, `seed`, `epoch` (0: before
-        training), every measurement that is a single number, and `dead_share`, dead units among all.
+        `experiment`, the settings that vary between the runs under their dotted keys, `seed`, `epoch` (0: before
+        training), every measurement that is a single number, and `dead_share`, the share of dead units among all units.
 
     Examples
     --------
@@ -61,14 +61,14 @@ def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, A
 
 
 def provenance(runs: Sequence[StoredRun] = (), **more: Any) -> dict[str, Any]:
-    """Say what a table was made with: versions, device, threads, seconds of training, and the date it is written.
+    """Describe how a table was made: versions, device, threads, seconds of training, and today's date.
 
     Parameters
     ----------
     runs : sequence of StoredRun
-        Whose devices, threads and seconds are told; none for what was made in this process.
+        Runs whose devices, threads and seconds are reported; none for a table made in this process.
     **more
-        Further entries, as sizes; they replace those of the same name.
+        Further entries, such as sizes; they replace entries of the same name.
     """
     made = [run.provenance for run in runs] or [
         {"torch": torch.__version__, "device": "cpu", "threads": torch.get_num_threads()}

@@ -1,13 +1,13 @@
-"""Updates that are nothing but noise: do they kill units? The experiment behind dufort2024's picture of dying.
+"""Do updates of pure noise kill units? The experiment behind dufort2024's explanation of dying units.
 
-A perceptron is trained on the digits and then goes on with updates whose mean is zero. Three kinds of noise:
+A perceptron is trained on the digits and then receives updates whose mean is zero. There are three kinds of noise:
 
     "gaussian"          every weight and bias gets Gaussian noise
-    "gaussian, live"    only the incoming weights and biases of units that are alive at that moment
-    "sgd"               the learning rate times the gradient of a batch less that of all training images
+    "gaussian, live"    only the incoming weights and biases of currently live units get Gaussian noise
+    "sgd"               the learning rate times the gradient of a batch minus the gradient of all training images
 
-Under the last two a dead unit's own weights stay as they are: it gets no gradient, so that only units before it can
-bring it back.
+Under the last two a dead unit's own weights do not change: its gradient is zero, so that only units in earlier layers
+can make it active again.
 """
 
 import copy
@@ -27,7 +27,7 @@ from neurondeath_torch.training.random_seeds import seed_of
 __all__ = ["NOISES", "noise_rows"]
 
 NOISES = ("gaussian", "gaussian, live", "sgd")
-LOOKS = 10  # times a run is measured, beside the first
+N_MEASUREMENTS = 10  # per run, in addition to the one before the first update
 
 
 def noise_rows(
@@ -37,31 +37,31 @@ def noise_rows(
     learning_rate: float = 0.01,
     batch_size: int = 8,
     epochs: int = 20,
-    seeds: Sequence[int] = tuple(range(20, 32)),  # the sizes were chosen on other ones
+    seeds: Sequence[int] = tuple(range(20, 32)),  # the other settings were chosen on other seeds
     noises: Sequence[str] = NOISES,
 ) -> list[dict[str, Any]]:
-    """Train a perceptron on the digits, then update it with noise alone, and count its dead units.
+    """Train a perceptron on the digits, then update it with pure noise, and count its dead units.
 
     Parameters
     ----------
     steps : int
-        Updates that are noise.
+        Number of noise updates.
     deviation : float
         Standard deviation of one Gaussian update of one weight.
     learning_rate, batch_size : float, int
-        Of the noise of stochastic gradients.
+        Learning rate and batch size of the gradient noise.
     epochs : int
-        Of training before, by SGD at learning rate 0.1.
+        Epochs of training before the noise, by SGD at learning rate 0.1.
     seeds : sequence of int
-        A run each.
+        One run per seed.
     noises : sequence of str
-        Kinds of noise, of `NOISES`.
+        Kinds of noise, from `NOISES`.
 
     Returns
     -------
     list of dict
-        A row a look: `noise`, `seed`, `epoch` (the number of the look, 0 before the first noise), `step`, `units`,
-        `dead_units` on the training images, `train_accuracy`.
+        One row per measurement: `noise`, `seed`, `epoch` (the number of the measurement, 0 before the first noise),
+        `step`, `units`, `dead_units` on the training images, `train_accuracy`.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def noise_rows(
     >>> len(rows), rows[0]["step"], rows[-1]["step"], rows[0]["units"]
     (11, 0, 20, 300)
     """
-    steps = check_count("steps", steps, least=LOOKS)
+    steps = check_count("steps", steps, least=N_MEASUREMENTS)
     check_real("deviation", deviation, low=0.0)
     check_real("learning_rate", learning_rate, low=0.0)
     rows = []
@@ -90,14 +90,14 @@ def noise_rows(
             for step in range(steps + 1):
                 if step:
                     moving.update()
-                if step * LOOKS % steps < LOOKS:  # LOOKS of the steps, evenly, and the last
-                    head = {"experiment": noise, "noise": noise, "seed": seed, "epoch": step * LOOKS // steps}
+                if step * N_MEASUREMENTS % steps < N_MEASUREMENTS:  # evenly spaced steps, including the last
+                    head = {"experiment": noise, "noise": noise, "seed": seed, "epoch": step * N_MEASUREMENTS // steps}
                     rows.append({**head, "step": step, **moving.measure()})
     return rows
 
 
 class _Noise:
-    """A trained perceptron under noise."""
+    """A trained perceptron that receives noise updates."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _Noise:
         self.linear = [module for module in model if isinstance(module, nn.Linear)]
 
     def update(self) -> None:
-        """Take one step that is zero in the mean."""
+        """Make one update with mean zero."""
         if self.noise == "sgd":
             picked = torch.randint(len(self.images), (self.batch_size,), generator=self.generator)
             of_batch, of_all = self._gradient(self.images[picked], self.classes[picked]), self._gradient(*self._all())
@@ -149,7 +149,7 @@ class _Noise:
 
     @torch.no_grad()
     def _alive(self) -> list[Tensor]:
-        """Tell of every hidden layer which units are active on some training image."""
+        """Return, for every hidden layer, which units are active on at least one training image."""
         found, x = [], self.images
         for module in self.model:
             x = module(x)
@@ -158,6 +158,6 @@ class _Noise:
         return found
 
     def _alive_of_every_parameter(self) -> list[Tensor]:
-        """Give, in the order of the parameters, the live units; the output units are all alive."""
+        """Return the live units of each parameter's layer, in parameter order; output units are all alive."""
         alive = [*self._alive(), torch.ones(self.linear[-1].out_features, dtype=torch.bool)]
         return [layer for layer in alive for _ in ("weight", "bias")]

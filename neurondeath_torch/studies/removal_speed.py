@@ -1,7 +1,8 @@
-"""What removing dead units saves: multiply-adds of an image, counted, and seconds of a training step, timed.
+"""Measure what removing dead units saves: multiply-adds per image and seconds per training step.
 
-A small convolutional network is trained on the digits by Demon Pruning without removals, so that dead units gather;
-then they are removed at once. Steps before and after are timed in turns, so that both meet the same machine.
+A small convolutional network is trained on the digits by Demon Pruning without removals, so that dead units accumulate;
+then they are all removed at once. Steps of both networks are timed alternately, so that both run under the same load of
+the machine.
 """
 
 import copy
@@ -26,7 +27,7 @@ from neurondeath_torch.training.loop import load_experiment_data, train
 
 __all__ = ["multiply_adds", "removal_rows"]
 
-BATCH = 256  # images of a timed step
+IMAGES_PER_STEP = 256
 
 
 def removal_rows(
@@ -37,26 +38,26 @@ def removal_rows(
     repeats: int = 30,
     seeds: Sequence[int] = (10, 11, 12, 13, 14),
 ) -> list[dict[str, Any]]:
-    """Train, remove the dead units, and measure both networks.
+    """Train networks, remove their dead units, and measure each network before and after.
 
     Parameters
     ----------
     epochs : int
-        Of training.
+        Epochs of training.
     widths : sequence of int
         Channels of the convolutions.
     peak : float
-        Of Demon Pruning's penalty.
+        Peak of Demon Pruning's penalty.
     repeats : int
-        Timed steps of each network.
+        Timed steps per network.
     seeds : sequence of int
-        A training each.
+        One training per seed.
 
     Returns
     -------
     list of dict
-        Two rows a seed, `state` "before" and "after": `units`, `multiply_adds` of one image, `step_seconds` (median of
-        the steps), `deviation` of the outputs.
+        Two rows per seed, `state` "before" and "after": `units`, `multiply_adds` of one image, `step_seconds` (median
+        of the steps), `deviation` of the outputs.
 
     Examples
     --------
@@ -76,11 +77,13 @@ def removal_rows(
         data = load_experiment_data(experiment)
         model = train(experiment, seed=seed, data=data, device="cpu").model
         if model is None:
-            raise TypeError("a training without a store gives its model")
+            raise TypeError("a training without a store returns its model")
         smaller = copy.deepcopy(model)
         removal = remove_dead_units(smaller, data.train.images)
         states = {"before": model, "after": smaller}
-        seconds = _step_seconds(states, data.train.images[:BATCH], data.train.classes[:BATCH], repeats)
+        seconds = _step_seconds(
+            states, data.train.images[:IMAGES_PER_STEP], data.train.classes[:IMAGES_PER_STEP], repeats
+        )
         for state, network in states.items():
             rows.append(
                 {
@@ -123,7 +126,7 @@ def multiply_adds(model: nn.Module, image: Tensor) -> int:
 
 
 def _step_seconds(networks: dict[str, nn.Module], images: Tensor, classes: Tensor, repeats: int) -> dict[str, float]:
-    """Time forward and backward passes of the networks in turns; the first round warms up."""
+    """Time forward and backward passes of the networks alternately; the first round is a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(repeats + 1):
         for name, network in networks.items():

@@ -1,7 +1,7 @@
-"""Run a study anew, at the size it ships with or a reduced one, and write its table.
+"""Run a study again, at its shipped size or a reduced one, and write its table.
 
-The reduced sizes (`QUICK`) take a minute or a few a study: fewer images, epochs, seeds or networks. They show that a
-study runs and which way it points, not what it says at its own size.
+The reduced sizes (`QUICK`) take one or a few minutes per study: fewer images, epochs, seeds or networks. They show that
+a study runs and the direction of its effect, but not its result at full size.
 """
 
 import time
@@ -24,7 +24,7 @@ __all__ = ["MADE_HERE", "QUICK", "planned_runs", "run_study"]
 
 FEW_IMAGES = {"data.n_train": 1000, "data.n_test": 500}
 DEEP = {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500}
-# study: what its reduced size changes in its configuration, or in the arguments of its function
+# study: changes to its configuration, or to the arguments of its function, at the reduced size
 QUICK: dict[str, dict[str, Any]] = {
     "absolute_value": {"n_networks": 100, "steps": 1000},
     "noise_only": {"steps": 500, "seeds": (0, 1, 2)},
@@ -43,10 +43,10 @@ QUICK: dict[str, dict[str, Any]] = {
     "demon_noise": {"epochs": 20, "seeds": [0, 1, 2], **FEW_IMAGES},
     "activation": {"epochs": 12, "seeds": [0, 1, 2], **FEW_IMAGES},
 }
-# epochs between the rows of a table that would be large with all of them
+# study: interval of the epochs kept in its table, where all epochs would make it large
 EVERY = {"dead_units": 10, "demon_noise": 5, "demon_pruning": 5}
 Rows = list[dict[str, Any]]
-MADE_HERE: dict[str, Callable[..., Rows]] = {  # studies that are no grid of trainings
+MADE_HERE: dict[str, Callable[..., Rows]] = {  # studies that are not a grid of trainings
     "absolute_value": collapse_rows,
     "noise_only": noise_rows,
     "removal_speed": removal_rows,
@@ -73,9 +73,9 @@ def run_study(
     name : str
         One of `STUDIES`.
     store : path
-        Store of its runs; what is there is not trained again. The studies of `MADE_HERE` begin anew every time.
+        Store of its runs; stored runs are not trained again. The studies of `MADE_HERE` always run from scratch.
     folder : path
-        Where the table NAME.csv goes.
+        Folder of the table NAME.csv.
     quick : bool
         Run it at its reduced size.
     data_dir, device, jobs, stop_signal, epoch_done, run_done
@@ -89,9 +89,9 @@ def run_study(
     Raises
     ------
     InvalidArgumentError
-        If there is no such study, or its data are not there.
+        If there is no such study, or its data are missing.
     Interrupted
-        If a signal came; finished epochs are kept in the store.
+        If a signal arrived; finished epochs are kept in the store.
     """
     check_choice("study", name, tuple(STUDIES))
     size: dict[str, Any] = {"study": name, "quick": quick}
@@ -124,7 +124,7 @@ def run_study(
 
 
 def planned_runs(name: str, *, quick: bool = False) -> tuple[dict[str, Any], list[Experiment], list[int]]:
-    """Read what a study trains: its configuration as it is or reduced, the experiments and the seeds.
+    """Read the full or reduced configuration of a study, its experiments and its seeds.
 
     Examples
     --------
@@ -138,11 +138,11 @@ def planned_runs(name: str, *, quick: bool = False) -> tuple[dict[str, Any], lis
 
 
 def _changed(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Set the dotted keys of a configuration."""
+    """Return a configuration with changed values of dotted keys."""
     changed = {key: dict(value) if isinstance(value, Mapping) else value for key, value in document.items()}
     for key, value in changes.items():
         part, dot, rest = key.partition(".")
-        if dot and changed.get(part, {}).get("name") != "digits":  # digits are few enough as they are
+        if dot and changed.get(part, {}).get("name") != "digits":  # the digits are not reduced, since they are few
             changed[part][rest] = value
         elif not dot:
             changed[key] = value

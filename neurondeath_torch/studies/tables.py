@@ -1,9 +1,9 @@
-"""The studies that ship with the project: configurations of trainings, and tables of what came out of them.
+"""The shipped studies: configurations of trainings, and tables of their results.
 
-A study NAME is a configuration `studies/NAME.toml`, as `neurondeath train` reads it, and a table `studies/NAME.csv`: a
-row an epoch of a run, with the settings in which its runs differ and what was measured; studies that are no grid of
-trainings have a table alone (see `study_running`). The table's first line is a comment with its provenance as JSON:
-versions, device, threads, seconds, date. Reading a table needs no PyTorch.
+A study NAME is a configuration `shipped/NAME.toml`, as `neurondeath train` reads it, and a table `shipped/NAME.csv`:
+one row per epoch of a run, with the settings that vary between its runs and the measurements; studies that are not a
+grid of trainings have only a table (see `running`). The first line of a table is a comment with its provenance as JSON:
+versions, device, threads, seconds, date. Reading a table does not need PyTorch.
 """
 
 import csv
@@ -32,7 +32,7 @@ STUDIES = {
     "sparse_convolutions": "30 convolutions of 64 channels, 85 % sparse, clipped and not",
     "larger_variance": "50 layers of width 300, 90 % sparse, over the variance q*",
     "dead_units": "dead units against learning rate, batch size and weight decay",
-    "noise_only": "a trained perceptron under updates that are nothing but noise",
+    "noise_only": "a trained perceptron under updates of pure noise",
     "stripping": "Synaptic Stripping over width and depth",
     "stripping_transformer": "Synaptic Stripping on a small vision transformer",
     "demon_pruning": "Demon Pruning, its ablations and a structured baseline",
@@ -43,12 +43,12 @@ STUDIES = {
 
 
 class StudyTableError(NeuronDeathError):
-    """The table of a study is missing or torn."""
+    """The table of a study is missing or incomplete."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyTable(Result):
-    """What came out of a study.
+    """Results of a study.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class StudyTable(Result):
     provenance : dict
         Versions, device, threads, seconds and date of the runs.
     rows : tuple of dict
-        One an epoch of a run, numbers as numbers; empty cells are None.
+        One row per epoch of a run, with numbers as numbers; empty cells are None.
     """
 
     name: str
@@ -65,16 +65,16 @@ class StudyTable(Result):
     rows: tuple[Mapping[str, Any], ...]
 
     def columns(self) -> Mapping[str, Sequence[Any]]:
-        """Name the columns, one row an epoch of a run."""
+        """Columns of the table, one row per epoch of a run."""
         return {name: [row[name] for row in self.rows] for name in self.rows[0]}
 
     def where(self, **equal: Any) -> list[Mapping[str, Any]]:
-        """Pick the rows whose cells equal the values given; dots in a column's name are written `__`."""
+        """Select the rows whose cells equal the given values; dots in a column's name are written `__`."""
         wanted = {name.replace("__", "."): value for name, value in equal.items()}
         return [row for row in self.rows if all(row[name] == value for name, value in wanted.items())]
 
     def last_epochs(self) -> list[Mapping[str, Any]]:
-        """Pick the last row of every run."""
+        """Select the last row of every run."""
         last = {(row["experiment"], row["seed"]): row for row in self.rows}
         return list(last.values())
 
@@ -84,7 +84,7 @@ class StudyTable(Result):
 
 
 def study_configuration(name: str) -> Path:
-    """Give the configuration of a study, for `neurondeath train`.
+    """Return the path of a study's configuration, for `neurondeath train`.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def read_study(name: str, folder: Path | None = None) -> StudyTable:
     name : str
         One of `STUDIES`.
     folder : path, optional
-        Where to read it, by default what ships with the project.
+        Folder of the table; the shipped tables by default.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def read_study(name: str, folder: Path | None = None) -> StudyTable:
     InvalidArgumentError
         If there is no such study.
     StudyTableError
-        If its table is missing or torn.
+        If its table is missing or incomplete.
     """
     path = (folder or Path(str(_folder()))) / f"{check_choice('study', name, tuple(STUDIES))}.csv"
     try:
@@ -124,14 +124,14 @@ def read_study(name: str, folder: Path | None = None) -> StudyTable:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise StudyTableError(f"the table {str(path)!r} cannot be read ({error}); run the study again") from None
     if len(rows) != provenance.get("rows"):
-        raise StudyTableError(f"the table {str(path)!r} is torn: {len(rows)} rows; run the study again")
+        raise StudyTableError(f"the table {str(path)!r} is incomplete: {len(rows)} rows; run the study again")
     return StudyTable(name=name, provenance=provenance, rows=rows)
 
 
 def write_study(
     name: str, rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any], folder: Path | None = None
 ) -> Path:
-    """Write the table of a study in place of the one that is there.
+    """Write the table of a study, replacing an existing one.
 
     Parameters
     ----------
@@ -140,9 +140,9 @@ def write_study(
     rows : iterable of mapping
         Cells by column; columns that a row lacks stay empty.
     provenance : mapping
-        What JSON can hold.
+        Entries that JSON can represent.
     folder : path, optional
-        Where to write it, by default where the project keeps its own.
+        Folder of the table; the folder of the shipped tables by default.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def _folder() -> Any:
 
 
 def _cell(value: Any) -> Any:
-    """Write numbers short enough for a small table: six digits are more than the seeds agree to."""
+    """Format numbers with six digits, which is finer than the spread over seeds."""
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
 
 

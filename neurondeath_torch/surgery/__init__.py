@@ -1,1 +1,1 @@
-"""Units removed or drawn anew, with everything that belongs to them, down to the optimiser's state."""
+"""Remove or reset units with all their weights, normalisation parameters and optimiser state."""

@@ -1,4 +1,4 @@
-"""Cut units out of a model as one transaction: either all is cut, checked and handed to the optimiser, or nothing."""
+"""Cut units out of a model as one transaction: the model and its optimiser are either fully updated or unchanged."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -27,20 +27,20 @@ def cut_units(
     *,
     same_function: bool,
 ) -> float:
-    """Cut, check that the model still computes what it should, and only then touch the optimiser.
+    """Cut units, check the outputs of the model, and only then update the optimiser.
 
     Parameters
     ----------
     model : torch.nn.Module
         Changed in place.
     graph : CouplingGraph
-        Traced from the model as it is.
+        The graph of the model before the cut.
     plan : sequence of (Coupling, int array)
         The units to cut from each layer.
     inputs : Tensor or mapping
         A batch to compare outputs on.
     optimiser : torch.optim.Optimizer or None
-        Follows the new parameters.
+        Updated to hold the new parameters.
     same_function : bool
         Whether the outputs must stay equal up to rounding; if not, only their shapes.
 
@@ -61,11 +61,11 @@ def cut_units(
         deviation = _deviation(outputs, _outputs(model, inputs))
         if same_function and not deviation <= _tolerance(outputs):
             rule = "compute the same without its dead units"
-            remedy = "a function across units hides in it; name the layers to treat with layers="
-            raise invalid("model", rule, f"outputs moved by {deviation:.2g}", remedy)
+            remedy = "it contains a function across units; choose other layers with layers="
+            raise invalid("model", rule, f"outputs changed by {deviation:.2g}", remedy)
     except RuntimeError as error:
         restore()
-        remedy = "a number of units is written into its forward; name the layers to treat with layers="
+        remedy = "its forward contains a fixed number of units; choose other layers with layers="
         raise invalid("model", "run with fewer units", str(error).splitlines()[0], remedy) from error
     except BaseException:
         restore()
@@ -76,7 +76,7 @@ def cut_units(
 
 
 def _chain(replaced: Replaced, more: Replaced) -> None:
-    """Follow parameters that are cut a second time back to the ones the optimiser knows."""
+    """Merge new cuts; a parameter that is cut twice is mapped from the one that the optimiser holds."""
     newest = {new: old for old, (new, _) in replaced.items()}
     for old, (new, positions) in more.items():
         first = newest.get(old, old)
@@ -89,7 +89,7 @@ def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
 
 
 def _deviation(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:
-    """Largest change of an output relative to the largest output."""
+    """Compute the largest change of an output relative to the largest output."""
     worst = 0.0
     for old, new in zip(before, after, strict=True):
         if old.shape != new.shape:
@@ -105,13 +105,13 @@ def _deviation(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:
 
 
 def _tolerance(outputs: Sequence[Tensor]) -> float:
-    """Give room for rounding through many layers, far below any change that a live unit makes."""
+    """Return a tolerance for rounding through many layers, far below the contribution of a live unit."""
     kinds = [torch.finfo(tensor.dtype).eps for tensor in outputs if tensor.is_floating_point()]
     return math.sqrt(max(kinds, default=0.0))
 
 
 def _snapshot(model: nn.Module) -> Callable[[], None]:
-    """Remember every module's attributes; cutting replaces tensors and never writes into them."""
+    """Save every module's attributes, which suffices since cutting replaces tensors and never writes into them."""
     saved = [
         (module, copy(module.__dict__), copy(module._parameters), copy(module._buffers)) for module in model.modules()
     ]

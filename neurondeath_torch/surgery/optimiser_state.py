@@ -1,10 +1,10 @@
-"""Keep an optimiser in step with parameters that shrink or are drawn anew.
+"""Keep an optimiser's state consistent with parameters that shrink or are reset.
 
 Optimisers hold their state per Parameter object, and parameter groups hold the objects themselves. When units are
-removed, each shrunk Parameter takes its predecessor's place in its group and inherits the entries of momentum and
-second moments that belong to the weights that stay; when units are drawn anew, the entries of their weights go back
-to zero. Step counters, shared by a whole parameter, stay. Learning-rate schedulers hold the optimiser and its groups,
-so they go on as before.
+removed, each shrunk Parameter replaces the old one in its group and inherits the entries of momentum and second moments
+that belong to the weights that remain; when units are reset, the entries of their weights are set to zero. Step
+counters, shared by a whole parameter, are kept. Learning-rate schedulers hold the optimiser and its groups, so they
+continue unchanged.
 """
 
 from collections.abc import Mapping
@@ -19,32 +19,34 @@ __all__ = ["check_entries", "check_optimiser", "clear_entries", "replace_paramet
 
 
 def check_optimiser(optimiser: Any, model: nn.Module) -> torch.optim.Optimizer:
-    """Accept an optimiser of the model whose state is kept weight by weight.
+    """Check that an optimiser belongs to the model and keeps its state per weight, and return it.
 
     Raises
     ------
     InvalidArgumentError
-        If it is no torch optimiser, its state cannot be cut weight by weight (LBFGS keeps flat histories), or it holds
-        no parameter of the model.
+        If it is not a torch optimiser, its state cannot be cut per weight (LBFGS keeps flat histories), or it holds no
+        parameter of the model.
     """
     check_instance("optimiser", optimiser, torch.optim.Optimizer, "a torch.optim.Optimizer")
     if isinstance(optimiser, torch.optim.LBFGS):
         raise invalid("optimiser", "keep its state per weight", "LBFGS", "use SGD, Adam, AdamW or RMSprop")
     held = {parameter for group in optimiser.param_groups for parameter in group["params"]}
     if not any(parameter in held for parameter in model.parameters()):
-        raise invalid("optimiser", "hold parameters of the model", type(optimiser).__name__, "it may be of another one")
+        raise invalid(
+            "optimiser", "hold parameters of the model", type(optimiser).__name__, "it may belong to another model"
+        )
     return optimiser  # type: ignore[no-any-return]
 
 
 def replace_parameters(
     optimiser: torch.optim.Optimizer, replaced: Mapping[nn.Parameter, tuple[nn.Parameter, Tensor]]
 ) -> None:
-    """Put new parameters in the place of old ones, with the state of the weights that stay.
+    """Replace parameters of an optimiser by new ones, with the state of the weights that remain.
 
     Parameters
     ----------
     optimiser : torch.optim.Optimizer
-        Changed in place; parameters it does not hold are passed over.
+        Changed in place; parameters it does not hold are skipped.
     replaced : mapping
         Old parameter -> (new parameter, flat int64 positions in the old one of each entry of the new one).
 
@@ -76,7 +78,7 @@ def replace_parameters(
 
 
 def clear_entries(optimiser: torch.optim.Optimizer, parameter: nn.Parameter, cleared: Tensor) -> None:
-    """Set the state of chosen weights of one parameter back to zero, where the optimiser holds any.
+    """Set the state of chosen weights of one parameter to zero, if the optimiser holds any.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def clear_entries(optimiser: torch.optim.Optimizer, parameter: nn.Parameter, cle
     parameter : Parameter
         The parameter itself, not a copy.
     cleared : bool Tensor
-        Weights drawn anew; broadcasts to the parameter's shape.
+        Weights that were reset; broadcasts to the parameter's shape.
     """
     check_entries(optimiser, [parameter])
     for value in optimiser.state.get(parameter, {}).values():
@@ -94,7 +96,7 @@ def clear_entries(optimiser: torch.optim.Optimizer, parameter: nn.Parameter, cle
 
 
 def check_entries(optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
-    """Refuse state that does not lie weight by weight, before anything is changed."""
+    """Check that the state is kept per weight, before anything is changed."""
     for parameter in parameters:
         for key, value in optimiser.state.get(parameter, {}).items():
             if isinstance(value, Tensor) and value.shape != parameter.shape and value.numel() > 1:

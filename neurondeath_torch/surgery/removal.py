@@ -1,13 +1,13 @@
-"""Remove units for good: smaller tensors, not masks, and the same function.
+"""Remove units permanently: smaller tensors instead of masks, and the same function.
 
-A unit goes with the row and bias that write it, its normalisation parameters and statistics, the columns that read it
-and all their optimiser state, through residual connections too. A unit is dead when no layer that reads it ever sees
-anything but zero from it on the data: then the network computes the same on the data without it. That is what
-`remove_dead_units` tests, layer by layer that reads; it keeps a unit that is inactive but read as a nonzero constant
-(batch norm after the activation) or that shares its channel with live ones (a residual stream), and says so.
+Removing a unit removes the row and bias that write it, its normalisation parameters and statistics, the columns that
+read it and all their optimiser state, also through residual connections. A unit is dead when every layer that reads it
+always receives zero from it on the data: then the network computes the same on the data without it. `remove_dead_units`
+tests this for each reading layer; it keeps a unit that is inactive but read as a nonzero constant (batch norm after the
+activation) or that shares its channel with live ones (a residual stream), and reports the reason.
 
-The layers of the model are changed in place and get new Parameter objects; an optimiser passed along follows. Other
-references to the old ones (a list made for gradient clipping, an average of the weights) must be made anew.
+The layers of the model are changed in place and get new Parameter objects; an optimiser that is passed is updated.
+Other references to the old parameters (a list for gradient clipping, an average of the weights) must be rebuilt.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ Units = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Removal(Result):
-    """What was removed from a model, one row a layer; layers that write the same units go together.
+    """Units removed from a model, one row per layer; layers that write the same units share a row.
 
     Attributes
     ----------
@@ -44,11 +44,11 @@ class Removal(Result):
     units_before : tuple of int
         Units of each layer before.
     removed : tuple of int arrays
-        Units removed from each layer, in its numbering before.
+        Units removed from each layer, by their indices before the removal.
     dead_kept : tuple of int
-        Dead units of each layer that had to stay.
+        Dead units of each layer that were kept.
     reasons : tuple of str
-        Why, empty where none stayed.
+        Why they were kept; empty if none was.
     parameters_before, parameters_after : int
         Parameters of the whole model.
     deviation : float
@@ -70,7 +70,7 @@ class Removal(Result):
         return sum(len(units) for units in self.removed)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         counts = [len(units) for units in self.removed]
         return {
             "layer": self.layers,
@@ -83,10 +83,10 @@ class Removal(Result):
 
     def __str__(self) -> str:
         kept = sum(self.dead_kept)
-        tail = f"; {kept} dead kept" if kept else ""
+        tail = f"; {kept} dead units kept" if kept else ""
         return (
             f"removed {self.n_removed} of {sum(self.units_before)} units, {self.parameters_before} -> "
-            f"{self.parameters_after} parameters, outputs moved by {format_number(self.deviation, 2)} at most{tail}"
+            f"{self.parameters_after} parameters, outputs changed by at most {format_number(self.deviation, 2)}{tail}"
         )
 
 
@@ -97,32 +97,32 @@ def remove_dead_units(
     optimiser: torch.optim.Optimizer | None = None,
     layers: Iterable[str] | None = None,
 ) -> Removal:
-    """Remove the units that are dead on the data, leaving the outputs as they are.
+    """Remove the units that are dead on the data, without changing the outputs.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Changed in place; its mode, dtypes, devices and frozen parameters stay. Measured in evaluation mode, batch-norm
-        statistics untouched.
+        Changed in place; its mode, dtypes, devices and frozen parameters are kept. Measured in evaluation mode;
+        batch-norm statistics are not changed.
     data : Tensor or iterable of batches
         The deciding data: a tensor (one batch), or batches that are tensors, (inputs, targets) or dicts of keyword
         arguments. On other data a removed unit might have been active.
     optimiser : torch.optim.Optimizer, optional
-        Its groups and state follow the new parameters.
+        Its groups and state are updated to the new parameters.
     layers : iterable of str, optional
         Only remove units of these layers.
 
     Returns
     -------
     Removal
-        What went, what stayed and why.
+        The removed units, and the kept dead units with the reasons.
 
     Raises
     ------
     InvalidArgumentError
         If the model is compiled, wrapped, lazy or not traceable, the data are empty or not finite, the optimiser's
-        state cannot be cut, or the outputs would change (a function across units that no graph shows); then the model
-        is left as it was.
+        state cannot be cut, or the outputs would change (a function across units that no graph shows); the model is
+        then unchanged.
 
     Notes
     -----
@@ -150,7 +150,7 @@ def remove_dead_units(
         if len(gone) == coupling.n_units:
             gone = gone[1:]
         dead = np.zeros(coupling.n_units, dtype=bool)
-        for writer in coupling.writers:  # dead in one of several writers of a stream counts as dead there
+        for writer in coupling.writers:  # where several layers write a unit, one dead writer suffices
             if writer.name in dead_layers:
                 dead[writer.units[dead_layers[writer.name][writer.channels]]] = True
         dead[gone] = False
@@ -163,7 +163,7 @@ def remove_dead_units(
         elif silent[dead].all():
             reasons.append("a layer keeps at least one unit")
         else:
-            reasons.append("a layer that reads it sees more than zero from its channel")
+            reasons.append("a layer that reads it receives nonzero values from its channel")
     before = n_parameters(model)
     deviation = cut_units(model, graph, plan, inputs, optimiser, same_function=True)
     return _removal(model, plan, before, deviation, kept, reasons)
@@ -176,7 +176,7 @@ def remove_units(
     data: Any,
     optimiser: torch.optim.Optimizer | None = None,
 ) -> Removal:
-    """Remove chosen units, dead or not, with all that belongs to them.
+    """Remove chosen units, dead or not, with all their weights.
 
     Parameters
     ----------
@@ -187,18 +187,18 @@ def remove_units(
     data : Tensor or iterable of batches
         The first batch is used to trace the model.
     optimiser : torch.optim.Optimizer, optional
-        Its groups and state follow the new parameters.
+        Its groups and state are updated to the new parameters.
 
     Returns
     -------
     Removal
-        What went; `deviation` says how far the outputs moved.
+        The removed units; `deviation` is the largest change of an output.
 
     Raises
     ------
     InvalidArgumentError
-        If a layer does not exist, its units cannot go (output layer, layer norm, grouped convolution, tied weights), an
-        index is out of range or no unit would be left; then the model is left as it was.
+        If a layer does not exist, its units cannot be removed (output layer, layer norm, grouped convolution, tied
+        weights), an index is out of range or no unit would be left; the model is then unchanged.
 
     Examples
     --------
@@ -224,7 +224,7 @@ def remove_units(
 
 
 def unit_indices(name: str, units: Any, n_units: int) -> Units:
-    """Give units, named by index or by one boolean each, as sorted indices.
+    """Convert unit indices, or one boolean per unit, to sorted indices.
 
     Examples
     --------
@@ -244,7 +244,7 @@ def unit_indices(name: str, units: Any, n_units: int) -> Units:
 def _chosen(
     graph: CouplingGraph, model: nn.Module, layers: Iterable[str] | None, name: str = "layers"
 ) -> list[Coupling]:
-    """Give the couplings of the named layers, or of all."""
+    """Return the couplings of the named layers, or of all layers."""
     if layers is None:
         return list(graph.couplings())
     modules = dict(model.named_modules())
@@ -263,9 +263,9 @@ def _chosen(
 def _silent_inputs_and_dead_units(
     model: nn.Module, couplings: Sequence[Coupling], data: Any
 ) -> tuple[dict[nn.Module, npt.NDArray[np.bool_]], dict[str, npt.NDArray[np.bool_]]]:
-    """See in one pass which input channels of the reading layers are zero on all the data, and which units are dead.
+    """Find in one pass the input channels of the reading layers that are zero on all the data, and the dead units.
 
-    Readers that are not called as modules are left out, and count as seeing everything.
+    Reading layers that are not called as modules are left out and count as receiving nonzero values.
     """
     nonzero: dict[nn.Module, Tensor] = {}
 
@@ -288,7 +288,7 @@ def _silent_inputs_and_dead_units(
 
 
 def _read_as_zero(coupling: Coupling, zero: Mapping[nn.Module, npt.NDArray[np.bool_]]) -> npt.NDArray[np.bool_]:
-    """Tell for each unit whether every layer that reads it sees only zeros."""
+    """Return, for each unit, whether every layer that reads it receives only zeros."""
     silent = np.full(coupling.n_units, bool(coupling.readers))
     for reader in coupling.readers:
         if reader.module in zero:

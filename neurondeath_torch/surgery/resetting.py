@@ -1,8 +1,8 @@
-"""Draw units anew in place: fresh incoming weights, neutral normalisation, no outgoing weights, no optimiser memory.
+"""Reset units in place: new incoming weights, neutral normalisation, zero outgoing weights, no optimiser memory.
 
-A unit that is drawn anew starts as in a new network, but its outgoing weights are zero, so that a dead unit comes back
-without moving the outputs; the optimiser's momentum and second moments of all these weights go to zero, since they
-belong to the unit that was. Parameters stay the same objects.
+A reset unit starts as in a newly initialised network, except that its outgoing weights are zero, so that a dead unit
+becomes active without changing the outputs; the optimiser's momentum and second moments of all these weights are set to
+zero, since they belong to the old unit. Parameters remain the same objects.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,18 +32,18 @@ Units = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Reset(Result):
-    """Which units were drawn anew, one row a layer asked for.
+    """Units that were reset, one row per requested layer.
 
     Attributes
     ----------
     layers : tuple of str
         Names of the layers.
     units : tuple of int arrays
-        Units drawn anew; empty where the layer was left alone.
+        Units that were reset; empty if the layer was left unchanged.
     weights : tuple of int
-        Incoming weights drawn anew.
+        Number of incoming weights that were redrawn.
     reasons : tuple of str
-        Why a layer was left alone, else empty.
+        Why a layer was left unchanged; empty otherwise.
     """
 
     layers: tuple[str, ...]
@@ -53,11 +53,11 @@ class Reset(Result):
 
     @property
     def n_reset(self) -> int:
-        """Number of units drawn anew."""
+        """Number of units that were reset."""
         return sum(len(units) for units in self.units)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         return {
             "layer": self.layers,
             "reset": [len(units) for units in self.units],
@@ -67,7 +67,7 @@ class Reset(Result):
 
     def __str__(self) -> str:
         alone = sum(bool(reason) for reason in self.reasons)
-        return f"drew {self.n_reset} units anew" + (f"; left {alone} layers alone" if alone else "")
+        return f"reset {self.n_reset} units" + (f"; left {alone} layers alone" if alone else "")
 
 
 def reset_units(
@@ -80,31 +80,31 @@ def reset_units(
     outgoing: str = "zero",
     seed: int = 0,
 ) -> Reset:
-    """Draw units anew, with their optimiser state.
+    """Reset units and their optimiser state.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Changed in place; parameters stay the same objects.
+        Changed in place; parameters remain the same objects.
     units : mapping
         Layer name -> unit indices, or one boolean per unit.
     data : Tensor or iterable of batches
         The first batch is used to trace which weights read the units.
     optimiser : torch.optim.Optimizer, optional
-        Its state of the incoming, normalisation and outgoing weights goes to zero.
+        Its state of the incoming, normalisation and outgoing weights is set to zero.
     initialise : callable, optional
-        Draws all parameters of a copy of the layer, of which the rows of the units are taken; the layer's own
+        Draws all parameters of a copy of the layer, from which the rows of the units are taken; the layer's own
         `reset_parameters()` if not given.
     outgoing : {"zero", "keep"}
-        Set the outgoing weights to zero, or leave them.
+        Whether to set the outgoing weights to zero or keep them.
     seed : int
-        Of the draws; PyTorch's own generators are left as they were.
+        Seed of the new weights; PyTorch's own generators are not changed.
 
     Returns
     -------
     Reset
-        What was drawn anew. Layers whose units are written by others too (residual streams), are returned by the model
-        or have shared or computed weights are left alone, with the reason.
+        The units that were reset. Layers whose units are also written by other layers (residual streams), are returned
+        by the model or have shared or computed weights are left unchanged, with the reason.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def reset_units(
     >>> with torch.no_grad():
     ...     model[0].weight[1] = 0.0
     >>> print(reset_units(model, {"0": [1]}, data=torch.rand(8, 2)))
-    drew 1 units anew
+    reset 1 units
     >>> bool(model[0].weight[1].any()), model[2].weight[0, 1].item()
     (True, 0.0)
     """
@@ -141,22 +141,22 @@ def reset_units(
             drawn.append(0)
             continue
         drawn.append(_draw(coupling, chosen, optimiser, initialise, seed=stream_seed(seed, number)))
-    for coupling, chosen, obstacle in plan:  # after all draws, which also draw what reads other units drawn anew
+    for coupling, chosen, obstacle in plan:  # after all draws, which also redraw weights that read other reset units
         if outgoing == "zero" and not obstacle:
             for reader in coupling.readers:
                 columns = reader.channels[np.isin(reader.units, chosen)]
                 _fill(reader, columns, 0 if getattr(reader.module, "transposed", False) else 1, optimiser)
-    nobody = np.array([], dtype=np.int64)
+    no_units = np.array([], dtype=np.int64)
     return Reset(
         layers=tuple(coupling.layer for coupling, _, _ in plan),
-        units=tuple(nobody if obstacle else chosen for _, chosen, obstacle in plan),
+        units=tuple(no_units if obstacle else chosen for _, chosen, obstacle in plan),
         weights=tuple(drawn),
         reasons=tuple(obstacle for _, _, obstacle in plan),
     )
 
 
 def stream_seed(*numbers: int) -> int:
-    """Mix numbers into a seed far from those that people give, with which the model itself may have been drawn."""
+    """Hash numbers to a seed that differs from small seeds, with which the model itself may have been drawn."""
     return int(np.random.SeedSequence(numbers, spawn_key=(len(numbers),)).generate_state(1, np.uint64)[0] >> 1)
 
 
@@ -176,11 +176,11 @@ def _draw(
     *,
     seed: int,
 ) -> int:
-    """Draw the rows of units anew and make their normalisation neutral; give the number of weights drawn."""
+    """Redraw the rows of units and make their normalisation neutral; return the number of weights drawn."""
     layer = coupling.writers[0].module
     fresh = deepcopy(layer)
     device = next(layer.parameters()).device
-    # drawn on the CPU: the same numbers on every device, and no other generator is touched
+    # drawn on the CPU: the same numbers on every device, and no other generator is changed
     fresh = fresh.cpu()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -218,7 +218,7 @@ def _fill(part: Part, channels: Units, axis: int, optimiser: torch.optim.Optimiz
 
 
 def _selected(tensor: Tensor, entries: Units, axis: int) -> Tensor:
-    """Mark entries along one axis, in a shape that broadcasts to the tensor's."""
+    """Return a mask of entries along one axis, in a shape that broadcasts to the tensor's."""
     mask = torch.zeros(tensor.shape[axis], dtype=torch.bool, device=tensor.device)
     mask[torch.from_numpy(entries).to(tensor.device)] = True
     return mask.view([-1 if i == axis else 1 for i in range(tensor.dim())])

@@ -1,4 +1,4 @@
-"""Load the weights of a model that has lost units into one built at full size."""
+"""Load the weights of a model after unit removal into one built at full size."""
 
 from collections.abc import Mapping
 
@@ -17,23 +17,23 @@ __all__ = ["load_shrunk"]
 def load_shrunk(
     model: nn.Module, state: Mapping[str, Tensor], *, optimiser: torch.optim.Optimizer | None = None
 ) -> None:
-    """Bring a model to the shapes of a saved state and load it.
+    """Shrink a model to the shapes of a saved state and load the state.
 
     Parameters
     ----------
     model : torch.nn.Module
-        The model as it was before units were removed; changed in place.
+        The model in its shapes before the removal; changed in place.
     state : mapping
         `state_dict()` of the model after units were removed.
     optimiser : torch.optim.Optimizer, optional
-        An optimiser of the model; its groups follow the new parameters and its state of those is dropped. Load its own
+        An optimiser of the model; its groups are updated to the new parameters and their state is dropped. Load its own
         saved state afterwards.
 
     Raises
     ------
     InvalidArgumentError
-        If names disagree, a tensor has another number of axes or grew, or a module of a kind that never loses units
-        would have to change; then the model is left as it was.
+        If names differ, a tensor is larger or has another number of axes, or a module of a kind that never loses units
+        has another shape; the model is then unchanged.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def _name(model: nn.Module, module: nn.Module) -> str:
 
 
 def _set_sizes(module: nn.Module) -> None:
-    """Make a module's own numbers agree with its tensors."""
+    """Set a module's size attributes to the shapes of its tensors."""
     if isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
     elif isinstance(module, _ConvNd):

@@ -1,9 +1,9 @@
-"""Which weights belong to a unit: the rows that write it, its normalisation, and the columns that read it.
+"""Find the weights that belong to a unit: the rows that write it, its normalisation, and the columns that read it.
 
 Torch-Pruning's dependency graph follows the channels of every layer through normalisation, sums, concatenation and
-flattening. Here each layer's units are gathered into one `Coupling`: what else must go when one of them goes, and
-whether anything on the way forbids it. Cutting never slices by its own idea of an axis: every parameter is replaced by
-the positions of its entries, Torch-Pruning cuts those, and the entries that stay are read off. The same positions cut
+flattening. This module collects each layer's units in one `Coupling`: what else must be removed with a unit, and
+whether anything prevents the removal. Cutting makes no assumption about axes: every parameter is replaced by the
+positions of its entries, Torch-Pruning cuts those, and the positions that remain are read off. The same positions cut
 gradients and optimiser state.
 """
 
@@ -30,7 +30,7 @@ __all__ = ["Coupling", "CouplingGraph", "Part"]
 Indices = npt.NDArray[np.int64]
 Replaced = dict[nn.Parameter, tuple[nn.Parameter, Tensor]]
 
-# what may lie between a unit and its readers without making the other units depend on it
+# operations allowed between a unit and its readers, since they do not make other units depend on it
 HARMLESS = frozenset(
     (
         OPTYPE.CONV,
@@ -50,7 +50,7 @@ HARMLESS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A module that holds weights of the units: `channels[i]` of it belong to unit `units[i]`."""
+    """A module that holds weights of units: its channel `channels[i]` belongs to unit `units[i]`."""
 
     name: str
     module: nn.Module
@@ -60,19 +60,19 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Coupling:
-    """All that belongs to the units of one layer.
+    """All modules that hold weights of the units of one layer.
 
     Attributes
     ----------
     layer : str
         The layer the units are named after.
     n_units : int
-        Its number of units.
+        Number of units.
     writers, norms, readers : list of Part
         Weight layers whose rows write the units (the layer itself first), modules with parameters or statistics per
         unit (norms, depthwise convolutions), and weight layers whose columns read them.
     obstacle : str
-        Why no unit can go, empty if nothing forbids it.
+        Why no unit can be removed; empty if units can be removed.
     """
 
     layer: str
@@ -89,7 +89,7 @@ class CouplingGraph:
     Parameters
     ----------
     model : torch.nn.Module
-        Left as it was.
+        The model; not changed.
     inputs : Tensor or mapping
         One batch for the model.
     """
@@ -108,11 +108,11 @@ class CouplingGraph:
                     self._traced, inputs, forward_fn=call, output_transform=_differentiable, verbose=False
                 )
             except (AttributeError, IndexError, KeyError, TypeError, AssertionError) as error:
-                remedy = "units can still be masked or drawn anew, not removed"
+                remedy = "units can still be masked or reset, not removed"
                 raise invalid("model", "be traceable by Torch-Pruning", repr(error), remedy) from error
 
     def couplings(self) -> Iterator[Coupling]:
-        """Give the coupling of each weight layer, each unit once, in the order of the model's modules."""
+        """Yield the coupling of each weight layer, each unit once, in the order of the model's modules."""
         seen: dict[nn.Module, set[int]] = {}
         for layer in self._names:
             if not isinstance(layer, WEIGHT_LAYERS) or layer not in self._graph.module2node:
@@ -127,7 +127,7 @@ class CouplingGraph:
                 yield coupling
 
     def coupling(self, layer: nn.Module) -> Coupling:
-        """Gather what belongs to the units of one layer."""
+        """Collect the modules that hold weights of the units of one layer."""
         if layer not in self._graph.module2node:
             raise invalid("layers", "name layers that the model calls on the data", self._names[layer])
         n_units = self._graph.get_out_channels(layer)
@@ -155,7 +155,7 @@ class CouplingGraph:
         return Coupling(**{**coupling.__dict__, "obstacle": obstacle})
 
     def cut(self, layer: nn.Module, units: Iterable[int]) -> Replaced:
-        """Remove units of a layer with all that belongs to them; give what replaced what."""
+        """Remove units of a layer with all their weights; return the replaced parameters."""
         group = self._group(layer, units)
         modules = {item.dep.target.module for item in group if item.dep.target.module in self._names}
         old = {(module, name): p for module in modules for name, p in module._parameters.items() if p is not None}
@@ -207,7 +207,7 @@ class CouplingGraph:
 
 
 class _WithVisibleInputs(nn.Module):
-    """The model behind identities on its inputs, so that the graph knows an input that is added or concatenated."""
+    """The model with identities on its inputs, so that the graph contains inputs that are added or concatenated."""
 
     def __init__(self, model: nn.Module, inputs: Inputs) -> None:
         super().__init__()
@@ -217,7 +217,7 @@ class _WithVisibleInputs(nn.Module):
             kind = {2: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}.get(getattr(value, "ndim", 0))
             if kind is not None and value.is_floating_point() and name.isidentifier():
                 identity = kind(value.shape[1], eps=0.0, device=value.device, dtype=value.dtype)
-                self.inputs[f"{name}_"] = identity  # no key of a ModuleDict may be the name of a method
+                self.inputs[f"{name}_"] = identity  # a key of a ModuleDict must not be the name of a method
 
     def forward(self, *arguments: Tensor, **keywords: Any) -> Any:
         shown = [self.inputs["input_"](value) if "input_" in self.inputs else value for value in arguments]
@@ -227,7 +227,7 @@ class _WithVisibleInputs(nn.Module):
 
 @contextmanager
 def _all_trainable(model: nn.Module) -> Iterator[None]:
-    """Let gradients flow to every parameter, since the graph is followed by them, and freeze the frozen again."""
+    """Make every parameter trainable, since the graph follows gradients, and restore frozen parameters on exit."""
     frozen = [p for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
     for parameter in frozen:
         parameter.requires_grad_(True)
@@ -239,5 +239,5 @@ def _all_trainable(model: nn.Module) -> Iterator[None]:
 
 
 def _differentiable(output: Any) -> list[Tensor]:
-    """Give the output tensors that depend on parameters."""
+    """Return the output tensors that depend on parameters."""
     return [tensor for tensor in output_tensors(output) if tensor.grad_fn is not None]

@@ -1,1 +1,1 @@
-"""Training experiments: labelled data, models, a loop that measures death, runs that are stored and resume."""
+"""Training experiments: labelled data, models, a training loop that measures dead units, stored and resumable runs."""

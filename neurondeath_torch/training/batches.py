@@ -1,4 +1,4 @@
-"""Batches in an order that hangs on the seed and the epoch alone, so that a resumed run sees the same ones."""
+"""Batches in an order that depends only on the seed and the epoch, so that a resumed run uses the same batches."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from neurondeath_torch.training.random_seeds import seed_of
 
 __all__ = ["epoch_batches", "n_batches"]
 
-SHIFT_SHARE = 8  # images are shifted by up to 1/8 of their side
+SHIFT_SHARE = 8  # images are shifted by up to 1/8 of their sides
 
 
 def n_batches(n_images: int, batch_size: int) -> int:
@@ -28,20 +28,20 @@ def n_batches(n_images: int, batch_size: int) -> int:
 def epoch_batches(
     split: Split, batch_size: int, *, seed: int, epoch: int, shift: bool = False, mirror: bool = False
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Give the shuffled batches of an epoch.
+    """Yield the shuffled batches of an epoch.
 
     Parameters
     ----------
     split : Split
         The images.
     batch_size : int
-        Images of a batch.
+        Images per batch.
     seed, epoch : int
-        What the order and the augmentation hang on.
+        Determine the order and the augmentation.
     shift : bool
-        Shift every image by up to 1/8 of its sides, zeros coming in.
+        Whether to shift every image by up to 1/8 of its sides, padded with zeros.
     mirror : bool
-        Mirror every second image or so.
+        Whether to mirror each image with probability 1/2.
     """
     generator = torch.Generator().manual_seed(seed_of(seed, epoch, "batches"))
     order = torch.randperm(len(split), generator=generator)

@@ -1,4 +1,4 @@
-"""Many trainings: every experiment under every seed, one after another or several at a time, into one store."""
+"""Train every experiment under every seed, one after another or several in parallel, into one store."""
 
 import multiprocessing
 import signal
@@ -17,12 +17,12 @@ from neurondeath_torch.training.run_store import RunStore
 
 __all__ = ["checkpoint_path", "run_campaign"]
 
-POLL_SECONDS = 0.2  # how soon a signal is noticed
+POLL_SECONDS = 0.2  # interval of the checks for a signal
 Report = Callable[[Experiment, int, Mapping[str, Any] | None], None]
 
 
 def checkpoint_path(folder: Path, experiment: Experiment, seed: int) -> Path:
-    """Name the checkpoint of a run."""
+    """Return the path of a run's checkpoint."""
     return folder / f"{experiment.experiment_id}-{seed}.pt"
 
 
@@ -39,30 +39,30 @@ def run_campaign(
     epoch_done: Report = lambda experiment, seed, measured: None,
     run_done: Report = lambda experiment, seed, measured: None,
 ) -> None:
-    """Train what the store does not hold yet.
+    """Train the runs that the store does not hold yet.
 
     Parameters
     ----------
     experiments, seeds : sequences
-        All combinations are trained, seeds running fastest.
+        All combinations are trained; seeds vary fastest.
     store : path
         Store of training runs.
     checkpoints : path
-        Folder of the checkpoints, from which interrupted runs go on.
+        Folder of the checkpoints, from which interrupted runs are resumed.
     data_dir, device
         As in `train`.
     jobs : int
-        Runs at a time, each in a process with its share of the cores. The number of threads a run has can change the
-        last bits of its numbers.
+        Parallel runs, each in a process with its share of the cores. The number of threads per run can change the last
+        bits of its results.
     stop_signal : callable
-        Gives the number of a signal that asks to stop, or None.
+        Returns the number of a signal that asks to stop, or None.
     epoch_done, run_done : callable
-        Told of every epoch (one process only) and every finished run, with its last measurements.
+        Called after every epoch (one process only) and after every finished run, with the last measurements.
 
     Raises
     ------
     Interrupted
-        If a signal came; every finished epoch is kept.
+        If a signal arrived; every finished epoch is kept.
     """
     runs = [(experiment, seed) for experiment in experiments for seed in seeds]
     if jobs == 1:
@@ -93,7 +93,7 @@ def _one_after_another(
     epoch_done: Report,
     run_done: Report,
 ) -> int:
-    """Train in this process; gives the number of runs left when told to stop."""
+    """Train in this process; return the number of runs left when a stop is requested."""
     loaded: dict[str, LabelledData] = {}
     with RunStore(store) as results:
         for number, (experiment, seed) in enumerate(runs):
@@ -101,9 +101,12 @@ def _one_after_another(
                 return len(runs) - number
             key = repr(experiment.data)
             if key not in loaded:
-                loaded = {key: load_experiment_data(experiment, data_dir)}  # one at a time: they may be large
+                # one data set in memory, since it may be large
+                loaded = {key: load_experiment_data(experiment, data_dir)}
 
-            def tell(epoch: int, epochs: int, measured: Mapping[str, Any], run: Run = (experiment, seed)) -> None:
+            def report_epoch(
+                epoch: int, epochs: int, measured: Mapping[str, Any], run: Run = (experiment, seed)
+            ) -> None:
                 epoch_done(*run, measured)
 
             result = train(
@@ -114,7 +117,7 @@ def _one_after_another(
                 data=loaded[key],
                 device=device,
                 stopped=stopped,
-                progress=tell,
+                progress=report_epoch,
             )
             if not result.finished:
                 return len(runs) - number
@@ -132,8 +135,8 @@ def _several_at_a_time(
     stop_signal: Callable[[], int | None],
     run_done: Report,
 ) -> int:
-    """Train in processes of their own; gives the number of runs left when told to stop."""
-    RunStore(store).close()  # a store that cannot be used is refused before any process starts
+    """Train in worker processes; return the number of runs left when a stop is requested."""
+    RunStore(store).close()  # raises before any process starts if the store is unusable
     threads = max(1, torch.get_num_threads() // jobs)
     stop = multiprocessing.get_context("spawn").Event()
     left = len(runs)
@@ -158,7 +161,7 @@ def _several_at_a_time(
                     run_done(*run, last)
 
 
-_stop: Any = None  # a worker process's event; None in the parent
+_stop: Any = None  # the event of a worker process; None in the parent
 
 
 def _prepare(threads: int, stop: Any) -> None:

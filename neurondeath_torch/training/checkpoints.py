@@ -1,6 +1,6 @@
-"""Checkpoints: all that a run needs to go on, in one file that is either the old one or the new one, never half.
+"""Checkpoints: the full state of a run in one file that is replaced atomically.
 
-It holds tensors, numbers and words alone, which are safe to read.
+It holds only tensors, numbers and strings, which are safe to load.
 """
 
 import pickle
@@ -18,12 +18,12 @@ LAYOUT = 1
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint in place of the one that is there.
+    """Write a checkpoint, replacing an existing one.
 
     Raises
     ------
     RunStoreError
-        If the folder cannot be written to or the disk is full; the old checkpoint stays.
+        If the folder cannot be written to or the disk is full; the old checkpoint is kept.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,12 +31,12 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
             torch.save({"layout": LAYOUT, **state}, draft)
     except (OSError, RuntimeError) as error:  # PyTorch's writer reports a full disk as a RuntimeError
         raise RunStoreError(
-            f"cannot write the checkpoint {str(path)!r} ({error}); free room or name a folder"
+            f"cannot write the checkpoint {str(path)!r} ({error}); free disk space or name another folder"
         ) from None
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """Read a checkpoint onto a device; None where there is none.
+    """Read a checkpoint onto a device; None if there is none.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any] | None:
         layout = state["layout"]
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunStoreError(f"the checkpoint {str(path)!r} is damaged ({reason}); delete it to train anew") from None
+        raise RunStoreError(f"the checkpoint {str(path)!r} is damaged ({reason}); delete it to retrain") from None
     if layout != LAYOUT:
         raise RunStoreError(f"the checkpoint {str(path)!r} has layout {layout}, this version reads {LAYOUT}; delete it")
     return state

@@ -1,4 +1,4 @@
-"""What a training run is: data, model, optimiser, method; read from TOML, hashed into an id that never changes.
+"""Configuration of a training run: data, model, optimiser, method; read from TOML and hashed to a stable id.
 
     epochs = 10                       [data]                  [model]                 [optimiser]
     seeds = [0, 1, 2]                 name = "digits"         kind = "mlp"            kind = "sgd"
@@ -8,10 +8,10 @@
     kind = "synaptic-stripping"       "optimiser.learning_rate" = [0.01, 0.1]
     every = 2                         "model.widths" = [[64, 64], [128, 128]]
 
-`[grid]` runs every combination of its lists; a list of tables (`method = [{...}, {...}]`) lays each over the one above.
-All keys but `epochs` have defaults. What `[model]` takes beside the keys
-of `ModelChoice` depends on its kind (the keywords of the builders in `models`), and what `[method]` takes on its kind
-(the keywords of the methods).
+`[grid]` runs every combination of its lists; each table of a list of tables (`method = [{...}, {...}]`) overrides keys
+of the table of that name, here `[method]`. All keys except `epochs` have defaults. The keys of `[model]` in addition to
+those of `ModelChoice` depend on its kind (the keywords of the builders in `models`), and the keys of `[method]` depend
+on its kind (the keywords of the methods).
 """
 
 import hashlib
@@ -54,7 +54,7 @@ METHODS = (
     "redo",
 )
 MOST_RUNS = 100_000
-LOOP_VERSION = 1  # part of every id: a loop that trains differently starts new runs
+LOOP_VERSION = 1  # part of every id: increased if the loop trains differently
 
 Table = TypeVar("Table")
 
@@ -87,12 +87,12 @@ class ModelChoice:
     kind : {"mlp", "cnn", "lenet", "vgg", "resnet", "vit"}
         The builder in `models`; `options` are its keywords.
     activation : str
-        "relu", or a sparsifying one by `sparsity` and, where it clips, `v_prime` (or `m`), designed at `q`; or by `tau`
-        and `m` as they are.
+        "relu", or a sparsifying activation: designed at `q` from `sparsity` and, if it clips, `v_prime` or `m`; or
+        given directly by `tau` and `m`.
     initialisation : {"default", "he", "rai", "edge-of-chaos"}
-        "default" is PyTorch's own.
+        "default" is PyTorch's initialisation.
     sign_flip : {"none", "layer", "neuron"}
-        On the training images, after the initialisation.
+        Sign flip on the training images, after the initialisation.
     """
 
     kind: str = "mlp"
@@ -116,27 +116,29 @@ class ModelChoice:
         if self.activation == "relu" and given:
             raise invalid(f"model.{given[0]}", "be left out for relu", getattr(self, given[0]))
         if self.activation != "relu" and (self.sparsity is None) == (self.tau is None):
-            raise invalid("model.sparsity", "be given, or tau in its place", self.sparsity)
+            raise invalid("model.sparsity", "be given, or tau instead", self.sparsity)
         clipped = self.activation.startswith("clipped")
         if self.v_prime is not None and (not clipped or self.sparsity is None or self.m is not None):
-            raise invalid("model.v_prime", "stand with sparsity for a clipped activation, without m", self.v_prime)
+            raise invalid(
+                "model.v_prime", "be combined with sparsity for a clipped activation, without m", self.v_prime
+            )
         if clipped and self.v_prime is None and self.m is None:
-            raise invalid("model.m", "be given for a clipped activation, or v_prime in its place", None)
+            raise invalid("model.m", "be given for a clipped activation, or v_prime instead", None)
         if not clipped and self.m is not None:
             raise invalid("model.m", "be left out for an activation that does not clip", self.m)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimiserChoice:
-    """The optimiser and its learning-rate schedule, which moves every step.
+    """The optimiser and its learning-rate schedule, which is updated every step.
 
     Attributes
     ----------
     schedule : {"constant", "cosine", "one-cycle", "step"}
-        "cosine" falls to 0, "one-cycle" rises over 30 % of the run and falls, "step" divides by 10 at half and three
-        quarters of it.
+        "cosine" falls to 0, "one-cycle" rises over 30 % of the run and then falls, "step" divides the rate by 10 at
+        half and at three quarters of the run.
     clip : float, optional
-        Greatest norm of the gradient.
+        Largest norm of the gradient.
     """
 
     kind: str = "sgd"
@@ -160,7 +162,7 @@ class OptimiserChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodChoice:
-    """What is done about dying units while the network trains; `options` are the method's keywords."""
+    """The method against dead units during training; `options` are its keywords."""
 
     kind: str = "none"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -174,14 +176,14 @@ class MethodChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """One training, up to its seed.
+    """One training, without its seed.
 
     Attributes
     ----------
     epochs : int
         Passes over the training images.
     measure : int
-        Dead units are those that are dead on so many training images, the first ones.
+        Number of training images, taken from the start, on which dead units are measured.
     name : str
         A label; not part of the id.
     """
@@ -198,17 +200,17 @@ class Experiment:
         check_count("epochs", self.epochs)
         check_count("measure", self.measure)
         if not isinstance(self.name, str):
-            raise invalid("name", "be a text", self.name)
+            raise invalid("name", "be a string", self.name)
 
     @cached_property
     def experiment_id(self) -> str:
-        """Hash of all that shapes the result, the seed apart; whatever has its default value is left out."""
+        """Hash of all settings that affect the result, except the seed; settings with default values are left out."""
         identity = {"loop": LOOP_VERSION, **self.description()}
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def description(self) -> dict[str, Any]:
-        """Describe the experiment by what is not default."""
+        """Describe the experiment by the settings that differ from their defaults."""
         parts = {
             name: kept
             for name in ("data", "model", "optimiser", "method")
@@ -218,7 +220,7 @@ class Experiment:
         return {"epochs": self.epochs, **measure, **parts}
 
     def settings(self) -> dict[str, Any]:
-        """Give every setting under its dotted key, defaults included."""
+        """Return every setting under its dotted key, including defaults."""
         flat: dict[str, Any] = {"epochs": self.epochs, "measure": self.measure}
         for name in PARTS:
             values = asdict(getattr(self, name))
@@ -238,11 +240,11 @@ PARTS: dict[str, type[Any]] = {
     "optimiser": OptimiserChoice,
     "method": MethodChoice,
 }
-OPEN_PARTS = ("model", "method")  # whose further keys are the keywords of what they name
+OPEN_PARTS = ("model", "method")  # parts whose further keys are keywords of the model or method
 
 
 def read_experiment(description: Mapping[str, Any]) -> Experiment:
-    """Give the experiment that a description, as `Experiment.description` gives it, describes."""
+    """Build an experiment from a description as returned by `Experiment.description`."""
     return _experiment(description)
 
 
@@ -252,19 +254,19 @@ def read_experiments(source: str | Path | Mapping[str, Any]) -> tuple[list[Exper
     Parameters
     ----------
     source : path or mapping
-        The file, or what such a file holds.
+        The file, or the contents of such a file.
 
     Returns
     -------
     experiments : list of Experiment
-        In the order of the grid, the last list running fastest.
+        In the order of the grid; the last list varies fastest.
     seeds : list of int
-        Each experiment runs under each; [0] by default.
+        Seeds of each experiment; [0] by default.
 
     Raises
     ------
     InvalidArgumentError
-        If the file cannot be read, a key is unknown or a value leaves its domain.
+        If the file cannot be read, a key is unknown or a value is out of its domain.
 
     Examples
     --------
@@ -282,7 +284,7 @@ def read_experiments(source: str | Path | Mapping[str, Any]) -> tuple[list[Exper
     for values in grid.values():
         n_runs *= len(values)
     if n_runs > MOST_RUNS:
-        raise invalid("grid", f"ask for at most {MOST_RUNS} runs", n_runs)
+        raise invalid("grid", f"define at most {MOST_RUNS} runs", n_runs)
     experiments = []
     for values in product(*grid.values()):
         chosen = {key: dict(value) if isinstance(value, Mapping) else value for key, value in document.items()}
@@ -306,12 +308,12 @@ def _read_seeds(seeds: Any) -> list[int]:
         raise invalid("seeds", "be a non-empty list of whole numbers", seeds)
     checked = [check_count(f"seeds[{i}]", seed, least=0) for i, seed in enumerate(seeds)]
     if len(set(checked)) < len(checked):
-        raise invalid("seeds", "differ", seeds)
+        raise invalid("seeds", "be distinct", seeds)
     return checked
 
 
 def _place(document: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key; a table is laid over the one that is there."""
+    """Set a dotted key; a table overrides keys of an existing one."""
     part, dot, name = key.partition(".")
     if not dot:
         held = document.get(part)
@@ -347,7 +349,7 @@ def _part(name: str, table: Any) -> Any:
 
 
 def varying_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name the settings in which runs differ, the number of epochs apart.
+    """List the settings in which runs differ, except the number of epochs.
 
     Examples
     --------

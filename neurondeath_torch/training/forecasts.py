@@ -1,17 +1,18 @@
-r"""What theory says of a chain of layers before it is trained, and what became of the same quantities.
+r"""Theoretical predictions for a chain of layers before training, and measurements of the same quantities.
 
     forecast_living_ratio   mean share of images that are alive through all hidden layers: exactly prod(1 - 2^-n) for
                             ReLU under He's or PyTorch's initialisation, the conditioned chain of variances for sparse
                             designs at the edge of chaos
-    forecast_leaving        probability that the last hidden layer's variance is off q* by a factor of more than 2, for
-                            one input that has q* at the first layer, by the exact law of that chain; where V'(q*) = 1
-                            nothing brings a finite network back
+    forecast_leaving        probability that the last hidden layer's variance differs from q* by a factor of more than
+                            2, for one input that has q* at the first layer, by the exact law of that chain; where
+                            V'(q*) = 1 nothing drives a finite network back to q*
     living_ratio            share of images at which every hidden layer of this network has an active unit
-    leaving_ratio           share of images whose variance at this network's last hidden layer is off q* by that much
-    variance_ratio          that variance over q*, in the mean over images, which the images of largest norm dominate
+    leaving_ratio           share of images whose variance at this network's last hidden layer differs from q* by more
+                            than that factor
+    variance_ratio          that variance over q*, averaged over images; images of large norm dominate
 
-The forecasts are for perceptrons, the measurements also for plain chains of convolutions; of any other model nothing is
-said. Sources: rister2020 (arXiv 2007.06192, theorem 1), price2024 (arXiv 2402.16184); the conditioned chain is ours
+Forecasts are made for perceptrons only, measurements also for plain chains of convolutions; for all other models both
+are None. Sources: rister2020 (arXiv 2007.06192, theorem 1), price2024 (arXiv 2402.16184); the conditioned chain is ours
 (`neurondeath_theory.gaussian_limit.sparse_survival`).
 """
 
@@ -33,17 +34,17 @@ from neurondeath_torch.training.models import hidden_widths
 
 __all__ = ["FACTOR", "forecast", "measure_chain"]
 
-FACTOR = 2.0  # off q* by more is to have left it
-MOST_PATHS, LEAST_PATHS = 1000, 100  # networks drawn; by 1000 a probability of 1/2 is known to 0.016, by 100 to 0.05
-DRAWS = 10**8  # units drawn at most, about two seconds
+FACTOR = 2.0  # a variance that differs from q* by more has left it
+MOST_PATHS, LEAST_PATHS = 1000, 100  # networks drawn; standard error of a probability of 1/2: 0.016 and 0.05
+MAX_UNITS_DRAWN = 10**8  # about two seconds
 SEED = 0
-CHUNK = 1024  # images of a forward pass
-SYMMETRIC = ("default", "he")  # initialisations under which every pre-activation's sign is a fair coin
-CHAINS = ("mlp", "cnn")  # whose modules follow one another and nothing else
+IMAGES_PER_PASS = 1024
+SYMMETRIC = ("default", "he")  # initialisations with a symmetric sign of every pre-activation
+CHAINS = ("mlp", "cnn")  # models whose modules form one plain chain
 
 
 def forecast(choice: ModelChoice) -> dict[str, float | None]:
-    """Give what theory says of a model before it is built.
+    """Compute the theoretical predictions for a model before it is built.
 
     Parameters
     ----------
@@ -53,13 +54,13 @@ def forecast(choice: ModelChoice) -> dict[str, float | None]:
     Returns
     -------
     dict
-        `forecast_living_ratio` and `forecast_leaving`, None where theory says nothing. What is drawn (100 to 1000
-        chains for the second) is drawn from a fixed seed.
+        `forecast_living_ratio` and `forecast_leaving`, None where there is no prediction. The second is estimated from
+        100 to 1000 chains, drawn with a fixed seed.
 
     Raises
     ------
     InvalidArgumentError
-        If a keyword of the model is unknown or leaves its domain, or there is no such design.
+        If a keyword of the model is unknown or out of its domain, or there is no such design.
 
     Examples
     --------
@@ -71,40 +72,40 @@ def forecast(choice: ModelChoice) -> dict[str, float | None]:
     >>> round(unclipped["forecast_leaving"], 1), round(clipped["forecast_leaving"], 1)
     (0.4, 0.0)
     """
-    nothing: dict[str, float | None] = {"forecast_living_ratio": None, "forecast_leaving": None}
+    no_forecast: dict[str, float | None] = {"forecast_living_ratio": None, "forecast_leaving": None}
     check_options(choice)
     if choice.kind != "mlp" or choice.sign_flip != "none":
-        return nothing
+        return no_forecast
     options = dict(choice.options)
     if options.pop("batch_norm", False):
-        return nothing
+        return no_forecast
     widths = hidden_widths(**options)
     if choice.initialisation == "edge-of-chaos":
         design = design_of(choice)
         return {"forecast_living_ratio": _living_ratio(design, widths), "forecast_leaving": _leaving(design, widths)}
     if choice.activation == "relu" and choice.initialisation in SYMMETRIC:
-        return {**nothing, "forecast_living_ratio": float(survival_bounds(widths).mean_living_ratio[-1])}
-    return nothing
+        return {**no_forecast, "forecast_living_ratio": float(survival_bounds(widths).mean_living_ratio[-1])}
+    return no_forecast
 
 
 @torch.no_grad()
 def measure_chain(choice: ModelChoice, model: nn.Module, images: Tensor) -> dict[str, float | None]:
-    """Measure what is forecast, on the model as it is now.
+    """Measure the forecast quantities on the model in its current state.
 
     Parameters
     ----------
     choice : ModelChoice
-        How the model was made.
+        Configuration of the model.
     model : nn.Module
         The model.
     images : tensor, shape (n, channels, rows, columns)
-        On the model's device.
+        Images, on the model's device.
 
     Returns
     -------
     dict
-        `living_ratio`, `leaving_ratio` and `variance_ratio`; None for models that are no plain chain of layers, and for
-        the last two also where there is no q*; for the last where it is not finite.
+        `living_ratio`, `leaving_ratio` and `variance_ratio`; None for models that are not a plain chain of layers; the
+        last two are also None if there is no q*, and the last if it is not finite.
 
     Examples
     --------
@@ -119,7 +120,7 @@ def measure_chain(choice: ModelChoice, model: nn.Module, images: Tensor) -> dict
     was_training = model.training
     model.eval()
     try:
-        parts = [_run(cast(nn.Sequential, model), chunk) for chunk in torch.split(images, CHUNK)]
+        parts = [_run(cast(nn.Sequential, model), chunk) for chunk in torch.split(images, IMAGES_PER_PASS)]
     finally:
         model.train(was_training)
     alive = torch.cat([part[0] for part in parts])
@@ -137,7 +138,7 @@ def measure_chain(choice: ModelChoice, model: nn.Module, images: Tensor) -> dict
 
 
 def _run(model: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Tell of every image whether it lives through all layers, and its variance at the last hidden one."""
+    """Return, for every image, whether it is alive through all layers, and its variance at the last hidden layer."""
     alive, last = torch.ones(len(x), dtype=torch.bool, device=x.device), x
     for module in model:
         before, x = x, module(x)
@@ -150,7 +151,7 @@ def _run(model: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=32)  # the same for every seed
 def _leaving(design: EdgeOfChaos, widths: tuple[int, ...]) -> float:
     rng = np.random.default_rng(SEED)
-    q = np.full(min(max(DRAWS // sum(widths), LEAST_PATHS), MOST_PATHS), design.q)
+    q = np.full(min(max(MAX_UNITS_DRAWN // sum(widths), LEAST_PATHS), MOST_PATHS), design.q)
     for width in widths[:-1]:
         q = next_variance(design.activation, design.sigma_w2, design.sigma_b2, q, width, rng)
     return float(np.mean((q > FACTOR * design.q) | (q < design.q / FACTOR)))

@@ -1,8 +1,8 @@
 """Labelled images for training: digits, MNIST, CIFAR-10, as standardised tensors in memory.
 
-Every channel is shifted and scaled to mean 0 and variance 1 over the training images, and the test images by the same
-numbers. The validation images are the share of the training images that a method may look at to decide something; the
-test images are for reporting alone. MNIST and CIFAR-10 come from files (`neurondeath fetch`), digits from scikit-learn.
+Every channel is shifted and scaled to mean 0 and variance 1 over the training images; the same numbers are applied to
+the test images. The validation images are a share of the training images on which a method may base decisions; the test
+images are for reporting only. MNIST and CIFAR-10 come from files (`neurondeath fetch`), digits from scikit-learn.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ DATA_SETS = ("digits", "mnist", "cifar10")
 SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}  # channels, rows, columns
 N_CLASSES = 10
 DIGITS_TEST_SHARE = 0.2
-SPLIT_SEED = 20_07_06192  # of the digits' test images, the same for everyone
+SPLIT_SEED = 20_07_06192  # selects the test images of the digits, the same in all runs
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Split:
         return len(self.classes)
 
     def to(self, device: torch.device) -> "Split":
-        """Give the split on a device."""
+        """Return the split on a device."""
         return Split(self.images.to(device), self.classes.to(device))
 
 
@@ -66,7 +66,7 @@ class LabelledData:
         return int(channels), int(rows), int(columns)
 
     def to(self, device: torch.device) -> "LabelledData":
-        """Give the data on a device."""
+        """Return the data on a device."""
         return LabelledData(
             self.name, self.train.to(device), self.validation.to(device), self.test.to(device), self.n_classes
         )
@@ -86,25 +86,25 @@ def load_labelled_data(
     Parameters
     ----------
     name : {"digits", "mnist", "cifar10"}
-        Which.
+        The data set.
     n_train, n_test : int, optional
-        Take that many images, chosen at random by the seed; all by default.
+        Number of images, chosen at random by the seed; all by default.
     validation : float
         Share of the training images, in [0, 1), set aside for decisions during training.
     data_dir : path, optional
         Folder of the MNIST or CIFAR-10 files; by default the environment variable NEURONDEATH_DATA.
     seed : int
-        Of the choice of images and of the validation share.
+        Seed of the choice of images and of the validation share.
 
     Returns
     -------
     LabelledData
-        On the CPU.
+        The data, on the CPU.
 
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain, files are missing or broken, or there are fewer images than asked for.
+        If an argument is out of its domain, files are missing or damaged, or there are fewer images than requested.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def _read_digits() -> tuple[Labelled, Labelled]:
 
 
 def _choose(name: str, size: int | None, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Pick images at random, in random order."""
+    """Choose images at random, in random order."""
     order = rng.permutation(count)
     if size is None:
         return order
@@ -179,7 +179,7 @@ def _choose(name: str, size: int | None, count: int, rng: np.random.Generator) -
 
 
 def _scale(pixels: npt.NDArray[Any], channels: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Mean and standard deviation of every channel, of shape (channels, 1, 1)."""
+    """Compute mean and standard deviation of every channel, of shape (channels, 1, 1)."""
     planes = pixels.reshape(len(pixels), channels, -1)
     mean = planes.mean(axis=(0, 2), dtype=np.float64)
     square = np.einsum("icp,icp->c", planes, planes, dtype=np.float64) / (planes.shape[0] * planes.shape[2])

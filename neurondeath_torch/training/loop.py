@@ -1,9 +1,9 @@
-"""The training loop: an experiment under a seed, measured every epoch, stored, checkpointed, resumable.
+"""The training loop: one experiment under one seed, measured every epoch, stored, checkpointed, resumable.
 
-Order, augmentation, weights and noise hang on the seed and the epoch alone: a run that was interrupted and goes on
-gives what it would have given without, on the same machine with the same number of threads. A method acts between
-epochs, after an epoch has been measured and before the next begins, so that what is measured is a trained network;
-where it rewinds the weights, the learning rate begins anew.
+Order, augmentation, weights and noise depend only on the seed and the epoch: an interrupted and resumed run gives the
+same results as an uninterrupted one, on the same machine with the same number of threads. A method acts between epochs,
+after an epoch has been measured and before the next begins, so that trained networks are measured; where it rewinds the
+weights, the learning-rate schedule restarts.
 """
 
 import math
@@ -43,20 +43,20 @@ Progress = Callable[[int, int, Mapping[str, Any]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun(Result):
-    """What became of one training.
+    """Result of one training.
 
     Attributes
     ----------
     experiment : Experiment
-        What was trained.
+        The experiment.
     seed : int
-        Under which seed.
+        Its seed.
     epochs : tuple of dict
-        Measurements, one an epoch, from epoch 0 (before training) on; see `measurements` and `forecasts`.
+        Measurements, one dict per epoch, starting with epoch 0 (before training); see `measurements` and `forecasts`.
     finished : bool
-        Whether all epochs are there; False for a run that was stopped.
+        Whether the run is complete; False if it was stopped.
     model : nn.Module or None
-        The network as the last epoch left it; None where it was read from a store without a checkpoint.
+        The network after the last epoch; None if the run was read from a store without a checkpoint.
     """
 
     experiment: Experiment
@@ -71,7 +71,7 @@ class TrainingRun(Result):
         return self.epochs[-1]
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the measurements that are single numbers, one row an epoch."""
+        """Columns of the table: the measurements that are single numbers, one row per epoch."""
         names = [name for name, value in self.last.items() if not isinstance(value, (list, dict))]
         return {name: [epoch.get(name) for epoch in self.epochs] for name in names}
 
@@ -102,35 +102,35 @@ def train(
     Parameters
     ----------
     experiment : Experiment
-        What to train.
+        The experiment.
     seed : int
-        Of the weights, the batches and the method's noise; the choice of images is the same under every seed.
+        Seed of the weights, the batches and the method's noise; the choice of images is the same under every seed.
     store : RunStore, optional
-        Where every epoch is noted; a run that is complete there is read, not trained again.
+        Store of every epoch's measurements; a complete run is read from it instead of being trained again.
     checkpoint : path, optional
-        The run's file, written after every epoch; where it is there, the run goes on from it.
+        File of the run's state, written after every epoch; if it exists, the run is resumed from it.
     data : LabelledData, optional
-        The experiment's data, loaded before; by default they are loaded.
+        The experiment's data, if already loaded; by default they are loaded.
     data_dir : path, optional
         Folder of the MNIST or CIFAR-10 files.
     device : {"auto", "cpu", "cuda", "mps"}
-        "auto" takes CUDA where it is there.
+        "auto" selects CUDA if it is available.
     stopped : callable
-        Asked before every batch; when it says True the epoch is given up and the run returned as it is.
+        Called before every batch; if it returns True, the epoch is abandoned and the run returned unfinished.
     progress : callable, optional
-        Told after every epoch: the epoch, the number of epochs, the measurements.
+        Called after every epoch with the epoch, the number of epochs and the measurements.
 
     Returns
     -------
     TrainingRun
-        With the trained model.
+        Measurements and the trained model.
 
     Raises
     ------
     InvalidArgumentError
-        If the experiment's parts do not fit each other or the device is not there.
+        If parts of the experiment are incompatible or the device is not available.
     RunStoreError
-        If the store or the checkpoint fails.
+        If the store or the checkpoint cannot be read or written.
 
     Examples
     --------
@@ -181,12 +181,12 @@ def load_experiment_data(experiment: Experiment, data_dir: str | Path | None = N
 
 
 def find_device(name: str) -> torch.device:
-    """Accept a device by name, if it is there."""
+    """Return a device by name, if it is available."""
     check_choice("device", name, DEVICES)
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device("cuda" if there["cuda"] else "cpu")
-    check_choice("device", name, [kind for kind, found in there.items() if found])
+        return torch.device("cuda" if available["cuda"] else "cpu")
+    check_choice("device", name, [kind for kind, found in available.items() if found])
     return torch.device(name)
 
 
@@ -210,7 +210,7 @@ def _model(
     device: torch.device,
     saved: Mapping[str, Any] | None,
 ) -> nn.Module:
-    """Build the experiment's model, in the shapes and with the weights of a checkpoint where there is one."""
+    """Build the experiment's model, with the shapes and weights of a checkpoint if there is one."""
     images = data.train.images.cpu()
     model = build_model(experiment.model, data.shape, data.n_classes, seed=seed, images=images)
     if saved is not None:
@@ -219,7 +219,7 @@ def _model(
 
 
 class _Run:
-    """A run in progress: the network, what trains it, what has been measured."""
+    """A run in progress: the network, its optimiser, schedule and method, and the measurements so far."""
 
     def __init__(
         self, experiment: Experiment, seed: int, data: LabelledData, device: torch.device, checkpoint: Path | None
@@ -245,7 +245,7 @@ class _Run:
         return make_schedule(self.experiment.optimiser, self.optimiser, self.steps * epochs)
 
     def _between_epochs(self, finished: int) -> None:
-        """Let the method act; where it has rewound the weights, begin the learning rate anew."""
+        """Apply the method; if it has rewound the weights, restart the learning-rate schedule."""
         self.method.after_epoch()
         if self.cycle is not None and finished % self.cycle == 0:
             for group in self.optimiser.param_groups:
@@ -254,7 +254,7 @@ class _Run:
             self.schedule = self._new_schedule()
 
     def train_epoch(self, epoch: int, stopped: Stopped) -> bool:
-        """Train one epoch, measure, write the checkpoint; epoch 0 is measured alone. False when told to stop."""
+        """Train one epoch (none for epoch 0), measure, write the checkpoint; return False if stopped."""
         started = time.perf_counter()
         total, seen = torch.zeros(()), 0
         if epoch > 1:
@@ -311,7 +311,7 @@ class _Run:
         return loss.detach()
 
     def result(self, *, finished: bool) -> TrainingRun:
-        """Give what there is."""
+        """Return the run in its current state."""
         return TrainingRun(
             experiment=self.experiment, seed=self.seed, epochs=tuple(self.measured), finished=finished, model=self.model
         )

@@ -1,9 +1,9 @@
 """Train many small networks of one shape at once, for statistics over trials.
 
-The parameters of all networks are stacked along a new first axis and every network sees its own random batches. The
-loss is the sum over the networks, so that the gradient of each is its own; SGD and Adam act entry by entry and so train
-each as if it were alone. Networks come in groups of a fixed size with random numbers of their own: more networks leave
-the first ones as they are.
+The parameters of all networks are stacked along a new first axis, and every network has its own random batches. The
+loss is the sum over the networks, so that the gradient of each is its own; SGD and Adam act per entry and so train each
+network as if it were alone. Networks are trained in groups of a fixed size with their own random numbers: a larger
+number of networks does not change the first ones.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from neurondeath_torch.training.random_seeds import seed_of
 
 __all__ = ["ManyNetworks", "train_many"]
 
-GROUP = 1024  # networks trained at once; part of what a seed means
+NETWORKS_PER_GROUP = 1024  # trained at once; results of a seed depend on it
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "squared": F.mse_loss,
     "cross-entropy": F.cross_entropy,
@@ -33,16 +33,16 @@ OPTIMISERS: dict[str, Callable[..., optim.Optimizer]] = {"sgd": optim.SGD, "adam
 
 @dataclass(frozen=True, kw_only=True)
 class ManyNetworks(Result):
-    """What became of many networks.
+    """Results of training many networks.
 
     Attributes
     ----------
     first_loss, loss : float array, shape (n_networks,)
         Loss on all points before and after training.
     outputs : float32 array, shape (n_networks, n_points, n_outputs)
-        What each trained network says on all points.
+        Outputs of each trained network on all points.
     first_spread, spread : float arrays, shape (n_networks,)
-        Greatest minus least output over the points, the largest over the outputs, before and after training: 0 for a
+        Largest minus smallest output over the points, maximised over the outputs, before and after training: 0 for a
         network that is constant on the data.
     """
 
@@ -57,7 +57,7 @@ class ManyNetworks(Result):
         return int((self.spread <= check_real("tolerance", tolerance, low=0.0)).sum())
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a network."""
+        """Columns of the table, one row per network."""
         return {
             "first_loss": self.first_loss,
             "loss": self.loss,
@@ -91,34 +91,34 @@ def train_many(
     Parameters
     ----------
     make_model : callable
-        Makes one freshly initialised network, drawing from PyTorch's global generator, which is seeded for it and
-        restored afterwards. Its state may hold parameters only: batch norm's running statistics cannot be stacked.
+        Builds one newly initialised network with PyTorch's global generator, which is seeded for it and restored
+        afterwards. Its state may hold parameters only: batch norm's running statistics cannot be stacked.
     inputs, targets : tensors, first dimension n_points
         The data; targets of the network's output shape for "squared", classes for "cross-entropy".
     n_networks, steps : int
-        How many, and how many updates each gets.
+        Number of networks, and number of updates of each.
     batch_size : int, optional
-        Points of a batch, drawn with replacement, for each network its own; all points by default.
+        Points per batch, drawn with replacement and separately for each network; all points by default.
     learning_rate : float
-        At least 0.
+        Learning rate, at least 0.
     optimiser : {"adam", "sgd"}
-        With PyTorch's defaults apart from the learning rate.
+        Optimiser, with PyTorch's defaults except the learning rate.
     loss : {"squared", "cross-entropy"}
-        Mean over the batch.
+        Loss, averaged over the batch.
     seed : int
         The same seed gives the same networks, batches and, on one machine, results.
     progress : callable, optional
-        Told how many networks are finished, after each group.
+        Called after each group with the number of finished networks.
 
     Returns
     -------
     ManyNetworks
-        One entry a network.
+        One entry per network.
 
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain or the model cannot be stacked.
+        If an argument is out of its domain or the model cannot be stacked.
 
     Examples
     --------
@@ -134,13 +134,13 @@ def train_many(
     seed = check_count("seed", seed, least=0)
     n_points = len(inputs)
     if n_points == 0 or len(targets) != n_points:
-        raise invalid("targets", "hold one entry a point, at least one", f"{len(targets)} for {n_points} inputs")
+        raise invalid("targets", "hold one entry per point, at least one", f"{len(targets)} for {n_points} inputs")
     batch = n_points if batch_size is None else check_count("batch_size", batch_size)
     groups = []
-    for first in range(0, n_networks, GROUP):
-        kept = min(GROUP, n_networks - first)
+    for first in range(0, n_networks, NETWORKS_PER_GROUP):
+        kept = min(NETWORKS_PER_GROUP, n_networks - first)
         models = [_make(make_model, seed, number) for number in range(first, first + kept)]
-        generator = torch.Generator().manual_seed(seed_of(seed, first // GROUP, "batches"))
+        generator = torch.Generator().manual_seed(seed_of(seed, first // NETWORKS_PER_GROUP, "batches"))
         group = _Group(models, criterion)
         before, spread_before = group.losses(inputs, targets), _spread(group.outputs(inputs))
         stepper = make_optimiser(group.parameters.values(), lr=learning_rate)
@@ -148,7 +148,8 @@ def train_many(
             if batch_size is None:
                 x, y = inputs.expand(kept, *inputs.shape), targets.expand(kept, *targets.shape)
             else:
-                picked = torch.randint(n_points, (GROUP, batch), generator=generator)[:kept].to(inputs.device)
+                picked = torch.randint(n_points, (NETWORKS_PER_GROUP, batch), generator=generator)[:kept]
+                picked = picked.to(inputs.device)
                 x, y = inputs[picked], targets[picked]
             stepper.zero_grad()
             group.loss(x, y).sum().backward()  # type: ignore[no-untyped-call]
@@ -187,22 +188,22 @@ class _Group:
         self._outputs = vmap(outputs_of_one, in_dims=(0, None))
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Give the loss of every network on its own batch."""
+        """Return the loss of every network on its own batch."""
         return self._loss(self.parameters, x, y)
 
     @torch.no_grad()
     def losses(self, x: Tensor, y: Tensor) -> npt.NDArray[np.float64]:
-        """Give the loss of every network on the same points."""
+        """Return the loss of every network on the same points."""
         return self._loss_on_shared(self.parameters, x, y).double().cpu().numpy()
 
     @torch.no_grad()
     def outputs(self, x: Tensor) -> npt.NDArray[np.float32]:
-        """Give the outputs of every network on the same points."""
+        """Return the outputs of every network on the same points."""
         return self._outputs(self.parameters, x).float().cpu().numpy()
 
 
 def _spread(outputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Give the greatest minus the least output of every network over the points, the largest over its outputs."""
+    """Compute each network's largest minus smallest output over the points, maximised over its outputs."""
     flat = outputs.reshape(*outputs.shape[:2], -1)
     widest: npt.NDArray[np.float64] = (flat.max(axis=1) - flat.min(axis=1)).max(axis=1).astype(np.float64)
     return widest

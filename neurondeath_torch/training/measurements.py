@@ -1,4 +1,4 @@
-"""What is measured of a network after every epoch: how well it does, how many of its units live, how sparse it is.
+"""Measurements of a network after every epoch: accuracy, live units and sparsity.
 
     train_loss, train_accuracy            on the first `n_images` training images, in evaluation mode
     validation_accuracy, test_loss, test_accuracy
@@ -6,13 +6,13 @@
     dormant_units                         tau-dormant at tau = 0.1
     activation_sparsity                   share of zeros of the activations
     static_dnr, dynamic_dnr               dead neuron rates of liu2022
-    dead_by_activation, sparsity_by_activation    the same an activation, in the order of execution
+    dead_by_activation, sparsity_by_activation    the same per activation, in the order of execution
     parameters, active_parameters         entries of all parameters, and those that are not zero
-    live_parameters                       active ones that learn: their gradient on those training images is not zero,
-                                          which a dead unit's weights, in and out, never have
+    live_parameters                       active ones with a nonzero gradient on those training images, which the
+                                          incoming and outgoing weights of dead units never have
     weight_sparsity                       share of zeros in the weights of linear and convolutional layers
 
-Of a network whose loss or activations are no longer finite only losses and accuracies are measured; the rest is None.
+If the loss or activations of a network are not finite, only losses and accuracies are measured; the rest is None.
 """
 
 import math
@@ -30,8 +30,8 @@ from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
 __all__ = ["TAU", "measure_epoch"]
 
-TAU = 0.1  # of dormancy, as Sokar et al. 2023 have it for supervised learning
-CHUNK = 1024  # images of a forward pass
+TAU = 0.1  # dormancy threshold of Sokar et al. 2023 for supervised learning
+IMAGES_PER_PASS = 1024
 NO_UNITS = (
     "live_parameters",
     "units",
@@ -46,16 +46,16 @@ NO_UNITS = (
 
 
 def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dict[str, Any]:
-    """Measure a network; its mode and its statistics stay as they are.
+    """Measure a network without changing its mode or its statistics.
 
     Parameters
     ----------
     model : nn.Module
         The network.
     data : LabelledData
-        On the network's device.
+        The data, on the network's device.
     n_images : int
-        Training images to look at.
+        Number of training images to use.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dic
             with DeadUnitMonitor(model) as monitor:
                 _evaluate(model, train)
             units = _units(monitor.report(tau=TAU))
-        except InvalidArgumentError:  # activations overflow in a layer, and a rectifier behind it hides them
+        except InvalidArgumentError:  # activations overflow, although the loss is finite
             return {**measured, **dict.fromkeys(NO_UNITS)}
         return {**measured, "live_parameters": _count_live_parameters(model, train), **units}
     finally:
@@ -91,9 +91,11 @@ def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dic
 
 @torch.no_grad()
 def _evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
-    """Mean loss and accuracy."""
+    """Compute mean loss and accuracy."""
     loss, right = 0.0, 0
-    for images, classes in zip(torch.split(split.images, CHUNK), torch.split(split.classes, CHUNK), strict=True):
+    for images, classes in zip(
+        torch.split(split.images, IMAGES_PER_PASS), torch.split(split.classes, IMAGES_PER_PASS), strict=True
+    ):
         logits = model(images)
         loss += F.cross_entropy(logits, classes, reduction="sum").item()
         right += int((logits.argmax(dim=1) == classes).sum())
@@ -112,9 +114,11 @@ def _count_parameters(model: nn.Module) -> dict[str, Any]:
 
 
 def _count_live_parameters(model: nn.Module, split: Split) -> int:
-    """Count entries with a gradient; in the weights of layers, pruned entries do not count."""
+    """Count entries with a nonzero gradient; pruned entries of weights do not count."""
     model.zero_grad()
-    for images, classes in zip(torch.split(split.images, CHUNK), torch.split(split.classes, CHUNK), strict=True):
+    for images, classes in zip(
+        torch.split(split.images, IMAGES_PER_PASS), torch.split(split.classes, IMAGES_PER_PASS), strict=True
+    ):
         F.cross_entropy(model(images), classes, reduction="sum").backward()  # type: ignore[no-untyped-call]
     live = 0
     for parameter in model.parameters():

@@ -1,9 +1,9 @@
-"""From a method's choice to the method, given the model, its optimiser and the data that may decide.
+"""Build the training-time method of an experiment from its model, optimiser and deciding data.
 
-The deciding data are the validation images, or, where there are none, the training images; of either the first
-`experiment.measure`. Keywords of a method are those of its class, apart from what an experiment knows by itself, and
+The deciding data are the validation images, or the training images if there are none; in both cases the first
+`experiment.measure`. The keywords of a method are those of its class, without those that the experiment sets, and
 
-    demon-pruning   `span`, the share of the training that its schedule lasts (0.8), and `schedule`, "one-cycle" or
+    demon-pruning   `span`, the length of its schedule as a share of the training (0.8), and `schedule`, "one-cycle" or
                     "constant"
 """
 
@@ -38,11 +38,11 @@ METHODS: dict[str, type[TrainingMethod]] = {
     "structured-pruning": StructuredPruning,
     "redo": ReDo,
 }
-KNOWN = ("model", "optimiser", "data", "loss", "steps", "seed", "layers", "initialise")  # what no file can say
+NOT_CONFIGURABLE = ("model", "optimiser", "data", "loss", "steps", "seed", "layers", "initialise")
 CYCLIC = ("activate-while-pruning", "magnitude-pruning")
-SPAN = 0.8  # of Demon Pruning's schedule: it ends before training does
+SPAN = 0.8  # default length of Demon Pruning's schedule, as a share of the training
 SCHEDULES = ("one-cycle", "constant")
-CHUNK = 1024  # images of a deciding batch
+IMAGES_PER_BATCH = 1024  # of the deciding data
 
 
 def build_method(
@@ -59,40 +59,40 @@ def build_method(
     Parameters
     ----------
     experiment : Experiment
-        Whose method.
+        The experiment.
     model : nn.Module
-        In training.
+        The model in training.
     optimiser : torch.optim.Optimizer
-        Of the model.
+        Its optimiser.
     data : LabelledData
-        On the model's device.
+        The data, on the model's device.
     seed : int
-        Of the method's noise.
+        Seed of the method's noise.
     steps : int
-        Of an epoch.
+        Steps per epoch.
 
     Returns
     -------
     TrainingMethod
-        Ready for the first step.
+        The method, ready for the first step.
 
     Raises
     ------
     InvalidArgumentError
-        If a keyword is unknown or leaves its domain, or the method does not fit the model.
+        If a keyword is unknown or out of its domain, or the method does not fit the model.
     """
     kind, options = experiment.method.kind, dict(experiment.method.options)
     method = METHODS[kind]
     parameters = inspect.signature(method).parameters
     further = ("span",) if kind == "demon-pruning" else ()
-    known = [*(name for name in parameters if name not in KNOWN), *further]
+    known = [*(name for name in parameters if name not in NOT_CONFIGURABLE), *further]
     for name, value in options.items():
         if name not in known:
             raise invalid(f"method.{name}", f"be one of {', '.join(known)} for {kind}", value)
     images, classes = _deciding(data, experiment.measure)
     given: dict[str, Any] = {
         "optimiser": optimiser,
-        "data": list(torch.split(images, CHUNK)),
+        "data": list(torch.split(images, IMAGES_PER_BATCH)),
         "loss": lambda: F.cross_entropy(model(images), classes),
         "seed": seed,
     }
@@ -107,7 +107,7 @@ def build_method(
 
 
 def cycle_epochs(experiment: Experiment) -> int | None:
-    """Give the epochs of a cycle, after which a method rewinds and the learning rate begins anew; None without one."""
+    """Return the epochs per cycle, after which a method rewinds and the learning rate restarts; None without cycles."""
     if experiment.method.kind not in CYCLIC:
         return None
     every = experiment.method.options.get("every")
@@ -122,7 +122,7 @@ def _deciding(data: LabelledData, n_images: int) -> tuple[Tensor, Tensor]:
 
 
 def _demon_schedule(options: dict[str, Any], total: int) -> Mapping[str, Any]:
-    """Take what says how long and how Demon Pruning presses out of the options."""
+    """Remove the span and the schedule of Demon Pruning from the options and return its arguments."""
     share = check_real("method.span", options.pop("span", SPAN), low=0.0, high=1.0, low_open=True)
     schedule = check_choice("method.schedule", options.pop("schedule", "one-cycle"), SCHEDULES)
     span = max(1, round(share * total))

@@ -1,4 +1,4 @@
-"""From a model's choice to a model: its activation, its layers, its initialisation."""
+"""Build a model from its configuration: activation, layers and initialisation."""
 
 import inspect
 from functools import lru_cache
@@ -19,12 +19,12 @@ from neurondeath_torch.training.random_seeds import seed_of
 __all__ = ["build_model", "check_options", "design_of"]
 
 Shape = tuple[int, int, int]
-_solved = lru_cache(maxsize=64)(sparse_design)  # every network of a study asks again
-GIVEN = ("shape", "n_classes", "activation")  # what every builder gets from the experiment itself
+_solved = lru_cache(maxsize=64)(sparse_design)  # cached, since every network of a study needs it
+SET_BY_EXPERIMENT = ("shape", "n_classes", "activation")  # arguments of every builder that are not options
 
 
 def design_of(choice: ModelChoice) -> EdgeOfChaos:
-    """Give the edge-of-chaos design of a choice's activation at its q.
+    """Return the edge-of-chaos design of a choice's activation at its q.
 
     Raises
     ------
@@ -40,14 +40,14 @@ def design_of(choice: ModelChoice) -> EdgeOfChaos:
 
 
 def check_options(choice: ModelChoice) -> None:
-    """Refuse keywords that the choice's kind of model does not have.
+    """Check that the options of a choice are keywords of its kind of model.
 
     Raises
     ------
     InvalidArgumentError
-        If there is one.
+        If an option is unknown.
     """
-    known = [name for name in inspect.signature(MODELS[choice.kind]).parameters if name not in GIVEN]
+    known = [name for name in inspect.signature(MODELS[choice.kind]).parameters if name not in SET_BY_EXPERIMENT]
     for name, value in choice.options.items():
         if name not in known:
             raise invalid(f"model.{name}", f"be one of {', '.join(known)} for {choice.kind}", value)
@@ -61,25 +61,25 @@ def build_model(
     Parameters
     ----------
     choice : ModelChoice
-        Which.
+        The configuration of the model.
     shape : tuple of int
         Channels, rows, columns of an image.
     n_classes : int
         Number of logits.
     seed : int
-        Of the weights.
+        Seed of the weights.
     images : tensor, shape (n, channels, rows, columns), optional
-        Training images: an edge-of-chaos initialisation scales its first layer to them, a sign flip looks at them.
+        Training images: an edge-of-chaos initialisation scales its first layer to them, a sign flip is chosen on them.
 
     Returns
     -------
     nn.Module
-        On the CPU.
+        The model, on the CPU.
 
     Raises
     ------
     InvalidArgumentError
-        If a keyword is unknown or leaves its domain, or the initialisation does not fit the model.
+        If a keyword is unknown or out of its domain, or the initialisation does not fit the model.
 
     Examples
     --------

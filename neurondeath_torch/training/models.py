@@ -1,7 +1,7 @@
-"""The networks of the experiments: perceptron, plain convolutions, LeNet, VGG-like, small ResNet, small transformer.
+"""Models of the experiments: perceptron, plain convolutions, LeNet, VGG-like, small ResNet, small transformer.
 
 Every hidden layer is followed by a module of the chosen activation, so that a monitor finds it; every model takes
-images of shape (n, channels, rows, columns) and gives logits of shape (n, n_classes).
+images of shape (n, channels, rows, columns) and returns logits of shape (n, n_classes).
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ Activation: TypeAlias = Callable[[], nn.Module]
 Shape: TypeAlias = tuple[int, int, int]
 Padding: TypeAlias = Literal["circular", "zeros"]
 
-LENET_ROWS = 12  # the least image side that LeNet's two convolutions and poolings leave something of
+LENET_MIN_SIDE = 12  # smallest image side for LeNet's two convolutions and poolings
 RESIDUAL_STAGES = 3
 
 
@@ -52,13 +52,13 @@ def perceptron(
     n_classes : int
         Number of logits.
     activation : callable
-        Makes the module after every hidden layer.
+        Builds the module after every hidden layer.
     widths : sequence of int, optional
         Hidden widths; by default `depth` layers of one `width`.
     width, depth : int
         Hidden width and number of hidden layers.
     batch_norm : bool
-        Normalise before every activation.
+        Whether to normalise before every activation.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def perceptron(
 
 
 def hidden_widths(*, widths: Sequence[int] | None = None, width: int = 128, depth: int = 2) -> tuple[int, ...]:
-    """Give the hidden widths of a perceptron from its keywords.
+    """Return the hidden widths of a perceptron from its keywords.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def plain_convolutions(
     patch: int = 1,
     padding: Padding = "circular",
 ) -> nn.Sequential:
-    """Build a deep chain of 3 x 3 convolutions of one width and one image size, and nothing else.
+    """Build a deep plain chain of 3 x 3 convolutions of one width and one image size.
 
     Parameters
     ----------
@@ -114,10 +114,10 @@ def plain_convolutions(
     depth : int
         Number of hidden layers.
     patch : int
-        Side of the patches that the first layer reads, one beside the other; divides the image's sides. 1: it is a
+        Side of the disjoint patches that the first layer reads; divides the image's sides. With 1 the first layer is a
         3 x 3 convolution like the others.
     padding : {"circular", "zeros"}
-        Around the image. Circular padding treats all positions alike, as the theory of wide networks has it.
+        Padding of the image. Circular padding treats all positions alike, as the theory of wide networks assumes.
 
     Returns
     -------
@@ -139,14 +139,14 @@ def plain_convolutions(
 def lenet(
     shape: Shape, n_classes: int, activation: Activation = nn.ReLU, *, width: int = 6, batch_norm: bool = False
 ) -> nn.Sequential:
-    """Build LeNet-5 in its usual modern form: two 5 x 5 convolutions with pooling, two hidden linear layers.
+    """Build LeNet-5 in its common modern form: two 5 x 5 convolutions with pooling, two hidden linear layers.
 
     Parameters
     ----------
     shape, n_classes, activation, batch_norm
         As in `perceptron`.
     width : int
-        Channels of the first convolution; the second has 8/3, the linear layers 20 and 14 times as many.
+        Channels of the first convolution; the second has 8/3 times as many, the linear layers 20 and 14 times.
 
     Returns
     -------
@@ -155,8 +155,8 @@ def lenet(
     """
     width = check_count("width", width)
     channels, rows, columns = shape
-    if min(rows, columns) < LENET_ROWS:
-        rule = f"be at least {LENET_ROWS} x {LENET_ROWS} for lenet"
+    if min(rows, columns) < LENET_MIN_SIDE:
+        rule = f"be at least {LENET_MIN_SIDE} x {LENET_MIN_SIDE} for lenet"
         raise invalid("images", rule, f"{rows} x {columns}", "take a perceptron or a residual network")
     second = round(width * 8 / 3)
 
@@ -186,7 +186,7 @@ def vgg(
     widths: Sequence[int] = (32, 32, 64, 64, 128, 128),
     batch_norm: bool = True,
 ) -> nn.Sequential:
-    """Build a plain deep convolutional network: 3 x 3 convolutions, pooling after every second one, a mean at the end.
+    """Build a deep convolutional network: 3 x 3 convolutions, pooling after every second one, global mean at the end.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def vgg(
     Returns
     -------
     nn.Sequential
-        The network; it pools as long as an image side of at least 2 is left.
+        The network; pooling stops where an image side would become smaller than 2.
     """
     layers: list[nn.Module] = []
     fan_in, rows, columns = shape
@@ -215,18 +215,18 @@ def vgg(
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions around which the stream runs; the activation follows the sum.
+    """Two 3 x 3 convolutions with a shortcut around them; the activation follows the sum.
 
     Parameters
     ----------
     n_in, n_out : int
         Channels before and after.
     stride : int
-        Of the first convolution; where it or the channels change, a 1 x 1 convolution carries the stream.
+        Stride of the first convolution; if it is not 1 or the channels change, the shortcut is a 1 x 1 convolution.
     activation : callable
-        Makes the activation modules.
+        Builds the activation modules.
     batch_norm : bool
-        Normalise after every convolution.
+        Whether to normalise after every convolution.
     """
 
     def __init__(self, n_in: int, n_out: int, stride: int, activation: Activation, batch_norm: bool) -> None:
@@ -244,7 +244,7 @@ class ResidualBlock(nn.Module):
         self.outer = activation()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give phi(shortcut(x) + second(phi(first(x))))."""
+        """Compute phi(shortcut(x) + second(phi(first(x))))."""
         return cast(Tensor, self.outer(self.shortcut(x) + self.second(self.inner(self.first(x)))))
 
 
@@ -257,7 +257,7 @@ def residual_network(
     blocks: int = 1,
     batch_norm: bool = True,
 ) -> nn.Sequential:
-    """Build a small residual network in the manner of the CIFAR-10 ones: three stages of blocks, doubling the channels.
+    """Build a small residual network as for CIFAR-10: three stages of blocks, each with twice the channels.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def residual_network(
     width : int
         Channels of the first stage.
     blocks : int
-        Blocks a stage; the network has 6 blocks + 2 layers.
+        Blocks per stage; the network has 6 blocks + 2 layers.
 
     Returns
     -------
@@ -288,7 +288,7 @@ def residual_network(
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention and a two-layer perceptron, each behind a layer norm, on a residual stream."""
+    """Self-attention and a two-layer perceptron, each after a layer norm, on a residual stream."""
 
     def __init__(self, width: int, heads: int, hidden: int, activation: Activation) -> None:
         super().__init__()
@@ -302,7 +302,7 @@ class TransformerBlock(nn.Module):
         self.output = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the stream after the block; x has shape (n, tokens, width)."""
+        """Return the stream after the block; x has shape (n, tokens, width)."""
         n, tokens, width = x.shape
         mixed = self.queries_keys_values(self.attention_norm(x))
         parts = mixed.view(n, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
@@ -312,7 +312,7 @@ class TransformerBlock(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """A small vision transformer with rectifiers in its perceptrons and a mean over tokens at its end.
+    """A small vision transformer with rectifiers in its perceptrons and a mean over tokens at the end.
 
     Parameters
     ----------
@@ -321,11 +321,11 @@ class VisionTransformer(nn.Module):
     patch : int
         Side of a patch; divides the image's sides.
     width : int
-        Of a token; a multiple of `heads`.
+        Width of a token; a multiple of `heads`.
     depth : int
-        Blocks.
+        Number of blocks.
     heads : int
-        Attention heads.
+        Number of attention heads.
     hidden : int
         Units of each perceptron; these are the ones that can die.
     """
@@ -355,20 +355,20 @@ class VisionTransformer(nn.Module):
         self.head = nn.Linear(width, check_count("n_classes", n_classes))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give the logits of images."""
+        """Return the logits of images."""
         tokens = self.patches(images).flatten(2).transpose(1, 2) + self.position
         return cast(Tensor, self.head(self.norm(self.blocks(tokens)).mean(dim=1)))
 
 
 def _patched(shape: Shape, patch: int) -> Shape:
-    """Give the channels of an image and the rows and columns of its patches."""
+    """Return the channels of an image and the rows and columns of its patches."""
     channels, rows, columns = shape
     if rows % patch or columns % patch:
         raise invalid("patch", f"divide the image's sides, {rows} and {columns}", patch)
     return channels, rows // patch, columns // patch
 
 
-# kind in a configuration: what builds it
+# kind in a configuration: its builder
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": perceptron,
     "cnn": plain_convolutions,

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules by name; schedules move every step."""
+"""Optimisers and learning-rate schedules by name; schedules are updated every step."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,11 +10,11 @@ from neurondeath_torch.training.configuration import OptimiserChoice
 
 __all__ = ["make_optimiser", "make_schedule"]
 
-ONE_CYCLE_RISE = 0.3  # share of the run in which the rate rises
+ONE_CYCLE_RISE = 0.3  # share of the run during which the rate rises
 
 
 def make_optimiser(choice: OptimiserChoice, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-    """Build the optimiser of a choice; `momentum` is SGD's, and the first beta of Adam's."""
+    """Build the optimiser of a choice; `momentum` is the momentum of SGD or the first beta of Adam."""
     common: dict[str, Any] = {"lr": choice.learning_rate, "weight_decay": choice.weight_decay}
     if choice.kind == "sgd":
         return optim.SGD(parameters, momentum=choice.momentum, **common)

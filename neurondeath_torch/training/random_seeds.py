@@ -1,4 +1,4 @@
-"""Seeds of independent random streams from the one seed of a run."""
+"""Seeds of independent random streams, derived from the seed of a run."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ __all__ = ["seed_of"]
 
 
 def seed_of(seed: int, number: int, purpose: str) -> int:
-    """Give the seed of stream `number` of a purpose, below 2^63.
+    """Return the seed of stream `number` of a purpose, below 2^63.
 
     Examples
     --------

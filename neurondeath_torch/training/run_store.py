@@ -1,7 +1,8 @@
-"""The store of training runs: one SQLite file with a row a run and a row an epoch; an epoch is never lost or doubled.
+"""Store of training runs: one SQLite file with one row per run and one per epoch; no epoch is lost or duplicated.
 
-An epoch's measurements are one JSON object, so that new measurements orphan nothing. The file carries an application id
-and a schema version; anything else is refused with the remedy. Several processes may write to one store.
+The measurements of an epoch are one JSON object, so that new kinds of measurements do not invalidate old stores. The
+file has an application id and a schema version; other files are refused with a remedy. Several processes may write to
+one store.
 """
 
 import json
@@ -52,18 +53,18 @@ class RunStoreError(NeuronDeathError):
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
-    """What a store holds of one run.
+    """One run as read from a store.
 
     Attributes
     ----------
     experiment_id, seed, name : str, int, str
-        Which run.
+        The run.
     description : dict
-        The experiment without its defaults.
+        The settings of the experiment that differ from their defaults.
     provenance : dict
-        Versions, device and threads it began with.
+        Versions, device and threads at its start.
     epochs : list of dict
-        Measurements, one an epoch, from epoch 0 (before training) on.
+        Measurements, one dict per epoch, starting with epoch 0 (before training).
     """
 
     experiment_id: str
@@ -80,14 +81,14 @@ class RunStore:
     Parameters
     ----------
     path : path-like or ":memory:"
-        The file; made if it is missing and the store is to be written.
+        The file; created if it is missing, unless `readonly`.
     readonly : bool
         Open an existing store without changing it.
 
     Raises
     ------
     RunStoreError
-        If the file is no such store, of another schema, missing for reading or not writable.
+        If the file is not such a store, has another schema, is missing for reading or not writable.
 
     Examples
     --------
@@ -121,7 +122,7 @@ class RunStore:
     def _prepare(self, readonly: bool) -> None:
         if not readonly:
             with closing(self._connection.cursor()) as cursor:
-                cursor.execute("BEGIN IMMEDIATE")  # two runs may make the same store at once
+                cursor.execute("BEGIN IMMEDIATE")  # two processes may create the same store at once
                 if cursor.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
                     for statement in SCHEMA:
                         cursor.execute(statement)
@@ -156,7 +157,7 @@ class RunStore:
         description: Mapping[str, Any],
         provenance: Mapping[str, Any],
     ) -> None:
-        """Note that a run exists; once is enough."""
+        """Record a run; repeated calls have no effect."""
         self._execute(
             "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
             (
@@ -170,19 +171,19 @@ class RunStore:
         )
 
     def note(self, experiment_id: str, seed: int, epoch: int, measured: Mapping[str, Any]) -> None:
-        """Commit an epoch's measurements; those of an epoch that is run again take the place of the old ones."""
+        """Commit an epoch's measurements; those of a repeated epoch replace the old ones."""
         self._execute(
             "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?)",
             (experiment_id, seed, epoch, json.dumps(measured, sort_keys=True)),
         )
 
     def n_epochs(self, experiment_id: str, seed: int) -> int:
-        """Count the epochs that are stored of a run, epoch 0 included."""
+        """Count the stored epochs of a run, including epoch 0."""
         statement = "SELECT count(*) FROM epochs WHERE experiment_id = ? AND seed = ?"
         return int(self._execute(statement, (experiment_id, seed))[0][0])
 
     def runs(self, experiment_id: str = "") -> list[StoredRun]:
-        """Read the runs whose experiment id begins so, in the order they began."""
+        """Read the runs whose experiment id starts with a prefix, in the order in which they were started."""
         rows = self._execute(
             "SELECT experiment_id, seed, name, description, provenance FROM runs "
             "WHERE substr(experiment_id, 1, ?) = ? ORDER BY started, experiment_id, seed",

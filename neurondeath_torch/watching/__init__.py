@@ -1,1 +1,1 @@
-"""Dead units seen: what counts as dead, the monitor, and the audit with its verdict and picture."""
+"""Monitor a running model for dead units: definitions of dead units, the monitor and its report."""

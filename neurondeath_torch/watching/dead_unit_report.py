@@ -1,4 +1,4 @@
-"""What a monitor saw: the activity of every unit, and how many are dead by each definition."""
+"""Report of a monitor: the activity of every unit, and the number of dead units by each definition."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class UnitActivity:
     Attributes
     ----------
     name : str
-        The activation: its module, or the module that calls it and the function; `#2` for a second call.
+        Name of the activation: its module, or the calling module and the function; `#2` for a second call.
     layer : str or None
-        The weight layer whose units these are; None when there is no single one.
+        The weight layer whose units these are; None if there is no single one.
     n_samples, n_positions, n_batches : int
-        Samples, positions (samples times positions a sample), and forward passes seen.
+        Samples, positions (samples times positions per sample), and forward passes seen.
     n_active : int array
         Positions at which the unit was active.
     mean_size : float array
@@ -37,7 +37,7 @@ class UnitActivity:
     last_fired : int array
         Forward pass, counted from 1, at which the unit was last active; 0 for never.
     pruned : bool array or None
-        Units whose incoming weights are all exactly zero; None when the layer is not known.
+        Units whose incoming weights are all exactly zero; None if the layer is not known.
     """
 
     name: str
@@ -57,7 +57,7 @@ class UnitActivity:
 
     @cached_property
     def dead(self) -> Flags:
-        """Units never active."""
+        """Units that were never active."""
         return definitions.dead(self.n_active)
 
     @cached_property
@@ -71,32 +71,32 @@ class UnitActivity:
         return float(self.apoz.mean())
 
     def dormant(self, tau: float) -> Flags:
-        """Tell which units are tau-dormant."""
+        """Return which units are tau-dormant."""
         return definitions.dormant(self.mean_size, tau)
 
     def silent(self, window: int) -> Flags:
-        """Tell which units did not fire during the last `window` forward passes."""
+        """Return which units did not fire during the last `window` forward passes."""
         return definitions.silent(self.last_fired, self.n_batches, window)
 
     @property
     def static_dnr(self) -> float | None:
-        """Share of units with no unpruned input; None when the layer is not known."""
+        """Share of units without an unpruned input; None if the layer is not known."""
         return None if self.pruned is None else definitions.static_dnr(self.pruned)
 
     @property
     def dynamic_dnr(self) -> float | None:
-        """Mean share of units that are zero though they have unpruned inputs; None when the layer is not known."""
+        """Mean share of units that are zero although they have unpruned inputs; None if the layer is not known."""
         return None if self.pruned is None else definitions.dynamic_dnr(self.apoz, self.pruned)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DeadUnitReport(Result):
-    """Dead units by every definition; columns have one row an activation, in the order of execution.
+    """Dead units by every definition; columns have one row per activation, in the order of execution.
 
     Attributes
     ----------
     activities : tuple of UnitActivity
-        What was seen, one entry an activation.
+        Observations, one entry per activation.
     never_zero : mapping of str to str
         Activations that have no dead units, and why.
     tau : float
@@ -127,7 +127,7 @@ class DeadUnitReport(Result):
         raise invalid("name", f"be one of {', '.join(activity.name for activity in self.activities)}", name)
 
     def dead_units(self, by: str = "activation") -> dict[str, Flags]:
-        """Give the dead units as masks, True for dead.
+        """Return the dead units as masks, True for dead.
 
         Parameters
         ----------
@@ -159,7 +159,7 @@ class DeadUnitReport(Result):
         )
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row an activation."""
+        """Columns of the table, one row per activation."""
         seen = self.activities
         return {
             "activation": [activity.name for activity in seen],

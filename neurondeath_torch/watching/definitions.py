@@ -1,22 +1,23 @@
-r"""What "dead" means: the definitions in use, each by its name, as functions of per-unit statistics.
+r"""Definitions of dead units, each by its name, as functions of per-unit statistics.
 
-A unit i of a layer of n units is watched on N samples, on each at P positions (P = 1 in fully connected layers, the
-pixels of a feature map in convolutions). Its activation h is *active* where it is not zero. From the number of active
-positions $c_i$, the mean size $m_i = E|h_i|$, the step at which it last fired and the weights that feed it follow
+A unit i of a layer of n units is observed on N samples, each with P positions (P = 1 in fully connected layers, the
+pixels of a feature map in convolutions). Its activation h is *active* where it is not zero. The definitions use the
+number of active positions $c_i$, the mean absolute activation $m_i = E|h_i|$, the step at which the unit last fired and
+its incoming weights:
 
     dead            c_i = 0: never active on the data
     APoZ            1 - c_i / (N P): average share of zeros
-    tau-dormant     m_i / (mean of m over the layer) <= tau; all units of a layer that is wholly dead
+    tau-dormant     m_i / (mean of m over the layer) <= tau; all units of a layer without live units
     silent          not active during the last `window` steps
     pruned          no incoming weight is left
     static DNR      share of pruned units
     dynamic DNR     mean over samples (and positions) of the share of units that are zero and not pruned
 
-For ReLU on the same data: APoZ = 1, dead, and 0-dormant say the same. A pruned unit need not be dead: its bias may keep
-it active for ever.
+For ReLU on the same data, APoZ = 1, dead, and 0-dormant are equivalent. A pruned unit need not be dead: its bias may
+keep it active.
 
 Sources: Hu et al. 2016 (arXiv 1607.03250) for APoZ; Sokar et al. 2023 (arXiv 2302.12902) for tau-dormant; liu2022
-(arXiv 2212.06145) for static and dynamic DNR. Pure numpy: nothing here knows PyTorch.
+(arXiv 2212.06145) for static and dynamic DNR. This module uses numpy only, not PyTorch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ Array = npt.NDArray[np.float64]
 
 
 def dead(n_active: npt.ArrayLike) -> Flags:
-    """Tell which units were never active.
+    """Return which units were never active.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def dead(n_active: npt.ArrayLike) -> Flags:
     Raises
     ------
     InvalidArgumentError
-        If the counts are not whole numbers of at least 0, one a unit.
+        If the counts are not one whole number of at least 0 per unit.
 
     Examples
     --------
@@ -72,14 +73,14 @@ def dead(n_active: npt.ArrayLike) -> Flags:
 
 
 def apoz(n_active: npt.ArrayLike, n_positions: int) -> Array:
-    """Give the average percentage of zeros of every unit, as a share in [0, 1].
+    """Compute the average percentage of zeros of every unit, as a share in [0, 1].
 
     Parameters
     ----------
     n_active : array_like of int, shape (n_units,)
         Number of positions at which each unit was active.
     n_positions : int
-        Number of positions looked at, samples times positions a sample, at least 1.
+        Number of positions, samples times positions per sample, at least 1.
 
     Returns
     -------
@@ -88,7 +89,7 @@ def apoz(n_active: npt.ArrayLike, n_positions: int) -> Array:
     Raises
     ------
     InvalidArgumentError
-        If a count exceeds the number of positions or an argument leaves its domain.
+        If a count exceeds the number of positions or an argument is out of its domain.
 
     Notes
     -----
@@ -106,7 +107,7 @@ def apoz(n_active: npt.ArrayLike, n_positions: int) -> Array:
 
 
 def dormancy(mean_size: npt.ArrayLike) -> Array:
-    """Give every unit's score, its mean |h| over the layer's mean; 0 throughout in a layer that is wholly dead.
+    """Compute every unit's score, its mean |h| over the layer's mean; all 0 in a layer whose units are all dead.
 
     Parameters
     ----------
@@ -133,16 +134,16 @@ def dormancy(mean_size: npt.ArrayLike) -> Array:
     """
     sizes = np.asarray(mean_size, dtype=np.float64)
     if sizes.ndim != 1 or sizes.size == 0 or not np.isfinite(sizes).all() or (sizes < 0).any():
-        raise invalid("mean_size", "hold one finite number of at least 0 a unit", mean_size)
+        raise invalid("mean_size", "hold one finite number of at least 0 per unit", mean_size)
     largest = sizes.max()
     if largest == 0.0:
         return np.zeros_like(sizes)
-    shrunk = sizes / largest  # so that the mean of huge or tiny numbers neither over- nor underflows
-    return np.asarray(shrunk / shrunk.mean())
+    scaled = sizes / largest  # so that the mean of very large or small numbers neither overflows nor underflows
+    return np.asarray(scaled / scaled.mean())
 
 
 def dormant(mean_size: npt.ArrayLike, tau: float = 0.0) -> Flags:
-    """Tell which units are tau-dormant; arguments as in `dormancy`, `tau` at least 0.
+    """Return which units are tau-dormant; arguments as in `dormancy`, `tau` at least 0.
 
     Raises
     ------
@@ -158,7 +159,7 @@ def dormant(mean_size: npt.ArrayLike, tau: float = 0.0) -> Flags:
 
 
 def silent(last_fired: npt.ArrayLike, n_steps: int, window: int) -> Flags:
-    """Tell which units did not fire during the last `window` of `n_steps` steps.
+    """Return which units did not fire during the last `window` of `n_steps` steps.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def silent(last_fired: npt.ArrayLike, n_steps: int, window: int) -> Flags:
     n_steps : int
         Number of steps so far, at least 1.
     window : int
-        Number of last steps that count, at least 1; more than there were means all.
+        Number of last steps that count, at least 1; all steps if it exceeds `n_steps`.
 
     Returns
     -------
@@ -176,7 +177,7 @@ def silent(last_fired: npt.ArrayLike, n_steps: int, window: int) -> Flags:
     Raises
     ------
     InvalidArgumentError
-        If a step lies beyond `n_steps` or an argument leaves its domain.
+        If a step lies beyond `n_steps` or an argument is out of its domain.
 
     Examples
     --------
@@ -190,12 +191,12 @@ def silent(last_fired: npt.ArrayLike, n_steps: int, window: int) -> Flags:
 
 
 def pruned(weight: npt.ArrayLike) -> Flags:
-    """Tell which units have no incoming weight left.
+    """Return which units have no incoming weight left.
 
     Parameters
     ----------
     weight : array_like, shape (n_units, ...)
-        Incoming weights, one row a unit, exactly zero where pruned; biases do not count.
+        Incoming weights, one row per unit, exactly zero where pruned; biases do not count.
 
     Returns
     -------
@@ -204,7 +205,7 @@ def pruned(weight: npt.ArrayLike) -> Flags:
     Raises
     ------
     InvalidArgumentError
-        If the weights are no array of numbers with at least one row.
+        If the weights are not an array of numbers with at least one row.
 
     Examples
     --------
@@ -213,17 +214,17 @@ def pruned(weight: npt.ArrayLike) -> Flags:
     """
     rows = np.asarray(weight)
     if rows.ndim < 1 or rows.shape[0] == 0 or rows.dtype.kind not in "biuf":
-        raise invalid("weight", "hold one row of numbers a unit", f"shape {rows.shape}, dtype {rows.dtype}")
+        raise invalid("weight", "hold one row of numbers per unit", f"shape {rows.shape}, dtype {rows.dtype}")
     return np.asarray(~(rows.reshape(rows.shape[0], -1) != 0).any(axis=1))
 
 
 def static_dnr(pruned_units: npt.ArrayLike) -> float:
-    """Give the static dead neuron rate: the share of units with no unpruned input.
+    """Compute the static dead neuron rate: the share of units without an unpruned input.
 
     Raises
     ------
     InvalidArgumentError
-        If the argument is no non-empty array of flags.
+        If the argument is not an array of flags or is empty.
 
     Notes
     -----
@@ -238,24 +239,24 @@ def static_dnr(pruned_units: npt.ArrayLike) -> float:
 
 
 def dynamic_dnr(zero_shares: npt.ArrayLike, pruned_units: npt.ArrayLike) -> float:
-    """Give the dynamic dead neuron rate: the mean share of units that are zero though they have unpruned inputs.
+    """Compute the dynamic dead neuron rate: the mean share of units that are zero although they have unpruned inputs.
 
     Parameters
     ----------
     zero_shares : array_like of float, shape (n_units,)
-        Share of zeros of each unit, as `apoz` gives; averaging over samples and over units commutes.
+        Share of zeros of each unit, as returned by `apoz`; averages over samples and over units commute.
     pruned_units : array_like of bool, shape (n_units,)
-        Units with no unpruned input, as `pruned` gives.
+        Units without an unpruned input, as returned by `pruned`.
 
     Returns
     -------
     float
-        The rate, over all units of the layer, pruned ones included in the number of units.
+        The rate over all units of the layer, including pruned ones in the number of units.
 
     Raises
     ------
     InvalidArgumentError
-        If the shapes differ or a share leaves [0, 1].
+        If the shapes differ or a share is outside [0, 1].
 
     Notes
     -----
@@ -269,7 +270,7 @@ def dynamic_dnr(zero_shares: npt.ArrayLike, pruned_units: npt.ArrayLike) -> floa
     flags = _flags("pruned_units", pruned_units)
     shares = np.asarray(zero_shares, dtype=np.float64)
     if shares.shape != flags.shape:
-        raise invalid("zero_shares", f"have one entry a unit, {flags.size}", f"shape {shares.shape}")
+        raise invalid("zero_shares", f"have one entry per unit, {flags.size}", f"shape {shares.shape}")
     if not ((shares >= 0.0) & (shares <= 1.0)).all():
         raise invalid("zero_shares", "lie in [0, 1]", zero_shares)
     return float(np.where(flags, 0.0, shares).mean())
@@ -277,12 +278,12 @@ def dynamic_dnr(zero_shares: npt.ArrayLike, pruned_units: npt.ArrayLike) -> floa
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap(Result):
-    """How far two sets of dead units agree.
+    """Agreement of two sets of dead units.
 
     Attributes
     ----------
     n_before, n_after, n_both, n_units : int
-        Dead units in the first set, in the second, in both, and units in all.
+        Dead units in the first set, in the second and in both, and the total number of units.
     """
 
     n_before: int
@@ -292,22 +293,22 @@ class Overlap(Result):
 
     @property
     def jaccard(self) -> float:
-        """Units in both sets over units in either; 1 when both are empty."""
+        """Units in both sets over units in either; 1 if both are empty."""
         either = self.n_before + self.n_after - self.n_both
         return self.n_both / either if either else 1.0
 
     @property
     def persistence(self) -> float:
-        """Share of the units of the first set that are in the second; 1 when the first is empty."""
+        """Share of the units of the first set that are in the second; 1 if the first is empty."""
         return self.n_both / self.n_before if self.n_before else 1.0
 
     @property
     def by_chance(self) -> float:
-        """Persistence to be expected if the second set were a random one of its size: n_after / n_units."""
+        """Expected persistence if the second set were a random set of its size: n_after / n_units."""
         return self.n_after / self.n_units
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row."""
+        """Columns of the table, with one row."""
         names = ("n_before", "n_after", "n_both", "n_units", "jaccard", "persistence", "by_chance")
         return {name: [getattr(self, name)] for name in names}
 
@@ -319,12 +320,12 @@ class Overlap(Result):
 
 
 def overlap(before: npt.ArrayLike, after: npt.ArrayLike) -> Overlap:
-    """Compare the dead units of one time with those of another.
+    """Compare the dead units at two times.
 
     Parameters
     ----------
     before, after : array_like of bool, shape (n_units,)
-        Dead units then and now, the same units in the same order.
+        Dead units at the two times, the same units in the same order.
 
     Returns
     -------
@@ -334,7 +335,7 @@ def overlap(before: npt.ArrayLike, after: npt.ArrayLike) -> Overlap:
     Raises
     ------
     InvalidArgumentError
-        If the arguments are no arrays of flags of one length.
+        If the arguments are not arrays of flags of the same length.
 
     Examples
     --------
@@ -355,7 +356,7 @@ def overlap(before: npt.ArrayLike, after: npt.ArrayLike) -> Overlap:
 def _counts(name: str, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
     counts = np.asarray(values)
     if counts.ndim != 1 or counts.size == 0 or counts.dtype.kind not in "iu" or (counts < 0).any():
-        raise invalid(name, "hold one whole number of at least 0 a unit", values)
+        raise invalid(name, "hold one whole number of at least 0 per unit", values)
     return counts.astype(np.int64)
 
 

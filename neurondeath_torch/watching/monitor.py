@@ -1,18 +1,18 @@
-"""Dead units of a running model: counted over any number of batches, on the device, by every definition at once.
+"""Count dead units of a running model over any number of batches, on the device, by every definition.
 
     with DeadUnitMonitor(model) as monitor:
         for inputs, _ in loader:
             model(inputs)
     print(monitor.report())
 
-What is seen: `nn.ReLU` and its relatives, the activation modules of `neurondeath_torch`, and activations called as
+The monitor sees `nn.ReLU` and related modules, the activation modules of `neurondeath_torch`, and activations called as
 functions or methods in the model's forward pass (`F.relu`, `torch.relu`, `x.relu_()`, `x.clamp(min=0)`), in place or
-not, by a torch-function mode that is on during the pass only. What else should count, such as a top-k module or a GELU
-with a threshold, is named in `watch`. What runs inside compiled, scripted or fused code (recurrent cells with a ReLU)
-and arithmetic such as `x * (x > 0)` is not seen.
+not, by a torch-function mode that is active only during the pass. Further modules, such as a top-k module or a GELU
+with a threshold, are named in `watch`. Operations inside compiled, scripted or fused code (recurrent cells with a ReLU)
+and arithmetic such as `x * (x > 0)` are not seen.
 
-A module called twice in a pass makes two activations, `relu` and `relu#2`. A pass that raises an error counts nothing.
-The model's mode, its gradients and its outputs stay as they are.
+A module called twice in a pass gives two activations, `relu` and `relu#2`. A pass that raises an error is not counted.
+The model's mode, gradients and outputs are not changed.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from neurondeath_torch.watching.definitions import pruned
 
 __all__ = ["DeadUnitMonitor"]
 
-EXACT = 2**24  # ones that single precision adds without an error; it does so far faster than booleans are added
+MAX_EXACT_FLOAT32_COUNT = 2**24  # float32 counts exactly up to it, and is summed much faster than booleans
 
 
 class DeadUnitMonitor:
@@ -43,25 +43,25 @@ class DeadUnitMonitor:
     Parameters
     ----------
     model : nn.Module
-        The model; it is what must be called, in training or evaluation mode, with or without gradients or autocast.
+        The model, which must itself be called, in training or evaluation mode, with or without gradients or autocast.
         Every call is one batch; the first axis of an activation holds the samples.
     threshold : float
-        Size above which an activation counts as active, at least 0.
+        Absolute value above which an activation counts as active, at least 0.
     watch : sequence of str or type
         Names or classes of further modules whose outputs are activations.
 
     Raises
     ------
     InvalidArgumentError
-        If the model's forward pass cannot be watched (compiled, scripted, wrapped, lazy, on the meta device) or a
-        module to be watched does not exist.
+        If the model's forward pass cannot be traced (compiled, scripted, wrapped, lazy, on the meta device) or a module
+        in `watch` does not exist.
 
     Notes
     -----
-    A unit is a channel after a convolution and a feature otherwise. Counts are exact; mean sizes are sums in the
-    activation's precision, at least single, within a batch, and in double between batches. Per unit three numbers are
-    kept on the device; a batch costs a copy and two sums of each activation, and a few microseconds a PyTorch call
-    (`benchmarks/monitor_overhead.py`).
+    A unit is a channel after a convolution and a feature otherwise. Counts are exact; mean absolute activations are
+    summed in the activation's precision, at least float32, within a batch, and in float64 between batches. Three
+    numbers per unit are kept on the device; a batch costs a copy and two sums of each activation, and a few
+    microseconds per PyTorch call (`benchmarks/monitor_overhead.py`).
 
     Examples
     --------
@@ -90,7 +90,7 @@ class DeadUnitMonitor:
     def __enter__(self) -> Self:
         if self._open:
             raise invalid("monitor", "be entered once at a time", "a monitor that is open")
-        check_model(self._model)  # it may have been compiled since
+        check_model(self._model)  # it may have been compiled after __init__
         self._tracer = ForwardTracer(self._model, [self._counts, *self._listeners()], self._watch)
         self._tracer.start()
         self._open = True
@@ -106,7 +106,7 @@ class DeadUnitMonitor:
             self._check_seen()
 
     def _listeners(self) -> Sequence[Listener]:
-        """Give who else is told what happens in a pass."""
+        """Return further listeners to the forward passes."""
         return ()
 
     @property
@@ -115,13 +115,13 @@ class DeadUnitMonitor:
         return self._counts.n_batches
 
     def reset(self) -> None:
-        """Forget all counts; the hooks stay."""
+        """Discard all counts; the hooks remain."""
         self._counts = _Counts(self._threshold)
         if self._tracer is not None:
             self._tracer.listeners[0] = self._counts
 
     def report(self, *, tau: float = 0.0, window: int | None = None) -> DeadUnitReport:
-        """Say which units are dead so far, inside the context or after it.
+        """Return the counts so far, inside the context or after it.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class DeadUnitMonitor:
         Raises
         ------
         InvalidArgumentError
-            If an argument leaves its domain or an activation held NaN or infinity.
+            If an argument is out of its domain or an activation held NaN or infinity.
         NeuronDeathError
             If no forward pass or no activation was seen.
         """
@@ -160,8 +160,8 @@ class DeadUnitMonitor:
         name = type(self._model).__name__
         if self.n_batches == 0:
             raise NeuronDeathError(
-                f"the monitor saw no forward pass of {name}: call the very module that is monitored, inside the "
-                "`with` block, and not a copy of it that was compiled before"
+                f"the monitor saw no forward pass of {name}: call the monitored module itself, inside the `with` "
+                "block, not a copy compiled before"
             )
         if not self._counts.sites:
             known = self._tracer.never_zero if self._tracer is not None else {}
@@ -229,7 +229,7 @@ class _SiteCounts:
 
 
 class _Counts(Listener):
-    """Counts the activity of units; a pass is added when it is finished."""
+    """Listener that counts the activity of units; a pass is added when it is finished."""
 
     outputs_only = True
 
@@ -249,7 +249,7 @@ class _Counts(Listener):
         sizes = units.abs()
         size = _per_unit(sizes, wide)
         active = sizes.sign_() if self._threshold == 0.0 else (sizes > self._threshold).to(wide)
-        n_active = _per_unit(active if active.numel() <= EXACT else active.long(), wide).long()
+        n_active = _per_unit(active if active.numel() <= MAX_EXACT_FLOAT32_COUNT else active.long(), wide).long()
         layer = None if flow is None else flow.layer
         self._pending.append((site, layer, n_active, size, samples, samples * tokens * positions))
 
@@ -258,7 +258,7 @@ class _Counts(Listener):
         for site, layer, n_active, size, samples, positions in self._pending:
             counts = self.sites.get(site)
             if counts is None:
-                exact = torch.float32 if size.device.type == "mps" else torch.float64  # MPS knows no doubles
+                exact = torch.float32 if size.device.type == "mps" else torch.float64  # MPS has no float64
                 counts = _SiteCounts(
                     layer, torch.zeros_like(n_active), torch.zeros_like(size, dtype=exact), torch.zeros_like(n_active)
                 )
@@ -277,16 +277,16 @@ class _Counts(Listener):
 
 
 def _per_unit(values: torch.Tensor, wide: torch.dtype) -> torch.Tensor:
-    """Sum over samples, tokens and positions; along memory first, which is many times faster than all at once."""
+    """Sum over samples, tokens and positions; first along contiguous memory, which is much faster than in one sum."""
     kind = wide if values.is_floating_point() else values.dtype
     rows = values.sum(3, dtype=kind) if values.shape[3] > 1 else values.squeeze(3)
     return rows.sum((0, 1), dtype=kind)
 
 
 def _weight_rows(weight: torch.Tensor, transposed: bool, groups: int) -> torch.Tensor:
-    """Give incoming weights, one row a unit."""
+    """Return incoming weights, one row per unit."""
     if not transposed:
         return weight
-    inputs, outputs = weight.shape[:2]  # (inputs, outputs of a group, ...)
+    inputs, outputs = weight.shape[:2]  # (inputs, outputs per group, ...)
     grouped = weight.reshape(groups, inputs // groups, outputs, -1).transpose(1, 2)
     return grouped.reshape(groups * outputs, -1)

@@ -1,4 +1,4 @@
-"""Without PyTorch everything else works, and what needs it says so in one line."""
+"""Without PyTorch, everything else works, and commands that need it report this in one line."""
 
 import subprocess
 import sys

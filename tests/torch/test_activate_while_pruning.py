@@ -1,4 +1,4 @@
-"""Global pruning and Activate-while-Pruning in cycles: what falls, what is rewound, what is forgotten."""
+"""Global pruning and Activate-while-Pruning in cycles: pruned weights, rewound values, reset state."""
 
 import copy
 
@@ -26,7 +26,7 @@ def sgd(model):
 
 
 def cycle_by_loops(start, end, kept, gradients, share, activate_share):
-    """Apply the rule one weight after another, over (layer, position)."""
+    """Apply the rule weight by weight, over (layer, position)."""
     alive = [(layer, i) for layer, mask in enumerate(kept) for i in range(mask.size) if mask.flat[i]]
     n_activate = round(activate_share * len(alive))
     n_base = round(share * len(alive)) - n_activate
@@ -100,7 +100,7 @@ def test_fewer_negative_weights_than_asked_for_fall_alone():
         model[0].weight.copy_(torch.tensor([[-5.0, *range(1, 10)]]))
     pruning = ActivateWhilePruning(model, share=0.5, activate_share=0.3)
     pruning.after_cycle()
-    # two of the smallest, then the only negative one; no positive weight makes up for the missing two
+    # two of the smallest, then the only negative one; no positive weight replaces the missing two
     assert model[0].weight.tolist() == [[0, 0, 0, 3, 4, 5, 6, 7, 8, 9]]
 
 

@@ -1,4 +1,4 @@
-"""Activation modules against their definitions, numerical differentiation and PyTorch's own machinery."""
+"""Activation modules compared with their definitions, numerical differentiation and PyTorch's own functions."""
 
 import copy
 import io
@@ -102,7 +102,7 @@ def test_a_threshold_carried_across_zero_is_reflected() -> None:
         module.raw_tau.zero_()
     module.zero_grad()
     module(torch.tensor([1.0])).sum().backward()
-    assert module.raw_tau.grad.item() == -1.0  # 0 is no trap
+    assert module.raw_tau.grad.item() == -1.0  # the optimiser can leave 0
     free = ShiftedReLU(0.5, learnable=True)
     with torch.no_grad():
         free.raw_tau.fill_(-1.0)
@@ -113,7 +113,7 @@ def test_a_threshold_carried_across_zero_is_reflected() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("learnable", [False, True])
 def test_half_precision_is_rounded_once(kind: str, dtype: torch.dtype, learnable: bool) -> None:
-    tau = 1.0364333894937898  # not a number of 16 bits, as TAU is
+    tau = 1.0364333894937898  # not a 16-bit number, as TAU is
     module = {
         "shifted": lambda: ShiftedReLU(tau, learnable=learnable),
         "negative shift": lambda: ShiftedReLU(-tau, learnable=learnable),
@@ -128,7 +128,7 @@ def test_half_precision_is_rounded_once(kind: str, dtype: torch.dtype, learnable
     allowed = torch.finfo(dtype).eps / 2 * np.abs(truth) * (1 + 1e-3) + 3e-7
     assert (np.abs(y.detach().double().numpy() - truth) <= allowed).all()
     rounded = by_definition(kind, x.detach().double().numpy(), float(torch.tensor(tau, dtype=dtype)))
-    assert (np.abs(rounded - truth) > allowed).any()  # control: a threshold of 16 bits is seen
+    assert (np.abs(rounded - truth) > allowed).any()  # control: a threshold rounded to 16 bits is detected
     y.sum().backward()
     assert x.grad.dtype == dtype
 
@@ -204,7 +204,7 @@ def test_any_piecewise_linear_function(kinks: list[float], data: st.DataObject) 
     for module in (PiecewiseLinear(phi), from_theory(phi)):
         x = torch.tensor([*kinks, *np.linspace(-5, 5, 41)], dtype=torch.float64, requires_grad=True)
         y = module(x)
-        # truth: the integral of the slope, by the trapezium rule on a grid that holds every kink
+        # expected: the integral of the slope, by the trapezium rule on a grid that contains every kink
         for point, value in zip(x.detach().numpy(), y.detach().numpy(), strict=True):
             knots = sorted({0.0, point, *[k for k in kinks if min(0.0, point) < k < max(0.0, point)]})
             steps = [(b - a) * slopes[np.searchsorted(kinks, 0.5 * (a + b))] for a, b in pairwise(knots)]

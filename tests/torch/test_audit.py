@@ -30,7 +30,7 @@ def mlp_of_one(seed):
 
 
 def living(model, x):
-    """Share of points alive after each ReLU, point by point."""
+    """Compute the share of points alive after each ReLU, point by point."""
     alive, shares = np.ones(len(x), dtype=bool), []
     for module in model:
         x = module(x)
@@ -100,8 +100,8 @@ class Beyond(nn.Module):
     def forward(self, x):
         normed = F.relu(self.norm(self.a(x)))
         summed = F.relu(self.b(normed) + normed)
-        odd = F.hardshrink(self.c(summed), 0.01)
-        return self.soft(self.d(torch.sin(odd)))
+        shrunk = F.hardshrink(self.c(summed), 0.01)
+        return self.soft(self.d(torch.sin(shrunk)))
 
 
 def test_where_the_theory_does_not_reach_it_says_why():
@@ -129,15 +129,15 @@ def test_verdicts():
     assert result.verdict[0].startswith("Activation `3` is dead: none of its 4 units is active")
     assert "50 of 50 points are lost" in result.verdict[1]
     assert "layers of at least 9 units  # min_width(3, 0.99)" in result.remedies
-    assert result.layers[2].correlation is None  # nothing is left to correlate
+    assert result.layers[2].correlation is None  # no live units are left to correlate
 
     shrinking = audit(seeded(lambda: mlp(20, 300, 300, 300, 300, gain=0.5)), points(40, 20))
     assert any("q, the mean square of the pre-activations, shrinks" in sentence for sentence in shrinking.verdict)
     assert "he_(model)" in shrinking.remedies
 
     deep = audit(seeded(lambda: mlp(5, *[60] * 60)), points(40, 5), n_probe=12)
-    assert any(sentence.startswith("Points become alike") for sentence in deep.verdict)
-    assert "he_(model)" not in deep.remedies  # it is He already
+    assert any(sentence.startswith("Points become similar") for sentence in deep.verdict)
+    assert "he_(model)" not in deep.remedies  # the weights have He's variance already
 
     drifting = audit(seeded(lambda: mlp(20, *[10] * 30)), points(40, 20), n_probe=12)
     assert any("q, the mean square" in sentence for sentence in drifting.verdict)
@@ -214,7 +214,7 @@ def test_the_model_and_the_random_state_are_left_as_they_were(mode):
     assert [module.training for module in model] == [True, False, True, True, True]
     assert all(parameter.grad is None for parameter in model.parameters())
     assert hooks_of(model) == 0
-    q = result.layers[0].q  # normalised by the batch: mean square 1, doubled by dropout; by running statistics: not
+    q = result.layers[0].q  # batch statistics give a mean square of 1, doubled by dropout; running statistics do not
     assert (q == pytest.approx(2.0, abs=0.4)) == (mode == "train")
 
 

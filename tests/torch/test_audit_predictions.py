@@ -1,4 +1,4 @@
-"""What an audit predicts of a layer, beside networks in which it is exactly or on average so."""
+"""Predictions of an audit, compared with networks for which they hold exactly or on average."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from tests.torch.test_monitor import points, seeded
 
 
 def orthonormal_(weight, groups=1, transposed=False):
-    """Fill a weight so that its units are a basis of the patches: then z_i . z_j over units is exactly x_i . x_j."""
+    """Fill a weight so that its units are a basis of the patches: z_i . z_j over units then equals x_i . x_j."""
     outputs = weight.shape[1] if transposed else weight.shape[0] // groups
     fan_in = weight.numel() // (outputs * groups)
     assert outputs == fan_in
@@ -73,7 +73,7 @@ def test_sparsity_is_predicted_position_by_position():
     assert row.predicted_q == pytest.approx(float(q.mean()), rel=1e-6)
     assert row.death_probability == pytest.approx((off.min(axis=1) ** 18).mean(), rel=1e-5)
     assert row.bounds_only
-    assert abs(row.predicted_sparsity - norm.cdf(tau / q.mean().sqrt().item())) > 1e-3  # the mean q would not do
+    assert abs(row.predicted_sparsity - norm.cdf(tau / q.mean().sqrt().item())) > 1e-3  # the mean q would not suffice
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_only_what_changes_nothing_carries_a_prediction_on(between, basis):
 
 
 def arc_cosine(covariance):
-    """E relu(u) relu(v), by the angle between u and v."""
+    """Compute E relu(u) relu(v) from the angle between u and v."""
     size = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
     angle = np.arccos(np.clip(covariance / size, -1.0, 1.0))
     return size * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2 * np.pi)

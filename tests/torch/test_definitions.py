@@ -22,7 +22,7 @@ HISTORIES = arrays.arrays(
 
 
 def statistics(history):
-    """Count by loops what a monitor would keep."""
+    """Count by loops the statistics that a monitor keeps."""
     steps, samples, units = history.shape
     active = [sum(history[s, i, u] != 0 for s in range(steps) for i in range(samples)) for u in range(units)]
     last = [max([s + 1 for s in range(steps) if history[s, :, u].any()], default=0) for u in range(units)]

@@ -1,4 +1,4 @@
-"""Demon Pruning: penalty, schedule, noise and removal, each by itself and together."""
+"""Demon Pruning: penalty, schedule, noise and removal, separately and together."""
 
 import copy
 
@@ -20,7 +20,7 @@ X, Y = points(64, 5), points(64, 2, seed=2)
 
 
 def normed(seed=0, width=8):
-    """Build a perceptron with batch norm; scales away from one, so that penalties differ."""
+    """Build a perceptron with batch norm and scales different from 1, so that penalties differ."""
     model = build(
         seed,
         *(lambda: nn.Linear(5, width), lambda: nn.BatchNorm1d(width), nn.ReLU),
@@ -47,7 +47,7 @@ def demon_of(model, optimiser=None, **options):
 
 
 def test_the_cycle_is_that_of_pytorchs_scheduler():
-    """`OneCycleLR` at the same settings, its rates divided by the peak, is an independent route to the factors."""
+    """PyTorch's `OneCycleLR` with the same settings, divided by the peak, computes the factors independently."""
     span, peak = 97, 0.3
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
@@ -119,7 +119,7 @@ def test_noise_has_its_deviation_and_falls_on_live_hidden_units_only(seed):
         check(squares, truth**2 * np.sqrt(2 / n), truth**2)
     assert_agrees(draws.mean(), 0.5 * deviation / np.sqrt(n), 0.0)
     rows = (model[0].weight - before[0].weight)[live].double().detach()
-    for check, other in [(assert_agrees, rows[1]), (assert_refutes, rows[0])]:  # units get draws of their own
+    for check, other in [(assert_agrees, rows[1]), (assert_refutes, rows[0])]:  # the noise differs between units
         check(float((rows[0] * other).mean()), (0.5 * deviation) ** 2 / np.sqrt(400), 0.0)
     after = model[0].weight.clone()
     demon.after_step()  # the schedule is at zero
@@ -134,14 +134,14 @@ def test_noise_on_all_units_is_there_for_comparison():
 
 
 def noisy_rows(demon, layer):
-    """Take a step and say which rows of a layer the noise has moved."""
+    """Take a step and return which rows of a layer the noise changed."""
     before = layer.weight.clone()
     demon.after_step()
     return (layer.weight != before).any(dim=1).tolist()
 
 
 @pytest.mark.parametrize(
-    ("options", "spared"),  # in which of six steps the unit that died before the first gets no noise
+    ("options", "spared"),  # steps, of six, in which the unit that died before the first gets no noise
     [
         ({}, []),
         ({"look_every": 1}, [1, 2, 3, 4, 5]),
@@ -151,7 +151,7 @@ def noisy_rows(demon, layer):
     ],
 )
 def test_looking_spares_units_that_died_since_the_last_removal(options, spared):
-    """By hand: weights of zero below a bias of -1 stay dead under noise of 1e-4, as the inputs are of order one."""
+    """A unit with zero weights and bias -1 stays dead under noise of 1e-4, since the inputs are of order one."""
     model = plain()
     demon = demon_of(model, peak=0.0, noise=1e-4, schedule=Constant(), **options)
     kill(model[0], [2])
@@ -222,7 +222,7 @@ def test_dead_units_are_removed_every_few_steps_with_their_optimiser_state():
     assert sum(event.units for event in demon.report().events) == 16 - model[0].out_features - model[2].out_features
 
 
-def test_strong_regularisation_empties_the_network_but_for_one_unit_a_layer():
+def test_strong_regularisation_removes_all_but_one_unit_per_layer():
     model = plain(width=12)
     optimiser = sgd(model, 0.1)
     demon = demon_of(model, optimiser, penalise="weights", peak=0.5, noise=1e-3, schedule=Constant(), remove_every=5)
@@ -265,11 +265,11 @@ def test_resuming_equals_no_interruption_though_layers_have_shrunk(make_optimise
 
 
 def test_resuming_between_two_looks_keeps_who_was_alive_at_the_last():
-    """Cut after step 12, seen at 10: dead units are spared until 15 only if the saved state says so."""
+    """Interrupted after step 12, measured at 10: dead units get no noise until 15 only if the state marks them dead."""
 
     def make_model(seed):
         model = plain(seed, width=10)
-        if seed == 0:  # the model to resume into sees none of them dead when it is built
+        if seed == 0:  # in the model that is resumed, all units are alive when it is built
             kill(model[0], [0, 3])
             kill(model[2], [2])
         return model

@@ -1,4 +1,4 @@
-"""Initialisers against the laws they draw from and the signal propagation they promise."""
+"""Initialisers compared with the distributions they draw from and the signal propagation they claim."""
 
 from itertools import pairwise
 
@@ -137,7 +137,7 @@ def test_first_layer_reaches_q_on_the_data(first: object, seed: int) -> None:
 
 
 class Wrapped(nn.Module):
-    """Registers a layer that runs later before the one that runs first."""
+    """Model that registers a later layer before the one that runs first."""
 
     def __init__(self, parts: nn.ModuleDict) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class Wrapped(nn.Module):
 
 @seeds
 def test_rai_law(seed: int) -> None:
-    """At a large fan-in the redrawn entry of a row stands out: one a row, at a uniform place, squares uniform."""
+    """At large fan-in the redrawn entry of a row stands out: one per row, uniform position, uniform square."""
     layer = nn.Linear(2500, 1000)
     rai_(layer, generator=seed)
     rows = torch.cat([layer.weight, layer.bias[:, None]], dim=1).detach().double().numpy()

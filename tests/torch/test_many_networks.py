@@ -1,4 +1,4 @@
-"""Many networks at once: each is trained as if it were alone."""
+"""Training many networks at once: each is trained as if it were alone."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def narrow():
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])
 def test_each_network_is_trained_as_if_alone(optimiser):
-    """Three networks, trained together and by a plain loop over the same full batches."""
+    """Compare three networks trained together with a plain loop over the same full batches."""
     together = train_many(narrow, X, Y, n_networks=3, steps=40, learning_rate=0.05, optimiser=optimiser, seed=5)
     for number in range(3):
         model = many_networks._make(narrow, 5, number)
@@ -37,7 +37,7 @@ def test_each_network_is_trained_as_if_alone(optimiser):
 
 
 def test_networks_see_batches_of_their_own_and_learn():
-    same = lambda: nn.Linear(1, 1, bias=False)  # noqa: E731 - every network starts somewhere else, none is special
+    same = lambda: nn.Linear(1, 1, bias=False)  # noqa: E731 - every network starts at another place
     result = train_many(same, X, 3 * X, n_networks=5, steps=200, batch_size=2, learning_rate=0.05)
     assert (result.loss < 0.05 * result.first_loss).all()
 
@@ -52,7 +52,7 @@ def test_networks_see_batches_of_their_own_and_learn():
 
 
 def test_more_networks_leave_the_first_as_they_are(monkeypatch):
-    monkeypatch.setattr(many_networks, "GROUP", 4)
+    monkeypatch.setattr(many_networks, "NETWORKS_PER_GROUP", 4)
     few = train_many(narrow, X, Y, n_networks=3, steps=5, batch_size=6, seed=2)
     more = train_many(narrow, X, Y, n_networks=9, steps=5, batch_size=6, seed=2)
     np.testing.assert_allclose(more.loss[:3], few.loss, rtol=1e-5)

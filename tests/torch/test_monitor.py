@@ -30,7 +30,7 @@ def hooks_of(model):
 
 
 def eleven(dead_unit):
-    """Give one hidden layer of 11 units, exactly one of them dead on positive inputs."""
+    """Build a model with one hidden layer of 11 units, exactly one of them dead on positive inputs."""
     model = nn.Sequential(nn.Linear(3, 11), nn.ReLU(), nn.Linear(11, 2))
     with torch.no_grad():
         model[0].weight.fill_(1.0)
@@ -74,7 +74,7 @@ def test_one_of_eleven_channels_is_dead():
 
 
 class Mixed(nn.Module):
-    """Convolutions and linear layers whose ReLUs are called in many ways; keeps what they gave."""
+    """Convolutions and linear layers whose ReLUs are called in many ways; stores their outputs."""
 
     def __init__(self):
         super().__init__()

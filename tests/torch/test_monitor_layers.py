@@ -1,4 +1,4 @@
-"""Which units an activation holds and whose they are: tokens, reshaping, sums, pruned and shared layers."""
+"""Units of an activation and the layer they belong to: tokens, reshaping, sums, pruned and shared layers."""
 
 import numpy as np
 import pytest
@@ -105,7 +105,7 @@ def test_pruned_units_by_masks_and_parametrisations():
         monitor._model(points(6, 3))
     first, second = monitor.report().activities
     assert first.pruned.tolist() == [False, True, False, False]
-    assert not first.dead[1]  # the bias keeps it active: pruned and dead are two things
+    assert not first.dead[1]  # the bias keeps it active: a pruned unit need not be dead
     assert (second.static_dnr, second.dead[1:].tolist()) == (pytest.approx(2 / 3), [True, True])
     assert second.dynamic_dnr == pytest.approx(second.apoz[0] / 3)
 

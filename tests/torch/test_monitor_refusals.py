@@ -1,4 +1,4 @@
-"""What the dead-unit monitor does not count and what it refuses: broken passes, foreign models, bad questions."""
+"""What the dead-unit monitor does not count or refuses: failed passes, unsupported models, bad arguments."""
 
 import copy
 

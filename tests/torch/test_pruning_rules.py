@@ -1,4 +1,4 @@
-"""The rules of the training-time methods against plain loops over single weights, without PyTorch."""
+"""The rules of the training-time methods compared with plain loops over single weights, without PyTorch."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def layer(values=small):
 
 
 def quantile_by_definition(values, factor):
-    """Give the number at the place factor * (n - 1) of the sorted values, linear in between."""
+    """Return the value at position factor * (n - 1) of the sorted values, interpolated linearly."""
     ordered = sorted(values)
     place = factor * (len(ordered) - 1)
     low = int(place)
@@ -62,11 +62,11 @@ def test_stripping_on_a_worked_example():
     weights = np.array([[-2.0, 1.0, 0.0, -1.0, 3.0]] * 3)
     kept = np.ones_like(weights, dtype=bool)
     after = stripped(weights, kept, np.array([True, False, True]), stripping_factor=0.5)
-    # remaining nonzero -2, -1, 1, 3: median 0; the zero weight is not counted and does not fall
+    # remaining nonzero -2, -1, 1, 3: median 0; the zero weight is not counted and not pruned
     assert after.tolist() == [[False, True, True, False, True], [True] * 5, [False, True, True, False, True]]
     again = stripped(weights, after, np.array([True, False, False]), stripping_factor=0.5)
-    assert again[0].tolist() == [False, False, True, False, True]  # of 1 and 3 the lower one
-    assert (kept == 1).all()  # the masks that came in are not touched
+    assert again[0].tolist() == [False, False, True, False, True]  # the lower of 1 and 3
+    assert (kept == 1).all()  # the input masks are not changed
 
 
 def test_the_default_factor_strips_one_of_twenty_and_the_most_negative():

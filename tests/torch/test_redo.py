@@ -1,4 +1,4 @@
-"""ReDo: which units count as dormant, when they are recycled, and that the rest of the training does not notice."""
+"""ReDo: which units are dormant, when they are recycled, and that the rest of the training is not affected."""
 
 import pytest
 import torch

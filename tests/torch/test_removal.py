@@ -1,4 +1,4 @@
-"""Removing units: the function stays, the tensors shrink, the optimiser follows, the rest is refused."""
+"""Removing units: same function, smaller tensors, updated optimiser, refusal of all other cases."""
 
 import copy
 
@@ -92,7 +92,7 @@ def test_units_that_are_alive_anywhere_stay():
 def test_residual_streams_branches_and_batch_norm():
     model, x = residual_net(), points(16, 1, 4, 4)
     kill(model.inner_norm, [0, 3])
-    kill(model.stem_norm, [2, 5])  # channel 2 is dead all along the stream, 5 comes alive in the branch
+    kill(model.stem_norm, [2, 5])  # channel 2 is dead along the whole stream, 5 becomes active in the branch
     kill(model.outer_norm, [2])
     before = model(x)
     removal = remove_dead_units(model, x)
@@ -105,7 +105,7 @@ def test_residual_streams_branches_and_batch_norm():
     assert model.head.in_features == 5 * 16
     stream = removal.layers.index("stem + outer")
     assert removal.dead_kept[stream] >= 1
-    assert "sees more than zero" in removal.reasons[stream]
+    assert "receives nonzero values" in removal.reasons[stream]
 
 
 def test_the_smaller_model_trains_in_training_mode_too():
@@ -131,7 +131,7 @@ def test_the_smaller_model_trains_in_training_mode_too():
     ],
 )
 def test_training_goes_on_as_if_nothing_had_been_removed(make):
-    """Dead units get no gradient and give none: the shrunk model and the full one take the same steps."""
+    """Dead units neither get nor pass on gradients: the shrunk model and the full one take the same steps."""
     model, x = mlp().double(), points(64, 5).double()
     y = points(64, 2, seed=2).double()
     dead = {"0": [1, 4, 6], "2": [0, 7]}  # the matrix between them is cut twice
@@ -186,7 +186,7 @@ def test_a_wholly_dead_layer_keeps_one_unit():
 
 
 def test_units_read_as_a_constant_stay():
-    """Batch norm after the ReLU makes a constant of a dead unit: removing it would move the outputs."""
+    """Batch norm after the ReLU turns a dead unit into a constant: removing it would change the outputs."""
     model = nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.BatchNorm1d(6), nn.Linear(6, 2)).eval()
     with torch.no_grad():
         model[2].bias[:] = 0.5
@@ -224,7 +224,7 @@ def test_dense_concatenation_and_flattening():
 
 
 def test_depthwise_convolutions_go_with_the_layer_before():
-    """A depthwise channel makes a constant of its bias, so both of its activations must be silent."""
+    """A depthwise channel outputs a constant from its bias, so both of its activations must be silent."""
     model = nn.Sequential(
         *(nn.Conv2d(3, 8, 1), nn.ReLU6(), nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.BatchNorm2d(8), nn.ReLU6()),
         *(nn.Conv2d(8, 5, 1), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 16, 2)),
@@ -233,7 +233,7 @@ def test_depthwise_convolutions_go_with_the_layer_before():
     kill(model[0], [0, 1, 2])
     with torch.no_grad():
         model[2].bias[[0, 1, 2]] = torch.tensor([1.0, -1.0, -1.0])
-        model[3].bias[5] = -100.0  # dead behind the depthwise convolution only: that is enough
+        model[3].bias[5] = -100.0  # dead after the depthwise convolution only, which suffices
     before = model(x)
     removal = remove_dead_units(model, x)
     assert removal.layers[0] == "0"
@@ -244,7 +244,7 @@ def test_depthwise_convolutions_go_with_the_layer_before():
 
 
 class TwoWays(nn.Module):
-    """Reads its units by keyword, or as fused layers do, where no hook sees it."""
+    """Reads its units by keyword, or without a module call as fused layers do, which no hook sees."""
 
     def __init__(self, fused):
         super().__init__()
@@ -294,7 +294,7 @@ class MeanOverUnits(nn.Module):
 
 
 class InputAndOutputStream(nn.Module):
-    """Units of `a` are added to the input, those of `b` are returned: neither can go."""
+    """Units of `a` are added to the input, those of `b` are returned: neither can be removed."""
 
     def __init__(self):
         super().__init__()
@@ -359,7 +359,7 @@ def test_bad_input_is_one_clear_line():
         (lambda: remove_dead_units(mlp(), x, layers=["nowhere"]), "nowhere"),
         (lambda: remove_dead_units(mlp(), x, optimiser="adam"), "optimiser"),
         (lambda: remove_dead_units(mlp(), x, optimiser=torch.optim.LBFGS(mlp().parameters())), "LBFGS"),
-        (lambda: remove_dead_units(mlp(), x, optimiser=torch.optim.SGD(mlp().parameters())), "another one"),
+        (lambda: remove_dead_units(mlp(), x, optimiser=torch.optim.SGD(mlp().parameters())), "another model"),
         (lambda: remove_units(unused, {"a": [8]}, data=x), "calls on the data"),
         (lambda: remove_units(mlp(), {"0": [8]}, data=x), "0 to 7"),
         (lambda: remove_units(mlp(), {"0": [-1]}, data=x), "0 to 7"),

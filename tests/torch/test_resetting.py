@@ -1,4 +1,4 @@
-"""Units drawn anew: fresh rows, neutral norms, no outgoing weights, no optimiser memory, nothing else touched."""
+"""Reset units: new rows, neutral norms, zero outgoing weights, no optimiser memory, nothing else changed."""
 
 import copy
 

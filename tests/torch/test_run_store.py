@@ -1,4 +1,4 @@
-"""The store of training runs: nothing lost, nothing doubled, foreign files refused."""
+"""Store of training runs: no epoch is lost or duplicated, and other files are refused."""
 
 import sqlite3
 import threading

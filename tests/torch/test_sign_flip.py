@@ -1,4 +1,4 @@
-"""Sign flips of PyTorch models against a twin by the letter in NumPy, and their promise on every kind of model."""
+"""Sign flips of PyTorch models compared with a literal NumPy version, and their guarantee for all kinds of models."""
 
 import copy
 from itertools import pairwise
@@ -30,7 +30,7 @@ def gaussian(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def draw_everything(model: nn.Module, seed: int) -> nn.Module:
-    """Give every parameter and every running mean a normal value, so that nothing is zero by accident."""
+    """Set every parameter and every running mean to normal values, so that nothing is zero by accident."""
     generator = torch.Generator().manual_seed(seed)
     model.double()
     with torch.no_grad():
@@ -45,7 +45,7 @@ def unchanged(model: nn.Module, before: dict[str, torch.Tensor]) -> bool:
 
 
 def flips_by_the_letter(model: nn.Sequential, x: np.ndarray, mode: str) -> tuple[list[list[int]], list[int]]:
-    """Do what the definition says, unit after unit and point after point."""
+    """Apply the definition literally, unit by unit and point by point."""
     h, alive, flips, counts = x, list(range(len(x))), [], []
     for block in model[:-1]:
         weight, bias = block[0].weight.detach().numpy(), block[0].bias.detach().numpy()
@@ -95,7 +95,7 @@ def test_same_flips_as_by_the_letter(mode: str, widths: list[int], batch_size: i
 @each_mode
 @pytest.mark.parametrize("batch_size", [None, 4])
 def test_points_that_come_back_to_life_have_no_say(mode: str, batch_size: int | None) -> None:
-    """Three points die in layer 1 and are active again in layers 2 and 3, where they would outvote the living."""
+    """Three points die in layer 1 and are active again in layers 2 and 3, where they outnumber the living points."""
     model = plain([1, 1, 1, 1])
     with torch.no_grad():
         for block, (weight, bias) in zip(model, [(1.0, 0.0), (-1.0, 2.5), (-1.0, 2.0)], strict=False):
@@ -134,7 +134,7 @@ def test_sixty_points_at_width_six_and_depth_one_hundred(seed: int) -> None:
         result = sign_flip_(plain([6] * 101, 1000 * seed + net), x)
         assert result.living_points[-1] == result.guaranteed_points[-1] == 60
         kept.append(result.living_before[-1])
-    assert np.mean(np.equal(kept, 60)) < 0.5  # the truth is near 0.06
+    assert np.mean(np.equal(kept, 60)) < 0.5  # the true value is near 0.06
     truth = float(survival_bounds([6] * 100).mean_living_ratio[-1])
     most = np.sqrt(truth * (1 - truth) / 30)  # the standard error of a share is largest if nets keep all or nothing
     assert_agrees(np.mean(kept) / 60, most, truth)
@@ -158,8 +158,8 @@ def test_promise_on_adversarial_data(mode: str) -> None:
                 result = sign_flip_(plain([3, *widths], seed), points, mode=mode)
                 closest = min(closest, min(np.subtract(result.living_points, result.guaranteed_points)))
                 plain_fails |= result.living_before[-1] < result.guaranteed_points[-1]
-    assert closest == 0  # sharp, so a weaker flip would be noticed
-    assert plain_fails  # control: without flips the promise does not hold
+    assert closest == 0  # the bound is attained, so a weaker flip would be detected
+    assert plain_fails  # control: without flips the guarantee does not hold
 
 
 class Residual(nn.Module):
@@ -209,7 +209,7 @@ class Convolutional(nn.Module):
 
 
 class Sequences(nn.Module):
-    """Points are sequences; a transposed batch norm would sit on another axis."""
+    """Model of sequences as points; a transposed batch norm would act on another axis."""
 
     def __init__(self) -> None:
         super().__init__()

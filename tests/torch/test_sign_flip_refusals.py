@@ -1,4 +1,4 @@
-"""Sign flips that cannot be promised are refused with the reason, and the model is as it was."""
+"""Sign flips without a guarantee are refused with the reason, and the model is not changed."""
 
 import copy
 
@@ -19,7 +19,7 @@ def _seeded() -> None:
 
 
 class Alternating(nn.Module):
-    """Turns its sign from call to call."""
+    """Module that changes its sign at every call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,12 +82,12 @@ IMPOSSIBLE = {
     "group norm": (
         lambda: with_layer(nn.Linear(4, 4), nn.GroupNorm(2, 4), nn.ReLU()),
         None,
-        "2: GroupNorm stands between",
+        "2: GroupNorm lies between",
     ),
     "layer norm": (
         lambda: with_layer(nn.Linear(4, 4), nn.LayerNorm(4), nn.ReLU()),
         None,
-        "2: LayerNorm stands between",
+        "2: LayerNorm lies between",
     ),
     "two batch norms": (
         lambda: with_layer(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.BatchNorm1d(4), nn.ReLU()),
@@ -107,7 +107,7 @@ IMPOSSIBLE = {
         "another axis",
     ),
     "zero points": (unbiased_after_zero_points, torch.zeros(4, 3), "0 gives exactly 0 at 4 of 4 points"),
-    "unrepeatable": (alternating, torch.tensor([[1.0, 2.0]]), "promised 1 living points through layer"),
+    "unrepeatable": (alternating, torch.tensor([[1.0, 2.0]]), "guarantees 1 living points at layer"),
     "time first": (TimeFirst, torch.ones(4, 5, 3), r"layer gives \(5, 4, 3\) for 4 points"),
     "unbatched": (lambda: nn.Sequential(nn.Conv2d(2, 2, 2), nn.ReLU()), torch.ones(2, 5, 5), "points along axis 0"),
     "overflow": (overflowing, torch.full((4, 3), 6e4).half(), "finite pre-activations"),
@@ -144,7 +144,7 @@ def run(model: nn.Module | None = None, data: object = None, **options: object) 
         (lambda: run(data=torch.full((2, 3), torch.nan)), "finite numbers"),
         (lambda: run(data=3), "`loader` must be a tensor or an iterable"),
         (lambda: run(data=["a"]), "all tensors"),
-        (lambda: run(data=[{"labels": torch.ones(2)}]), "mappings of tensors besides the labels"),
+        (lambda: run(data=[{"labels": torch.ones(2)}]), "mappings of tensors apart from the labels"),
         (lambda: run(data=[torch.ones(2, 3), torch.ones(2, 4)]), "batches of one shape"),
         (lambda: run(nn.Sequential(nn.Linear(3, 3), nn.GELU()).double()), "whose output goes to a ReLU"),
         (lambda: run(nn.Sequential(torch.compile(nn.Linear(3, 3), backend="eager"), nn.ReLU())), "compiled inside"),

@@ -1,4 +1,4 @@
-"""Studies: from runs to tables and back, the studies that are no grid, and the command."""
+"""Studies: writing and reading tables, the studies that are not a grid, and the command."""
 
 import json
 
@@ -9,11 +9,13 @@ import torch
 from neurondeath.commands import COMMANDS
 from neurondeath.commands.console import command_line, run
 from neurondeath.paper_check.verification import check
+from neurondeath_torch.studies import absolute_value
+from neurondeath_torch.studies import noise as noise_study
+from neurondeath_torch.studies import running as study_running
 from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
 from neurondeath_torch.studies.running import MADE_HERE, QUICK, planned_runs, run_study
 from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study
-from neurondeath_torch.training import absolute_value, noise_study, study_running
 from neurondeath_torch.training.configuration import read_experiments
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.run_store import RunStore
@@ -23,7 +25,7 @@ NAME = "neurondeath_torch"
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Make the study of learning rates two experiments of two seeds and two epochs."""
+    """Reduce the study of learning rates to two experiments, two seeds and two epochs."""
     document = {
         "epochs": 2,
         "seeds": [3, 4],
@@ -61,7 +63,7 @@ def test_stored_runs_are_not_trained_again(tiny, tmp_path, monkeypatch):
         return run_study("dead_units", store=tmp_path / "runs.sqlite", folder=tmp_path, device="cpu").read_text()
 
     first = study()
-    monkeypatch.setattr(torch.nn.functional, "cross_entropy", None)  # no step can be taken now
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", None)  # any training step would fail
     assert study() == first
 
 
@@ -170,7 +172,7 @@ def test_bad_requests_are_one_line(arguments, words, capsys):
     assert words in line
 
 
-def test_a_check_can_run_its_studies_anew(tiny, monkeypatch, tmp_path):
+def test_a_check_can_run_its_studies_again(tiny, monkeypatch, tmp_path):
     claims = tmp_path / "claims.toml"
     claims.write_text(
         """
@@ -189,7 +191,7 @@ def test_a_check_can_run_its_studies_anew(tiny, monkeypatch, tmp_path):
     (found,) = report.claims
     assert found.evidence[0].numbers["n"] == [2, 2]
     assert found.evidence[0].numbers["estimate"][1] < 0
-    assert report.passed  # two seeds may leave it open, and that is no failure
+    assert report.passed  # two seeds may be undecided, which is not a failure
     run_study("dead_units", store=tmp_path / "runs.sqlite", folder=tmp_path, device="cpu")
     again = check(claims=claims, studies=tmp_path)
     np.testing.assert_allclose(

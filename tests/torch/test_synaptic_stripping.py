@@ -16,7 +16,7 @@ def perceptron(seed=0):
 
 
 def hand_built():
-    """Of three units on positive inputs the first is dead, the second active on one point only, the third alive."""
+    """Build three units: on positive inputs the first is dead, the second active on one point only, the third alive."""
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
     with torch.no_grad():
         model[0].weight.copy_(torch.tensor([[-4.0, 1.0, -2.0, 0.0], [-4.0, 1.0, 0.0, 0.0], [1.0, -9.0, 1.0, 1.0]]))
@@ -67,7 +67,7 @@ def test_every_few_epochs():
     for _ in range(6):
         stripping.after_epoch()
         pruned.append(stripping.n_pruned)
-    assert pruned == [0, 0, 2, 2, 2, 2]  # then only one weight is left, which is its own quantile
+    assert pruned == [0, 0, 2, 2, 2, 2]  # then only one weight is left, which equals its quantile
     assert [event.epoch for event in stripping.report().events] == [3, 6]
 
 
@@ -77,7 +77,7 @@ def test_masks_hold_through_momentum(by_hook):
     y = points(64, 2, seed=2)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
     F.mse_loss(model(x), y).backward()
-    optimiser.step()  # momentum of every weight
+    optimiser.step()  # gives every weight momentum
     kill(model[2], [1])
     with torch.no_grad():
         model[2].weight[1] = -torch.arange(1.0, 9.0)
@@ -99,7 +99,7 @@ def test_dead_units_come_back_and_learn():
     y = points(128, 2, seed=2)
     with torch.no_grad():
         model[0].weight[:4] = -model[0].weight[:4].abs() - 0.1
-        model[0].weight[:4, 0] = 0.3  # something positive is left to wake them
+        model[0].weight[:4, 0] = 0.3  # a positive weight is left that can reactivate them
         model[0].bias[:4] = -0.05
         model[0].weight[:4, 1:] -= 2.0
     optimiser = torch.optim.SGD(model.parameters(), lr=0.02)

@@ -1,4 +1,4 @@
-"""Configurations of trainings: what a file says, what it must not say, and ids that never change."""
+"""Configurations of trainings: valid files, invalid files, and stable ids."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_a_grid_may_hold_tables():
 def test_ids_depend_on_what_shapes_the_result_alone():
     plain = Experiment(epochs=3)
     assert plain.experiment_id == Experiment(epochs=3, name="label", optimiser=OptimiserChoice()).experiment_id
-    # pinned: a default that is added later must not orphan stored runs
+    # pinned: a default that is added later must not change the ids of stored runs
     assert plain.experiment_id == "77db59edb1b80152"
     others = [
         Experiment(epochs=4),
@@ -84,7 +84,7 @@ def test_ids_depend_on_what_shapes_the_result_alone():
         ({"epochs": 1, "data": {"name": "imagenet"}}, "digits, mnist, cifar10"),
         ({"epochs": 1, "data": {"validation": float("nan")}}, "data.validation"),
         ({"epochs": 1, "seeds": []}, "seeds"),
-        ({"epochs": 1, "seeds": [1, 1]}, "differ"),
+        ({"epochs": 1, "seeds": [1, 1]}, "distinct"),
         ({"epochs": 1, "seeds": [-1]}, r"seeds\[0\]"),
         ({"epochs": 1, "grid": {"data.name": []}}, "non-empty lists"),
         ({"epochs": 1, "grid": {"data.name": "digits"}}, "non-empty lists"),

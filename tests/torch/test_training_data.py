@@ -1,4 +1,4 @@
-"""Labelled data: sizes, scale, splits that do not leak."""
+"""Labelled data: sizes, scale, and disjoint splits."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_digits_are_split_without_overlap():
     assert [len(part) for part in parts] == [1078, 359, 360]
     raw = load_digits()
     scale = data.train.images.new_tensor(raw.data).reshape(-1, 1, 8, 8)
-    # undo the scale: every image of every part is one of the raw ones with its class, and none stands twice
+    # undo the scale: every image of every part is one of the raw ones with its class, and none occurs twice
     two = data.train.images[0].flatten()
     mean, spread = affine(two, data)
     seen = {}
@@ -33,7 +33,7 @@ def test_digits_are_split_without_overlap():
 
 
 def affine(image, data):
-    """Mean and spread of the raw pixels: 0 and 16 are the raw extremes."""
+    """Compute mean and spread of the raw pixels, whose extremes are 0 and 16."""
     low, high = data.train.images.min(), data.train.images.max()
     spread = 16.0 / (high - low)
     return (-low * spread), spread
@@ -47,7 +47,8 @@ def test_the_same_seed_gives_the_same_choice():
     whole = load_labelled_data("digits", seed=1)
     assert len(set(whole.test.classes.tolist())) == 10
     other = load_labelled_data("digits", seed=2)
-    assert np.sort(whole.test.classes).tolist() == np.sort(other.test.classes).tolist()  # one test set for everyone
+    # the test set is the same for all seeds
+    assert np.sort(whole.test.classes).tolist() == np.sort(other.test.classes).tolist()
 
 
 def test_pictures_keep_their_planes(tmp_path):

@@ -1,4 +1,4 @@
-"""What theory says before a training, against whole networks that are built and asked."""
+"""Theoretical predictions before training, compared with simulated networks."""
 
 import math
 
@@ -73,7 +73,7 @@ def test_forecast_of_living_against_networks(choice):
 
 
 def test_forecast_with_widths_of_their_own():
-    """The variance of a layer hangs on the widths before it: the last width has no part in it."""
+    """The variance of a layer depends on the widths before it, so the last width has no effect."""
     given = {"activation": "shifted-relu", "sparsity": 0.85, "initialisation": "edge-of-chaos"}
 
     def leaving(*widths):
@@ -96,7 +96,7 @@ def test_measurements_against_a_pass_by_hand(kind):
         tau, alive = design_of(choice).tau, torch.ones(7, dtype=torch.bool)
         x = images.flatten(1) if kind == "mlp" else images
         for layer in layers[:-1]:
-            if layer is layers[1]:  # half of the images shall die in the second layer
+            if layer is layers[1]:  # makes half of the images die in the second layer
                 highest = (layer(x) - layer.bias.view([1, -1] + [1] * (x.dim() - 2))).flatten(1).amax(1)
                 layer.bias.fill_(tau - float(highest.median()))
             h = layer(x)
@@ -134,7 +134,7 @@ def test_nothing_is_measured_of_other_networks():
     assert measure_chain(plain, build_model(plain, (1, 2, 2), 10), IMAGE)["variance_ratio"] is None
 
 
-def test_variances_far_beyond_single_precision_are_told_and_infinite_ones_are_not():
+def test_variances_far_beyond_single_precision_are_reported_and_infinite_ones_are_not():
     choice = sparse(depth=2, width=5)
     model = build_model(choice, (1, 2, 2), 10, images=IMAGE)
     for bias, ratio in ((1e30, 1e60), (math.inf, None)):

@@ -1,4 +1,4 @@
-"""The training loop: it learns, it measures what is there, and an interruption changes nothing."""
+"""The training loop learns, measures correctly and resumes exactly after an interruption."""
 
 from itertools import chain
 
@@ -78,14 +78,14 @@ def test_an_interrupted_run_gives_what_a_whole_one_gives(tmp_path, kind, schedul
         assert numbers(second) == numbers(whole)
         for left, right in zip(second.model.state_dict().values(), whole.model.state_dict().values(), strict=True):
             assert torch.equal(left, right)
-        # what is complete is read, not trained again
+        # a complete run is read, not trained again
         third = train(asked, seed=3, store=store, checkpoint=path, stopped=lambda: pytest.fail("trained again"))
         assert third.epochs == second.epochs
         assert torch.equal(next(third.model.parameters()), next(whole.model.parameters()))
 
 
 def test_a_store_that_lost_its_last_epoch_gets_it_back(tmp_path):
-    """A kill between the checkpoint and the store's row."""
+    """The process is killed between writing the checkpoint and the store's row."""
     path = tmp_path / "run.pt"
     whole = train(experiment(), checkpoint=path)
     with RunStore(":memory:") as store:
@@ -163,7 +163,7 @@ def test_measurements_against_counting_by_hand():
 
 @pytest.mark.parametrize("kind", ["cnn", "lenet", "vgg", "resnet", "vit"])
 def test_every_model_trains(kind):
-    """On images of 16 x 16: the class is where the bright patch lies."""
+    """Train on images of 16 x 16 whose class is the position of a bright patch."""
     generator = torch.Generator().manual_seed(0)
     images = 0.1 * torch.randn(64, 1, 16, 16, generator=generator)
     classes = torch.arange(64) % 4
@@ -215,7 +215,7 @@ def test_sign_flips_keep_images_alive():
     assert alive("neuron") == 60
 
 
-def test_batches_hang_on_seed_and_epoch_alone():
+def test_batches_depend_on_seed_and_epoch_alone():
     split = Split(torch.arange(40.0).reshape(10, 1, 2, 2), torch.arange(10))
     first = [c.tolist() for _, c in epoch_batches(split, 4, seed=0, epoch=1)]
     assert first == [c.tolist() for _, c in epoch_batches(split, 4, seed=0, epoch=1)]

@@ -1,4 +1,4 @@
-"""Every method in the training loop: it acts, it learns, and an interruption changes nothing."""
+"""Every method in the training loop acts, learns and resumes exactly after an interruption."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def experiment(kind, **options):
         epochs=6,
         data=DataChoice(n_train=600, n_test=200, validation=0.25),
         model=ModelChoice(options={"width": 24, "batch_norm": kind == "demon-pruning"}),
-        # a rate that kills units, so that there is something to do
+        # a learning rate that kills units, so that the methods act
         optimiser=OptimiserChoice(learning_rate=0.1 if kind == "demon-pruning" else 0.25, batch_size=50),
         method=MethodChoice(kind=kind, options={**METHODS[kind], **options}),
     )
@@ -57,7 +57,7 @@ def test_each_method_acts_learns_and_resumes(tmp_path, kind):
 
     def stopped():
         calls[0] += 1
-        return calls[0] == 47  # 9 batches an epoch: in the last one
+        return calls[0] == 47  # 9 batches per epoch: in the last epoch
 
     path = tmp_path / "run.pt"
     assert not train(asked, seed=1, checkpoint=path, stopped=stopped).finished

@@ -1,4 +1,4 @@
-"""Which units are active: against the definition worked out by hand, behind every activation of ours."""
+"""Unit activity after every activation of the project, compared with a direct evaluation of the definition."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ DEAD = 2
 
 
 def with_a_dead_unit(activation):
-    """Build 3 -> 5 -> 2, whose unit 2 reads so little of its inputs that it stays within all our thresholds."""
+    """Build 3 -> 5 -> 2, whose unit 2 has weights so small that it stays within all thresholds of the project."""
     model = build(0, lambda: nn.Linear(3, 5), activation, lambda: nn.Linear(5, 2))
     with torch.no_grad():
         model[0].weight[DEAD], model[0].bias[DEAD] = torch.tensor([1e-3, 2e-3, 3e-3]), 0.0
@@ -53,7 +53,7 @@ def test_our_activations_are_seen(activation):
     assert torch.equal(seen.active, (h != 0).any(0))
     torch.testing.assert_close(seen.total, h.abs().sum(0, dtype=torch.float64), rtol=1e-6, atol=0.0)
     assert seen.seen == len(X)
-    seen.active[0] = False  # what comes back may be changed
+    seen.active[0] = False  # the returned tensors may be changed
 
 
 @pytest.mark.parametrize("name", [name for name in OURS if name != "leaky"])
