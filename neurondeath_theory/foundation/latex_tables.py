@@ -14,6 +14,8 @@ from neurondeath_theory.foundation.validation import check_choice
 
 __all__ = ["escape_latex", "latex_number", "latex_table"]
 
+Column = Sequence[Any] | np.ndarray[Any, Any]
+
 ERROR_ENDINGS = ("_stderr", "_error")
 PLAIN_FROM, PLAIN_TO = 1e-4, 1e4  # sizes of numbers that are written without a power of ten
 DIGITS = 5  # significant digits of a number without an error
@@ -127,7 +129,7 @@ def _error_of(name: str, columns: Mapping[str, Any]) -> str | None:
     return next((f"{name}{ending}" for ending in ERROR_ENDINGS if f"{name}{ending}" in columns), None)
 
 
-def _cells(values: Sequence[Any], errors: Sequence[Any] | None) -> list[str]:
+def _cells(values: Column, errors: Column | None) -> list[str]:
     return [_cell(value, None if errors is None else errors[row]) for row, value in enumerate(values)]
 
 

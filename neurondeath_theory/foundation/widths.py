@@ -1,4 +1,4 @@
-"""Widths and depths as text: parsing of lists of whole numbers, and a short form of widths."""
+"""Widths of layers: from an argument, from text, and as text in few characters."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,11 +6,51 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.foundation.validation import check_count, check_widths, invalid
 
-__all__ = ["MOST_LAYERS", "parse_counts", "short_widths"]
+__all__ = ["MOST_LAYERS", "Widths", "layer_widths", "parse_counts", "short_widths"]
 
 MOST_LAYERS = 10_000_000  # layers of all networks together that fit in memory with their bounds
+
+
+Widths = Sequence[int] | npt.NDArray[np.integer[Any]]
+
+
+def layer_widths(widths: Widths | None, width: int | None = None, depth: int | None = None) -> npt.NDArray[np.int64]:
+    """Accept the widths of a network layer by layer, or one width and the number of layers.
+
+    Parameters
+    ----------
+    widths : sequence of int, shape (k,), optional
+        Width of each layer, at least 1.
+    width, depth : int, optional
+        Width of every layer and number of layers, in place of `widths`.
+
+    Returns
+    -------
+    int array, shape (k,)
+        Width of each layer.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If both or neither are given, or a number leaves its domain.
+
+    Examples
+    --------
+    >>> layer_widths([8, 8, 16]).tolist(), layer_widths(None, width=3, depth=4).tolist()
+    ([8, 8, 16], [3, 3, 3, 3])
+    """
+    if widths is not None:
+        for name, value in (("width", width), ("depth", depth)):
+            if value is not None:
+                raise invalid(name, "be left out where widths are given", value)
+        return check_widths("widths", widths)
+    if width is None and depth is None:
+        raise invalid("widths", "be given", None, "pass widths=[8, 8, 16], or width=W, depth=K")
+    if width is None or depth is None:
+        raise invalid("depth" if depth is None else "width", "be given", None, "pass width=W, depth=K")
+    return np.full(check_count("depth", depth, most=MOST_LAYERS), check_count("width", width), dtype=np.int64)
 
 
 def parse_counts(name: str, text: str) -> list[int]:

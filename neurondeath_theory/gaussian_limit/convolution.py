@@ -24,7 +24,7 @@ import numpy.typing as npt
 from neurondeath_theory.foundation.validation import check_choice, check_reals, check_widths, invalid
 from neurondeath_theory.gaussian_limit.correlation import activation_products, check_covariance
 from neurondeath_theory.gaussian_limit.variance import check_activation, check_variances
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike
 
 __all__ = ["convolution_covariance_map", "convolution_input_covariance"]
 
@@ -34,7 +34,7 @@ PADDINGS = ("circular", "zero")
 
 
 def convolution_covariance_map(
-    activation: PiecewiseLinear,
+    activation: ActivationLike,
     covariance: npt.ArrayLike,
     kernel: Sequence[int],
     sigma_w2: float = 1.0,
@@ -46,7 +46,7 @@ def convolution_covariance_map(
 
     Parameters
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     covariance : array_like, shape (*grid, *grid) or (n_images, *grid, n_images, *grid)
         Covariance of this layer's pre-activations in one channel; `grid` has as many axes as `kernel`, one or two.
@@ -69,7 +69,7 @@ def convolution_covariance_map(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
     >>> white = np.eye(4)
     >>> convolution_covariance_map(relu(), white, (3,), 2.0).round(4)[0].tolist()
     [1.0, 0.3183, 0.3183, 0.3183]

@@ -34,7 +34,7 @@ from neurondeath_theory.gaussian_limit.moments import (
     slope_second_moment,
 )
 from neurondeath_theory.gaussian_limit.variance import check_activation, check_variances
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear
 
 __all__ = [
     "DepthScales",
@@ -53,7 +53,7 @@ SYMMETRY = 1e-9  # relative error that a covariance matrix may carry
 
 
 def correlation_map(
-    activation: PiecewiseLinear,
+    activation: ActivationLike,
     correlation: npt.ArrayLike,
     q: float = 1.0,
     sigma_w2: float = 1.0,
@@ -63,7 +63,7 @@ def correlation_map(
 
     Parameters
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     correlation : array_like
         Correlations in [-1, 1], any shape.
@@ -88,7 +88,7 @@ def correlation_map(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
     >>> correlation_map(relu(), [0.0, 1.0], sigma_w2=2.0).round(12).tolist()  # 1/pi at independence
     [0.318309886184, 1.0]
     """
@@ -99,7 +99,7 @@ def correlation_map(
 
 
 def correlation_slope(
-    activation: PiecewiseLinear,
+    activation: ActivationLike,
     correlation: npt.ArrayLike,
     q: float = 1.0,
     sigma_w2: float = 1.0,
@@ -114,7 +114,7 @@ def correlation_slope(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
     >>> correlation_slope(relu(), [-1.0, 0.0, 1.0], sigma_w2=2.0).round(12).tolist()
     [0.0, 0.5, 1.0]
     """
@@ -124,7 +124,7 @@ def correlation_slope(
         return np.asarray(weight * variance * mean_slope_product(phi, variance, variance, rho) / np.float64(norm))
 
 
-def correlation_rate(activation: PiecewiseLinear, q: float, sigma_w2: float) -> float:
+def correlation_rate(activation: ActivationLike, q: float, sigma_w2: float) -> float:
     r"""Rate A of the approach of correlations to 1 at the edge of chaos, where $1-\rho_l \sim 9/(A l)^2$.
 
     Near $\rho = 1$, $1 - R(\rho) = (1-\rho) - \tfrac23 A (1-\rho)^{3/2}$ to leading orders.
@@ -136,7 +136,7 @@ def correlation_rate(activation: PiecewiseLinear, q: float, sigma_w2: float) -> 
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
     >>> round(9 / correlation_rate(relu(), 1.0, 2.0) ** 2, 6)  # 9 pi^2 / 2
     44.41322
     """
@@ -150,7 +150,7 @@ def correlation_rate(activation: PiecewiseLinear, q: float, sigma_w2: float) -> 
 
 
 def correlation_trajectory(
-    activation: PiecewiseLinear,
+    activation: ActivationLike,
     correlation: npt.ArrayLike,
     depth: int,
     q: float = 1.0,
@@ -166,7 +166,7 @@ def correlation_trajectory(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
     >>> correlation_trajectory(relu(), 0.0, 3, sigma_w2=2.0).round(4).tolist()
     [0.0, 0.3183, 0.4937, 0.6048]
     """
@@ -212,12 +212,12 @@ class DepthScales(Result):
         )
 
 
-def depth_scales(activation: PiecewiseLinear, q: float, sigma_w2: float, sigma_b2: float) -> DepthScales:
+def depth_scales(activation: ActivationLike, q: float, sigma_w2: float, sigma_b2: float) -> DepthScales:
     """Compute the depth scales of variance, correlation and gradients at a fixed point q of the variance map.
 
     Parameters
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     q : float
         A fixed point of the variance map, above 0.
@@ -236,7 +236,7 @@ def depth_scales(activation: PiecewiseLinear, q: float, sigma_w2: float, sigma_b
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
     >>> depth_scales(relu(), 1.0, 1.0, 0.5).gradient_scale.__round__(6)
     1.442695
     """
@@ -266,13 +266,13 @@ def depth_scales(activation: PiecewiseLinear, q: float, sigma_w2: float, sigma_b
 
 
 def covariance_map(
-    activation: PiecewiseLinear, covariance: npt.ArrayLike, sigma_w2: float = 1.0, sigma_b2: float = 0.0
+    activation: ActivationLike, covariance: npt.ArrayLike, sigma_w2: float = 1.0, sigma_b2: float = 0.0
 ) -> Array:
     """Covariance matrix of the next layer's pre-activations over a set of inputs, fully connected.
 
     Parameters
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     covariance : array_like, shape (n_points, n_points)
         Symmetric positive semidefinite covariance of this layer's pre-activations.
@@ -295,7 +295,7 @@ def covariance_map(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
     >>> covariance_map(relu(), [[1.0, 0.0], [0.0, 4.0]], sigma_w2=2.0).round(9).tolist()
     [[1.0, 0.636619772], [0.636619772, 4.0]]
     """
@@ -334,7 +334,7 @@ def activation_products(activation: PiecewiseLinear, covariance: Array) -> Array
 
 
 def _checked(
-    activation: PiecewiseLinear, correlation: npt.ArrayLike, q: float, sigma_w2: float, sigma_b2: float
+    activation: ActivationLike, correlation: npt.ArrayLike, q: float, sigma_w2: float, sigma_b2: float
 ) -> tuple[PiecewiseLinear, Array, float, float, float]:
     phi = check_activation(activation)
     rho = check_reals("correlation", correlation, low=-1.0, high=1.0)

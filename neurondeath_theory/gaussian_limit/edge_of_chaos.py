@@ -34,6 +34,7 @@ from neurondeath_theory.gaussian_limit.moments import (
 )
 from neurondeath_theory.gaussian_limit.variance import check_activation
 from neurondeath_theory.networks.activations import (
+    ActivationLike,
     PiecewiseLinear,
     clipped_shifted_relu,
     clipped_soft_threshold,
@@ -56,7 +57,7 @@ class EdgeOfChaos(Result):
 
     Attributes
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     tau, m : float or None
         Threshold and clipping height where the activation has them.
@@ -155,12 +156,12 @@ class EdgeOfChaos(Result):
         return f"{self.activation}: sigma_w2 = {weight}, sigma_b2 = {bias}; {self.verdict}"
 
 
-def edge_of_chaos(activation: PiecewiseLinear, q: float = 1.0) -> EdgeOfChaos:
+def edge_of_chaos(activation: ActivationLike, q: float = 1.0) -> EdgeOfChaos:
     """Choose the weight and bias variances that put a network on the edge of chaos at variance q.
 
     Parameters
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     q : float
         Variance q* of the pre-activations, above 0.

@@ -28,7 +28,7 @@ from neurondeath_theory.foundation.results import Result, format_number
 from neurondeath_theory.gaussian_limit.exponential_roots import exponential_polynomial_roots
 from neurondeath_theory.gaussian_limit.moments import second_moment, second_moment_derivative, slope_second_moment
 from neurondeath_theory.gaussian_limit.variance import check_activation, check_variances
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear
 
 __all__ = ["FixedPoint", "FixedPoints", "all_fixed_points", "fixed_points", "inflections"]
 
@@ -108,12 +108,12 @@ class FixedPoints(Result):
         return f"fixed points q = {shown}"
 
 
-def fixed_points(activation: PiecewiseLinear, sigma_w2: float, sigma_b2: float) -> FixedPoints:
+def fixed_points(activation: ActivationLike, sigma_w2: float, sigma_b2: float) -> FixedPoints:
     r"""Find all fixed points q = V(q) of the variance map.
 
     Parameters
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     sigma_w2 : float
         Weight variance times fan-in, above 0.
@@ -137,7 +137,7 @@ def fixed_points(activation: PiecewiseLinear, sigma_w2: float, sigma_b2: float) 
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import hard_tanh
+    >>> from neurondeath_theory.networks.activations import ActivationLike, hard_tanh
     >>> print(fixed_points(hard_tanh(1.0), 4.0, 0.0))
     fixed points q = 0 (unstable), 2.765 (stable)
     """

@@ -22,7 +22,7 @@ from neurondeath_theory.foundation.validation import check_real, check_reals, in
 from neurondeath_theory.gaussian_limit.fixed_points import all_fixed_points
 from neurondeath_theory.gaussian_limit.moments import second_moment, second_moment_derivative, slope_second_moment
 from neurondeath_theory.gaussian_limit.variance import check_activation
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear
 
 __all__ = ["PHASES", "PhaseDiagram", "phase_diagram"]
 
@@ -39,7 +39,7 @@ class PhaseDiagram(Result):
 
     Attributes
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     sigma_w, sigma_b : float array
         Grid of standard deviations.
@@ -82,13 +82,13 @@ class PhaseDiagram(Result):
 
 
 def phase_diagram(
-    activation: PiecewiseLinear, sigma_w: npt.ArrayLike, sigma_b: npt.ArrayLike, *, initial_q: float = 1.0
+    activation: ActivationLike, sigma_w: npt.ArrayLike, sigma_b: npt.ArrayLike, *, initial_q: float = 1.0
 ) -> PhaseDiagram:
     """Map the phases of wide networks over weight and bias standard deviations.
 
     Parameters
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     sigma_w, sigma_b : array_like, shape (n_sigma_w,), (n_sigma_b,)
         Standard deviations, `sigma_w` above 0, `sigma_b` at least 0.
@@ -111,7 +111,7 @@ def phase_diagram(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import hard_tanh
+    >>> from neurondeath_theory.networks.activations import ActivationLike, hard_tanh
     >>> phase_diagram(hard_tanh(1.0), [0.5, 3.0], [0.1]).phase[:, 0].tolist()
     ['ordered', 'chaotic']
     """

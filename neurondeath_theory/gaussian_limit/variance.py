@@ -16,7 +16,7 @@ Sources: price2024 (arXiv 2402.16184), the maps V, V', V'' and chi_1 of the clip
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.validation import check_instance, check_real, check_reals
+from neurondeath_theory.foundation.validation import check_real, check_reals
 from neurondeath_theory.gaussian_limit.moments import (
     fourth_moment,
     inactive_probability,
@@ -25,7 +25,7 @@ from neurondeath_theory.gaussian_limit.moments import (
     slope_second_moment,
     slope_second_moment_derivative,
 )
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
 
 __all__ = [
     "activation_sparsity",
@@ -41,21 +41,19 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 
 
-def check_activation(activation: PiecewiseLinear) -> PiecewiseLinear:
-    """Accept a piecewise-linear activation."""
-    return check_instance(
-        "activation", activation, PiecewiseLinear, "a PiecewiseLinear activation", "build one, as relu() does"
-    )
+def check_activation(activation: ActivationLike) -> PiecewiseLinear:
+    """Accept a piecewise-linear activation or its name."""
+    return as_activation("activation", activation)
 
 
 def variance_map(
-    activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0, sigma_b2: npt.ArrayLike = 0.0
+    activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0, sigma_b2: npt.ArrayLike = 0.0
 ) -> Array:
     r"""Variance of the next layer's pre-activations, $V(q) = \sigma_w^2 E\phi(\sqrt q z)^2 + \sigma_b^2$.
 
     Parameters
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     q : array_like
         Variances, at least 0.
@@ -78,7 +76,7 @@ def variance_map(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import clipped_shifted_relu, relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
     >>> variance_map(relu(), [0.5, 1.0, 3.0], sigma_w2=2.0).round(12).tolist()
     [0.5, 1.0, 3.0]
     >>> float(variance_map(clipped_shifted_relu(1.0, 1.0), 1.0).round(12))
@@ -90,7 +88,7 @@ def variance_map(
     return np.asarray(weight * second_moment(phi, variance) + bias)
 
 
-def variance_slope(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
+def variance_slope(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
     r"""First derivative V'(q) of the variance map, for q > 0; shapes as in `variance_map`.
 
     Raises
@@ -104,7 +102,7 @@ def variance_slope(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import hard_tanh
+    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
     >>> float(variance_slope(hard_tanh(1.0), 1.0).round(12))
     0.198748043099
     """
@@ -113,7 +111,7 @@ def variance_slope(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.
     return np.asarray(weight * second_moment_derivative(phi, variance))
 
 
-def variance_curvature(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
+def variance_curvature(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
     """Second derivative V''(q) of the variance map, for q > 0; shapes as in `variance_map`.
 
     Raises
@@ -123,7 +121,7 @@ def variance_curvature(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: 
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu, shifted_relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
     >>> float(variance_curvature(relu(), 1.0, 2.0)), bool(variance_curvature(shifted_relu(1.0), 1.0) > 0)
     (0.0, True)
     """
@@ -132,7 +130,7 @@ def variance_curvature(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: 
     return np.asarray(weight * second_moment_derivative(phi, variance, 2))
 
 
-def chi1(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
+def chi1(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
     r"""Mean-square gain of a gradient, $\chi_1(q) = \sigma_w^2 E\phi'(\sqrt q z)^2$, for q > 0.
 
     Shapes as in `variance_map`.
@@ -148,7 +146,7 @@ def chi1(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike 
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
     >>> float(chi1(relu(), 7.0, sigma_w2=2.0))
     1.0
     """
@@ -157,7 +155,7 @@ def chi1(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike 
     return np.asarray(weight * slope_second_moment(phi, variance))
 
 
-def chi1_slope(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
+def chi1_slope(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
     """Differentiate chi_1 with respect to q, for q > 0; shapes as in `variance_map`.
 
     Raises
@@ -167,7 +165,7 @@ def chi1_slope(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.Arra
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
     >>> float(chi1_slope(relu(), 1.0))
     0.0
     """
@@ -176,7 +174,7 @@ def chi1_slope(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.Arra
     return np.asarray(weight * slope_second_moment_derivative(phi, variance))
 
 
-def activation_sparsity(activation: PiecewiseLinear, q: npt.ArrayLike) -> Array:
+def activation_sparsity(activation: ActivationLike, q: npt.ArrayLike) -> Array:
     """Share of units whose activation is exactly zero, P(phi(sqrt(q) z) = 0), for q > 0.
 
     Raises
@@ -186,14 +184,14 @@ def activation_sparsity(activation: PiecewiseLinear, q: npt.ArrayLike) -> Array:
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import leaky_relu, relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
     >>> float(activation_sparsity(relu(), 3.0)), float(activation_sparsity(leaky_relu(), 3.0))
     (0.5, 0.0)
     """
     return inactive_probability(check_activation(activation), check_reals("q", q, low=0.0, low_open=True))
 
 
-def step_variance(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
+def step_variance(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.ArrayLike = 1.0) -> Array:
     r"""Variance of one unit's term $\sigma_w^2 \phi(\sqrt q z)^2$; over the width, the variance of one step of q.
 
     Raises
@@ -203,7 +201,7 @@ def step_variance(activation: PiecewiseLinear, q: npt.ArrayLike, sigma_w2: npt.A
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
     >>> float(step_variance(relu(), 1.0, sigma_w2=2.0))
     5.0
     """

@@ -31,7 +31,7 @@ from neurondeath_theory.foundation.validation import check_count, check_instance
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
 from neurondeath_theory.gaussian_limit.moments import fourth_moment, second_moment
 from neurondeath_theory.gaussian_limit.variance import check_activation, check_variances
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear
 
 __all__ = [
     "Escape",
@@ -110,7 +110,7 @@ class VarianceChain(Result):
 
 
 def variance_chain(
-    activation: PiecewiseLinear,
+    activation: ActivationLike,
     sigma_w2: float,
     sigma_b2: float,
     *,
@@ -124,7 +124,7 @@ def variance_chain(
 
     Parameters
     ----------
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or str
         The activation.
     sigma_w2, sigma_b2 : float
         Weight variance times fan-in, above 0, and bias variance, at least 0.
@@ -149,7 +149,7 @@ def variance_chain(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import relu
+    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
     >>> chain = variance_chain(relu(), 2.0, 0.0, width=10**6, depth=1000, n_paths=100)
     >>> bool(abs(chain.mean[-1] - 1.0) < 5 * chain.mean_error[-1])
     True

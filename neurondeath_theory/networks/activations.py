@@ -9,7 +9,9 @@ from its numbers alone.
 Sources: shifted ReLU, soft threshold and their clipped forms after `price2024` (arXiv 2402.16184), section 2.
 """
 
+import inspect
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,8 +25,10 @@ from neurondeath_theory.foundation.validation import check_choice, check_real, i
 
 __all__ = [
     "FAMILIES",
+    "ActivationLike",
     "PiecewiseLinear",
     "absolute_value",
+    "as_activation",
     "clipped_shifted_relu",
     "clipped_soft_threshold",
     "hard_tanh",
@@ -254,6 +258,62 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "clipped-soft-threshold": ("tau", "m"),
     "hard-tanh": ("m",),
 }
+
+
+ActivationLike = PiecewiseLinear | str
+
+
+def as_activation(name: str, activation: ActivationLike) -> PiecewiseLinear:
+    """Accept an activation, or the text that names it.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called in error messages.
+    activation : PiecewiseLinear or str
+        An activation, or its family with its parameters in parentheses, as "relu", "shifted-relu(tau=1)" or, as it is
+        printed, "shifted_relu(tau=1)".
+
+    Returns
+    -------
+    PiecewiseLinear
+        The activation.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is neither, or the family or a parameter is unknown.
+
+    Examples
+    --------
+    >>> print(as_activation("activation", "clipped-shifted-relu(tau=1, m=1.2)"))
+    clipped_shifted_relu(tau=1, m=1.2)
+    """
+    if isinstance(activation, PiecewiseLinear):
+        return activation
+    rule = f"be a PiecewiseLinear, such as relu(), or a text that names one of {', '.join(FAMILIES)}"
+    remedy = 'with parameters as in "clipped-shifted-relu(tau=1, m=1.2)"'
+    found = re.fullmatch(r"\s*([A-Za-z][\w-]*)\s*(?:\((.*)\))?\s*", activation) if isinstance(activation, str) else None
+    family = "" if found is None else found[1].replace("_", "-")
+    if found is None or family not in FAMILIES:
+        raise invalid(name, rule, activation, remedy)
+    positional: list[float] = []
+    named: dict[str, float] = {}
+    for part in (found[2] or "").split(",") if found[2] else ():
+        key, equals, number = part.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            raise invalid(name, f"have numbers as parameters of {family}", activation, remedy) from None
+        if equals:
+            named[key.strip()] = value
+        else:
+            positional.append(value)
+    try:
+        return FAMILIES[family](*positional, **named)
+    except TypeError:
+        takes = ", ".join(inspect.signature(FAMILIES[family]).parameters) or "no parameter"
+        raise invalid(name, f"have the parameters of {family}: {takes}", activation, remedy) from None
 
 
 def options_of(family: str) -> tuple[str, ...]:

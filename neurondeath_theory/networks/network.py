@@ -16,23 +16,18 @@ matrix (Haar law; orthonormal rows, or columns if there are more units than inpu
 of variance $\sigma_b^2$. "rai" draws rows (w, b) by `neurondeath_theory.networks.rai`, biases included.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from neurondeath_theory.foundation.validation import (
     check_choice,
     check_count,
-    check_instance,
     check_real,
-    check_widths,
     invalid,
 )
-from neurondeath_theory.networks.activations import PiecewiseLinear, relu
+from neurondeath_theory.foundation.widths import Widths, layer_widths
+from neurondeath_theory.networks.activations import PiecewiseLinear, as_activation, relu
 from neurondeath_theory.networks.rai import rai_constant
 
 __all__ = ["ARCHITECTURES", "HE_VARIANCE", "INITS", "SIGN_FLIPS", "Network"]
@@ -49,14 +44,16 @@ class Network:
 
     Parameters
     ----------
-    widths : sequence of int, shape (k,)
+    widths : sequence of int, shape (k,), optional
         Widths of the hidden layers, each at least 1.
+    width, depth : int, optional
+        Width of every hidden layer and number of layers, in place of `widths`.
     input_dim : int, optional
         Input dimension; the first width if not given.
     architecture : {"plain", "residual", "skip", "dense", "batch_norm"}
         How layers are joined; see the module docstring.
-    activation : PiecewiseLinear
-        The activation, `relu()` by default.
+    activation : PiecewiseLinear or str
+        The activation or its name, as "relu" or "shifted-relu(tau=1)"; ReLU by default.
     init : {"he", "gaussian", "uniform", "orthogonal", "rai"}
         Law of the weights, of variance 2 / fan_in or `weight_variance` / fan_in.
     weight_variance : float, optional
@@ -78,6 +75,8 @@ class Network:
     >>> network = Network([8, 8, 16], input_dim=64)
     >>> print(network)
     plain relu network 64 -> 8x2 -> 16, he init
+    >>> print(Network(width=3, depth=20, activation="leaky-relu(0.1)"))
+    plain leaky_relu(0.1) network 3 -> 3x20, he init
     >>> print(Network([4] * 6, architecture="skip", block_depth=3, init="orthogonal"))
     skip relu network 4 -> 4x6, blocks of 3, orthogonal init
     """
@@ -95,23 +94,23 @@ class Network:
 
     def __init__(
         self,
-        widths: Sequence[int] | npt.NDArray[np.integer[Any]],
+        widths: Widths | None = None,
         *,
+        width: int | None = None,
+        depth: int | None = None,
         input_dim: int | None = None,
         architecture: str = "plain",
-        activation: PiecewiseLinear | None = None,
+        activation: PiecewiseLinear | str | None = None,
         init: str = "he",
         weight_variance: float | None = None,
         bias_variance: float = 0.0,
         sign_flip: str = "none",
         block_depth: int | None = None,
     ) -> None:
-        layers = tuple(check_widths("widths", widths).tolist())
+        layers = tuple(layer_widths(widths, width, depth).tolist())
         dimension = layers[0] if input_dim is None else check_count("input_dim", input_dim)
         architecture = check_choice("architecture", architecture, ARCHITECTURES)
-        phi = relu()
-        if activation is not None:
-            phi = check_instance("activation", activation, PiecewiseLinear, "a PiecewiseLinear", "such as relu()")
+        phi = relu() if activation is None else as_activation("activation", activation)
         init, sigma_w2 = _check_init(init, weight_variance)
         values = {
             "widths": layers,

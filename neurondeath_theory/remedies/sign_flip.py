@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.foundation.results import Result, format_number
-from neurondeath_theory.foundation.validation import check_choice, check_count, check_widths
+from neurondeath_theory.foundation.validation import check_choice, check_count
+from neurondeath_theory.foundation.widths import Widths, layer_widths
 from neurondeath_theory.survival.bounds import survival_bounds
 
 __all__ = ["SignFlipGuarantee", "sign_flip_guarantee"]
@@ -82,18 +83,25 @@ class SignFlipGuarantee(Result):
 
 
 def sign_flip_guarantee(
-    widths: Sequence[int] | npt.NDArray[np.integer[Any]], n_points: int | None = None, mode: str = "neuron"
+    widths: Widths | None = None,
+    n_points: int | None = None,
+    mode: str = "neuron",
+    *,
+    width: int | None = None,
+    depth: int | None = None,
 ) -> SignFlipGuarantee:
     """Compute the share of points that a sign flip keeps alive with certainty.
 
     Parameters
     ----------
-    widths : sequence of int, shape (k,)
+    widths : sequence of int, shape (k,), optional
         Widths of the hidden layers, each at least 1.
     n_points : int, optional
         Number of points that decide the flips, at least 1; without it the guarantee holds for a set of any size.
     mode : str
         "layer" negates whole layers, "neuron" single units.
+    width, depth : int, optional
+        Width of every hidden layer and number of layers, in place of `widths`.
 
     Returns
     -------
@@ -118,7 +126,7 @@ def sign_flip_guarantee(
     >>> sign_flip_guarantee([3] * 4, n_points=100, mode="layer").living_points.tolist()
     [50, 25, 13, 7]
     """
-    layers = check_widths("widths", widths)
+    layers = layer_widths(widths, width, depth)
     mode = check_choice("mode", mode, ("layer", "neuron"))
     counts = None
     if n_points is not None:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from neurondeath_theory.foundation.errors import AssumptionError
 from neurondeath_theory.foundation.results import Result, format_number
 from neurondeath_theory.foundation.validation import check_count, check_widths
+from neurondeath_theory.foundation.widths import Widths, layer_widths
 from neurondeath_theory.survival.bounds import survival_bounds
 
 __all__ = [
@@ -117,13 +118,17 @@ def residual_survival(width: int, depth: int) -> BranchSurvival:
     return _branches("residual", -LN2 * n * np.arange(1, k + 1, dtype=np.float64), BRANCH_ALIVE)
 
 
-def dense_survival(widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> BranchSurvival:
+def dense_survival(
+    widths: Widths | None = None, *, width: int | None = None, depth: int | None = None
+) -> BranchSurvival:
     """Compute the probability that some layer of a dense (concatenating) network is active at a nonzero point.
 
     Parameters
     ----------
-    widths : sequence of int, shape (k,)
+    widths : sequence of int, shape (k,), optional
         Numbers of units that the layers add, each at least 1.
+    width, depth : int, optional
+        Number of units that every layer adds and number of layers, in place of `widths`.
 
     Returns
     -------
@@ -145,7 +150,7 @@ def dense_survival(widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Bran
     >>> dense_survival([1, 2]).some_alive.tolist()
     [0.5, 0.875]
     """
-    layers = check_widths("widths", widths)
+    layers = layer_widths(widths, width, depth)
     return _branches("dense", -LN2 * np.cumsum(layers, dtype=np.float64), BRANCH_ALIVE)
 
 
@@ -225,15 +230,19 @@ class BatchNormStatement(Result):
         return f"batch norm: {guarantee}; {limit}"
 
 
-def batch_norm_statement(widths: Sequence[int] | npt.NDArray[np.integer[Any]], n_points: int) -> BatchNormStatement:
+def batch_norm_statement(
+    widths: Widths | None = None, n_points: int | None = None, *, width: int | None = None, depth: int | None = None
+) -> BatchNormStatement:
     """State what batch normalisation before the ReLU guarantees for a batch of distinct points.
 
     Parameters
     ----------
-    widths : sequence of int, shape (k,)
+    widths : sequence of int, shape (k,), optional
         Widths of the hidden layers, each at least 1.
     n_points : int
-        Number of distinct points in the batch, at least 2.
+        Number of distinct points in the batch, at least 2; always needed.
+    width, depth : int, optional
+        Width of every hidden layer and number of layers, in place of `widths`.
 
     Returns
     -------
@@ -259,7 +268,7 @@ def batch_norm_statement(widths: Sequence[int] | npt.NDArray[np.integer[Any]], n
     >>> statement.layer_alive, round(float(statement.point_alive_at_most[-1]), 6)
     (1.0, 0.056314)
     """
-    layers = check_widths("widths", widths)
+    layers = layer_widths(widths, width, depth)
     n = check_count("n_points", n_points)
     if n < 2:
         raise AssumptionError(

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import AssumptionError
 from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.widths import Widths, layer_widths
 from neurondeath_theory.survival.two_point import TwoPointSurvival, two_point_survival
 
 __all__ = ["OneDimensionalSurvival", "one_dimensional_survival", "published_death_bounds"]
@@ -120,13 +121,17 @@ class OneDimensionalSurvival(Result):
         return f"{text}, published bounds {format_number(self.lower[-1])} to {format_number(self.upper[-1])}"
 
 
-def one_dimensional_survival(widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> OneDimensionalSurvival:
+def one_dimensional_survival(
+    widths: Widths | None = None, *, width: int | None = None, depth: int | None = None
+) -> OneDimensionalSurvival:
     """Compute the exact P(alive) of a zero-bias ReLU network with one-dimensional inputs, and the published bounds.
 
     Parameters
     ----------
-    widths : sequence of int, shape (k,)
+    widths : sequence of int, shape (k,), optional
         Widths of the hidden layers, each from 1 to 100000.
+    width, depth : int, optional
+        Width of every hidden layer and number of layers, in place of `widths`.
 
     Returns
     -------
@@ -154,7 +159,7 @@ def one_dimensional_survival(widths: Sequence[int] | npt.NDArray[np.integer[Any]
     >>> one_dimensional_survival([2, 3]).withheld
     'the published bounds at input dimension 1 are for layers of one width'
     """
-    rays = two_point_survival(widths, math.pi)
+    rays = two_point_survival(layer_widths(widths, width, depth), math.pi)
     layers = rays.widths
     at_least = at_most = None
     withheld = None

@@ -32,7 +32,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.foundation.results import Result, format_number
-from neurondeath_theory.foundation.validation import check_count, check_flag, check_widths, invalid
+from neurondeath_theory.foundation.validation import check_count, check_flag, invalid
+from neurondeath_theory.foundation.widths import Widths, layer_widths
 
 __all__ = ["SurvivalBounds", "survival_bounds"]
 
@@ -115,22 +116,26 @@ class SurvivalBounds(Result):
 
 
 def survival_bounds(
-    widths: Sequence[int] | npt.NDArray[np.integer[Any]],
+    widths: Widths | None = None,
     *,
+    width: int | None = None,
+    depth: int | None = None,
     input_dim: int | None = None,
-    bias: bool = True,
+    bias: bool = False,
     nonnegative_inputs: bool = False,
 ) -> SurvivalBounds:
     """Bound the probability that a plain ReLU network is initialised alive, layer by layer.
 
     Parameters
     ----------
-    widths : sequence of int, shape (k,)
+    widths : sequence of int, shape (k,), optional
         Widths of the hidden layers, each at least 1.
+    width, depth : int, optional
+        Width of every hidden layer and number of layers, in place of `widths`.
     input_dim : int, optional
         Input dimension n_0; needed for the upper bound's first factor when the inputs are non-negative.
     bias : bool
-        Whether layers have random biases. The lower bound and the mean are the same with and without.
+        Whether the layers have random biases. The lower bound and the mean are the same with and without.
     nonnegative_inputs : bool
         Whether all inputs lie in the non-negative orthant. If not, the first layer is left out of the upper bound.
 
@@ -152,14 +157,16 @@ def survival_bounds(
     Examples
     --------
     >>> print(survival_bounds([2] * 10))
-    0.056314 <= P(alive through 10 layers) <= 0.86785
+    0.056314 <= P(alive through 10 layers) <= 0.55942
+    >>> survival_bounds(width=2, depth=10, bias=True).upper[-1].round(5).item()
+    0.86785
     >>> bounds = survival_bounds([8, 8, 16], input_dim=4, nonnegative_inputs=True)
     >>> bounds.lower.round(6).tolist()
     [0.996094, 0.992203, 0.992188]
     >>> float(survival_bounds([10_000] * 1_000_000).log10_death_at_most[-1].round(3))
     -3004.3
     """
-    layers = check_widths("widths", widths)
+    layers = layer_widths(widths, width, depth)
     bias = check_flag("bias", bias)
     nonnegative_inputs = check_flag("nonnegative_inputs", nonnegative_inputs)
     if input_dim is not None:

@@ -27,7 +27,8 @@ import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import AssumptionError
 from neurondeath_theory.foundation.results import Result, format_number
-from neurondeath_theory.foundation.validation import check_points, check_widths, invalid
+from neurondeath_theory.foundation.validation import check_points, invalid
+from neurondeath_theory.foundation.widths import Widths, layer_widths
 from neurondeath_theory.survival.bounds import survival_bounds
 from neurondeath_theory.survival.two_point import pair_survival, pair_survival_error
 
@@ -92,15 +93,19 @@ class DataAwareBounds(Result):
         return f"P(alive through {layers}) >= {bounds} on {self.n_rays} distinct rays{left_out}"
 
 
-def data_aware_bounds(inputs: npt.ArrayLike, widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> DataAwareBounds:
+def data_aware_bounds(
+    inputs: npt.ArrayLike, widths: Widths | None = None, *, width: int | None = None, depth: int | None = None
+) -> DataAwareBounds:
     """Bound the probability that a plain ReLU network without biases is born alive on these inputs.
 
     Parameters
     ----------
     inputs : array, shape (n_points, dimension)
         Input points, at most 4000 of them nonzero; a subset gives a valid bound for the whole set.
-    widths : sequence of int, shape (k,)
+    widths : sequence of int, shape (k,), optional
         Widths of the hidden layers, each at least 1.
+    width, depth : int, optional
+        Width of every hidden layer and number of layers, in place of `widths`.
 
     Returns
     -------
@@ -127,7 +132,7 @@ def data_aware_bounds(inputs: npt.ArrayLike, widths: Sequence[int] | npt.NDArray
     (1, 1, 0.765625)
     """
     points = check_points("inputs", inputs)
-    layers = check_widths("widths", widths)
+    layers = layer_widths(widths, width, depth)
     nonzero = points.any(axis=1)
     kept = points[nonzero]
     n_zero = len(points) - len(kept)

@@ -167,7 +167,7 @@ def safe_region(
     *,
     survival: float = 0.99,
     input_dim: int | None = None,
-    bias: bool = True,
+    bias: bool = False,
     nonnegative_inputs: bool = False,
 ) -> SafeRegion:
     """Decide for every width and depth whether a plain ReLU network is safe, doomed, or undecided (by its inputs).

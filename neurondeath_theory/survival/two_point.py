@@ -24,12 +24,12 @@ import numpy.typing as npt
 
 from neurondeath_theory.foundation.results import Result, format_number
 from neurondeath_theory.foundation.validation import check_real, check_widths, invalid
+from neurondeath_theory.foundation.widths import Widths, layer_widths
 from neurondeath_theory.survival import angle_operator as chain
 
 __all__ = ["TwoPointSurvival", "pair_survival", "pair_survival_error", "two_point_survival"]
 
 Array = npt.NDArray[np.float64]
-Widths = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 LN2 = math.log(2.0)
 LARGEST_WIDTH = 100_000
@@ -126,15 +126,19 @@ class TwoPointSurvival(Result):
         return f"P(alive through {layers}) = {value} ± {error} for two points at angle {self.angle:.6g}"
 
 
-def two_point_survival(widths: Widths, angle: float) -> TwoPointSurvival:
+def two_point_survival(
+    widths: Widths | None = None, angle: float | None = None, *, width: int | None = None, depth: int | None = None
+) -> TwoPointSurvival:
     """Compute the exact probabilities that both, one or none of two points are alive, layer by layer.
 
     Parameters
     ----------
-    widths : sequence of int, shape (k,)
+    widths : sequence of int, shape (k,), optional
         Widths of the hidden layers, each from 1 to 100000.
     angle : float
-        Angle between the two points at the input of the first layer, in radians, in [0, pi].
+        Angle between the two points at the input of the first layer, in radians, in [0, pi]; always needed.
+    width, depth : int, optional
+        Width of every hidden layer and number of layers, in place of `widths`.
 
     Returns
     -------
@@ -163,7 +167,7 @@ def two_point_survival(widths: Widths, angle: float) -> TwoPointSurvival:
     >>> print(pair.both.round(6).tolist(), (pair.both + pair.one / 2).round(6).tolist())
     [0.789598, 0.751689, 0.747256] [0.875, 0.847656, 0.844345]
     """
-    layers = _check_layers(widths)
+    layers = _check_layers(layer_widths(widths, width, depth))
     angle = check_real("angle", angle, low=0.0, high=math.pi)
     fine, slack = _propagate(layers, angle, coarse=False)
     coarse, _ = _propagate(layers, angle, coarse=True)
@@ -181,15 +185,19 @@ def two_point_survival(widths: Widths, angle: float) -> TwoPointSurvival:
     )
 
 
-def pair_survival(angles: npt.ArrayLike, widths: Widths) -> Array:
+def pair_survival(
+    angles: npt.ArrayLike, widths: Widths | None = None, *, width: int | None = None, depth: int | None = None
+) -> Array:
     """Compute P(both points of a pair alive through all layers) for many pairs at once.
 
     Parameters
     ----------
     angles : float array, any shape
         Angles between the two points of each pair at the input of the first layer, in radians, in [0, pi].
-    widths : sequence of int, shape (k,)
+    widths : sequence of int, shape (k,), optional
         Widths of the hidden layers, each from 1 to 100000.
+    width, depth : int, optional
+        Width of every hidden layer and number of layers, in place of `widths`.
 
     Returns
     -------
@@ -210,7 +218,7 @@ def pair_survival(angles: npt.ArrayLike, widths: Widths) -> Array:
     >>> pair_survival([0.0, 1.0, 3.0], [4] * 3).round(6).tolist()
     [0.823975, 0.730809, 0.684772]
     """
-    layers = _check_layers(widths)
+    layers = _check_layers(layer_widths(widths, width, depth))
     array = np.asarray(angles)
     if array.dtype.kind not in "iuf":
         raise invalid("angles", "be a numeric array", f"dtype {array.dtype}")

@@ -51,11 +51,12 @@ def test_bounds_are_ordered_and_fall_with_depth(widths, bias):
     assert (bounds.mean_living_ratio == bounds.lower).all()
 
 
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("widths", [[1], [2] * 5, [40] * 7, [300, 5, 300], [900] * 3])
-def test_death_keeps_its_relative_precision(widths):
-    bounds = survival_bounds(widths)
+def test_death_keeps_its_relative_precision(widths, bias):
+    bounds = survival_bounds(widths, bias=bias)
     assert bounds.log_death_at_most[-1] == pytest.approx(exact_log_death(widths), rel=1e-13)
-    exponents = [n * (m + 1) for n, m in zip(widths[1:], widths, strict=False)]
+    exponents = [n * (m + bias) for n, m in zip(widths[1:], widths, strict=False)]
     assert bounds.log_death_at_least[-1] == pytest.approx(exact_log_death(exponents), rel=1e-13)
 
 
@@ -78,7 +79,7 @@ def test_one_layer_on_the_orthant_by_enumerating_signs():
     n, d = 2, 3
     dead = sum(all(sign < 0 for sign in signs) for signs in product([-1, 1], repeat=n * (d + 1)))
     exact = 1 - dead / 2 ** (n * (d + 1))
-    assert survival_bounds([n], input_dim=d, nonnegative_inputs=True).upper[0] == exact
+    assert survival_bounds([n], input_dim=d, bias=True, nonnegative_inputs=True).upper[0] == exact
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,12 @@ def test_one_layer_on_the_orthant_by_enumerating_signs():
         ({"widths": [3], "input_dim": 0}, "input_dim"),
         ({"widths": [3], "bias": "yes"}, "bias"),
         ({"widths": [2**40]}, "widths[0]"),
+        ({}, "width=W, depth=K"),
+        ({"width": 3}, "`depth` must be given"),
+        ({"depth": 3}, "`width` must be given"),
+        ({"widths": [3], "depth": 3}, "`depth` must be left out where widths are given"),
+        ({"width": 3, "depth": 10**9}, "`depth` must be at most 10000000"),
+        ({"width": 0, "depth": 1}, "`width`"),
     ],
 )
 def test_bad_input_is_one_clear_line(arguments, words):
@@ -106,8 +113,18 @@ def test_bad_input_is_one_clear_line(arguments, words):
     assert "\n" not in str(caught.value)
 
 
+def test_biases_are_asked_for():
+    assert (survival_bounds([3] * 4).upper == survival_bounds([3] * 4, bias=False).upper).all()
+    assert (survival_bounds([3] * 4).upper < survival_bounds([3] * 4, bias=True).upper).any()
+
+
+def test_width_and_depth_in_place_of_widths():
+    assert (survival_bounds(width=3, depth=7).log_upper == survival_bounds([3] * 7).log_upper).all()
+
+
 def test_result_can_be_shown():
     bounds = survival_bounds([4, 8])
+    assert repr(bounds) == str(bounds)
     frame = bounds.to_dataframe()
     assert list(frame["width"]) == [4, 8]
     assert frame["lower"].iloc[-1] == bounds.lower[-1]
