@@ -30,8 +30,17 @@ class ActivateWhilePruning(GlobalPruning):
         p, the total share in [0, 1) of the weights alive before a cycle that is pruned after it.
     activate_share : float
         q, the part of it spent on negative weights, in [0, p]. If fewer weights are negative, fewer are pruned.
-    base, loss, every, rounds, rewind, layers, optimiser
-        As for `GlobalPruning`; with q = 0 the methods are the same.
+    base : {"magnitude", "gradient"}
+        Whether the other pruned weights are those with the smallest |w| or the smallest |w g|; with q = 0 the method is
+        `GlobalPruning`.
+    every : int, optional
+        Epochs per cycle; if not given, call `after_cycle` yourself.
+    rounds : int, optional
+        Cycles after which `after_epoch` prunes; later epochs train the pruned model to the end.
+    rewind : bool
+        Whether all parameters and buffers return to their values at the start.
+    loss, layers, optimiser
+        As for `GlobalPruning`.
 
     Raises
     ------

@@ -24,10 +24,19 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from neurondeath_theory.foundation.validation import check_choice, check_count, check_flag, check_real, invalid
+from neurondeath_theory.foundation.configuration import (
+    check_fields,
+    choice_field,
+    count_field,
+    flag_field,
+    real_field,
+    text_field,
+)
+from neurondeath_theory.foundation.validation import check_count, invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import KINDS
 
 __all__ = [
+    "PARTS",
     "DataChoice",
     "Experiment",
     "MethodChoice",
@@ -61,114 +70,89 @@ Table = TypeVar("Table")
 
 @dataclass(frozen=True, kw_only=True)
 class DataChoice:
-    """The data: see `labelled_data.load_labelled_data`; `augment` shifts by up to 1/8, and mirrors cifar10."""
+    """The data: see `labelled_data.load_labelled_data`."""
 
-    name: str = "digits"
-    n_train: int | None = None
-    n_test: int | None = None
-    validation: float = 0.1
-    augment: bool = False
+    name: str = choice_field("Data set.", KINDS_OF_DATA, "digits")
+    n_train: int | None = count_field("Training images, taken from the start; all by default.", None)
+    n_test: int | None = count_field("Test images, taken from the start; all by default.", None)
+    validation: float = real_field(
+        "Share of the training images set aside for validation.", 0.1, low=0.0, high=1.0, high_open=True
+    )
+    augment: bool = flag_field("Shift images by up to 1/8 of their side; mirror cifar10.", False)
 
     def __post_init__(self) -> None:
-        check_choice("data.name", self.name, KINDS_OF_DATA)
-        for name in ("n_train", "n_test"):
-            if getattr(self, name) is not None:
-                check_count(f"data.{name}", getattr(self, name))
-        check_real("data.validation", self.validation, low=0.0, high=1.0, high_open=True)
-        check_flag("data.augment", self.augment)
+        check_fields(self, "data.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
-    """The model, its activation and how it is initialised.
+    """The model, its activation and how it is initialised; `options` are the keywords of its builder in `models`.
 
-    Attributes
-    ----------
-    kind : {"mlp", "cnn", "lenet", "vgg", "resnet", "vit"}
-        The builder in `models`; `options` are its keywords.
-    activation : str
-        "relu", or a sparsifying activation: designed at `q` from `sparsity` and, if it clips, `v_prime` or `m`; or
-        given directly by `tau` and `m`.
-    initialisation : {"default", "he", "rai", "edge-of-chaos"}
-        "default" is PyTorch's initialisation.
-    sign_flip : {"none", "layer", "neuron"}
-        Sign flip on the training images, after the initialisation.
+    A sparsifying activation is designed at `q` from `sparsity` and, if it clips, `v_prime` or `m`; or given directly by
+    `tau` and `m`.
     """
 
-    kind: str = "mlp"
-    activation: str = "relu"
-    sparsity: float | None = None
-    v_prime: float | None = None
-    tau: float | None = None
-    m: float | None = None
-    q: float = 1.0
-    initialisation: str = "default"
-    sign_flip: str = "none"
+    kind: str = choice_field("Architecture; further keys depend on it.", KINDS_OF_MODEL, "mlp")
+    activation: str = choice_field("Activation of every hidden layer.", KINDS, "relu")
+    sparsity: float | None = real_field(
+        "Share of zeros at q of a sparsifying activation.", None, low=0.0, high=1.0, low_open=True, high_open=True
+    )
+    v_prime: float | None = real_field(
+        "V'(q*) of a clipped activation.", None, low=0.0, high=1.0, low_open=True, high_open=True
+    )
+    tau: float | None = real_field("Threshold, in place of sparsity.", None)
+    m: float | None = real_field("Clipping height, in place of v_prime.", None, low=0.0, low_open=True)
+    q: float = real_field("Variance q* of the design.", 1.0, low=0.0, low_open=True)
+    initialisation: str = choice_field("Law of the weights; default is PyTorch's.", INITIALISATIONS, "default")
+    sign_flip: str = choice_field("Sign flip on the training images after the initialisation.", SIGN_FLIPS, "none")
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_choice("model.kind", self.kind, KINDS_OF_MODEL)
-        check_choice("model.activation", self.activation, KINDS)
-        check_choice("model.initialisation", self.initialisation, INITIALISATIONS)
-        check_choice("model.sign_flip", self.sign_flip, SIGN_FLIPS)
-        check_real("model.q", self.q, low=0.0, low_open=True)
+        check_fields(self, "model.")
         given = [name for name in ("sparsity", "v_prime", "tau", "m") if getattr(self, name) is not None]
         if self.activation == "relu" and given:
             raise invalid(f"model.{given[0]}", "be left out for relu", getattr(self, given[0]))
         if self.activation != "relu" and (self.sparsity is None) == (self.tau is None):
-            raise invalid("model.sparsity", "be given, or tau instead", self.sparsity)
+            raise invalid("model.sparsity", "be given, or tau in its place", self.sparsity)
         clipped = self.activation.startswith("clipped")
         if self.v_prime is not None and (not clipped or self.sparsity is None or self.m is not None):
-            raise invalid(
-                "model.v_prime", "be combined with sparsity for a clipped activation, without m", self.v_prime
-            )
+            raise invalid("model.v_prime", "stand with sparsity for a clipped activation, without m", self.v_prime)
         if clipped and self.v_prime is None and self.m is None:
-            raise invalid("model.m", "be given for a clipped activation, or v_prime instead", None)
+            raise invalid("model.m", "be given for a clipped activation, or v_prime in its place", None)
         if not clipped and self.m is not None:
             raise invalid("model.m", "be left out for an activation that does not clip", self.m)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimiserChoice:
-    """The optimiser and its learning-rate schedule, which is updated every step.
+    """The optimiser and its learning-rate schedule, which is updated every step."""
 
-    Attributes
-    ----------
-    schedule : {"constant", "cosine", "one-cycle", "step"}
-        "cosine" falls to 0, "one-cycle" rises over 30 % of the run and then falls, "step" divides the rate by 10 at
-        half and at three quarters of the run.
-    clip : float, optional
-        Largest norm of the gradient.
-    """
-
-    kind: str = "sgd"
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    batch_size: int = 64
-    schedule: str = "constant"
-    clip: float | None = None
+    kind: str = choice_field("Optimiser.", OPTIMISERS, "sgd")
+    learning_rate: float = real_field("Learning rate at the start.", 0.1, low=0.0)
+    momentum: float = real_field("Momentum of sgd.", 0.9, low=0.0, high=1.0, high_open=True)
+    weight_decay: float = real_field("Weight decay.", 0.0, low=0.0)
+    batch_size: int = count_field("Images per batch.", 64)
+    schedule: str = choice_field(
+        "Learning rate over the run: cosine falls to 0; one-cycle rises over 30 % of the run and then falls; step "
+        "divides the rate by 10 at half and at three quarters of the run.",
+        SCHEDULES,
+        "constant",
+    )
+    clip: float | None = real_field("Largest norm of the gradient.", None, low=0.0, low_open=True)
 
     def __post_init__(self) -> None:
-        check_choice("optimiser.kind", self.kind, OPTIMISERS)
-        check_choice("optimiser.schedule", self.schedule, SCHEDULES)
-        check_real("optimiser.learning_rate", self.learning_rate, low=0.0)
-        check_real("optimiser.momentum", self.momentum, low=0.0, high=1.0, high_open=True)
-        check_real("optimiser.weight_decay", self.weight_decay, low=0.0)
-        check_count("optimiser.batch_size", self.batch_size)
-        if self.clip is not None:
-            check_real("optimiser.clip", self.clip, low=0.0, low_open=True)
+        check_fields(self, "optimiser.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodChoice:
     """The method against dead units during training; `options` are its keywords."""
 
-    kind: str = "none"
+    kind: str = choice_field("Method during training; further keys depend on it.", METHODS, "none")
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_choice("method.kind", self.kind, METHODS)
+        check_fields(self, "method.")
         if self.kind == "none" and self.options:
             name = next(iter(self.options))
             raise invalid(f"method.{name}", "be left out for kind none", self.options[name])
@@ -176,31 +160,18 @@ class MethodChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """One training, without its seed.
+    """One training, without its seed; the name is not part of its id."""
 
-    Attributes
-    ----------
-    epochs : int
-        Passes over the training images.
-    measure : int
-        Number of training images, taken from the start, on which dead units are measured.
-    name : str
-        A label; not part of the id.
-    """
-
-    epochs: int
-    measure: int = 4096
+    epochs: int = count_field("Passes over the training images.")
+    measure: int = count_field("Training images, taken from the start, on which dead units are measured.", 4096)
     data: DataChoice = field(default_factory=DataChoice)
     model: ModelChoice = field(default_factory=ModelChoice)
     optimiser: OptimiserChoice = field(default_factory=OptimiserChoice)
     method: MethodChoice = field(default_factory=MethodChoice)
-    name: str = ""
+    name: str = text_field("A label of the runs; not part of their id.", "")
 
     def __post_init__(self) -> None:
-        check_count("epochs", self.epochs)
-        check_count("measure", self.measure)
-        if not isinstance(self.name, str):
-            raise invalid("name", "be a string", self.name)
+        check_fields(self)
 
     @cached_property
     def experiment_id(self) -> str:

@@ -55,8 +55,10 @@ def perceptron(
         Builds the module after every hidden layer.
     widths : sequence of int, optional
         Hidden widths; by default `depth` layers of one `width`.
-    width, depth : int
-        Hidden width and number of hidden layers.
+    width : int
+        Width of every hidden layer.
+    depth : int
+        Number of hidden layers.
     batch_norm : bool
         Whether to normalise before every activation.
 
@@ -143,8 +145,10 @@ def lenet(
 
     Parameters
     ----------
-    shape, n_classes, activation, batch_norm
+    shape, n_classes, activation
         As in `perceptron`.
+    batch_norm : bool
+        Whether to normalise before every activation.
     width : int
         Channels of the first convolution; the second has 8/3 times as many, the linear layers 20 and 14 times.
 
@@ -190,8 +194,10 @@ def vgg(
 
     Parameters
     ----------
-    shape, n_classes, activation, batch_norm
+    shape, n_classes, activation
         As in `perceptron`.
+    batch_norm : bool
+        Whether to normalise before every activation.
     widths : sequence of int
         Channels of the convolutions.
 
@@ -261,8 +267,10 @@ def residual_network(
 
     Parameters
     ----------
-    shape, n_classes, activation, batch_norm
+    shape, n_classes, activation
         As in `perceptron`.
+    batch_norm : bool
+        Whether to normalise before every activation.
     width : int
         Channels of the first stage.
     blocks : int

@@ -1,9 +1,14 @@
 """Configurations of trainings: valid files, invalid files, and stable ids."""
 
+import tomllib
+
 import pytest
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_torch.training.configuration import Experiment, ModelChoice, OptimiserChoice, read_experiments
+from neurondeath_torch.training.configuration_guide import experiment_keys, experiment_template
+from neurondeath_torch.training.model_building import build_model
+from neurondeath_torch.training.models import MODELS
 
 FULL = """
 epochs = 3
@@ -118,3 +123,29 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidArgumentError, match="be a TOML file"):
         read_experiments(tmp_path / "bytes.toml")
+
+
+def test_the_template_is_an_experiment_and_names_every_key():
+    text = experiment_template()
+    (experiment,), seeds = read_experiments(tomllib.loads(text))
+    assert (experiment, seeds) == (Experiment(epochs=10), [0])
+    for kind in MODELS:
+        assert f'[model] for kind = "{kind}"' in text
+    columns = experiment_keys()
+    assert all(columns["values"])
+    assert all(columns["meaning"])
+    for key in Experiment(epochs=1).settings():
+        assert key in columns["key"]
+
+
+def test_defaults_in_the_template_are_those_of_the_builders():
+    keys = experiment_keys()
+    defaults = dict(zip(keys["key"], keys["default"], strict=True))
+    for kind in MODELS:
+        options = {
+            name.partition(".")[2].removesuffix(f" ({kind})"): tomllib.loads(f"x = {value}")["x"]
+            for name, value in defaults.items()
+            if name.endswith(f" ({kind})") and value != "-"
+        }
+        model = build_model(ModelChoice(kind=kind, options=options), (3, 16, 16), 10)
+        assert str(model) == str(build_model(ModelChoice(kind=kind), (3, 16, 16), 10))
