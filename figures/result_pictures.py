@@ -1,17 +1,20 @@
-"""Pictures of results: which function draws a result of which class."""
+"""Pictures of results: how each class of results is drawn."""
 
+from collections import Counter
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from neurondeath.figures.picture import check_picture, save
+from neurondeath.figures.column_pictures import Bars, Curves, Histograms, WordMap
+from neurondeath.figures.picture import COLUMN, check_picture, colour, house_style, new_figure, save
 
-__all__ = ["draw_result"]
+__all__ = ["PICTURES", "draw_result"]
 
-DRAWERS = {"Audit": "neurondeath.figures.audit_picture:draw_audit"}  # class: what draws it
+P_ALIVE = "P(alive)"
+MEASURED = ("test_accuracy", "accuracy", "loss")  # of a study, the first that its table has
 
 
 def draw_result(result: Any, path: str | Path | None = None) -> Figure:
@@ -20,7 +23,7 @@ def draw_result(result: Any, path: str | Path | None = None) -> Figure:
     Parameters
     ----------
     result : Result
-        What is drawn, from its own data alone.
+        The result to draw, from its own data alone.
     path : path, optional
         A .png, .pdf or .svg file.
 
@@ -32,18 +35,147 @@ def draw_result(result: Any, path: str | Path | None = None) -> Figure:
     Raises
     ------
     InvalidArgumentError
-        If the ending names no format we write, or the folder does not exist.
+        If the ending is not a supported format, or the folder does not exist.
     NotImplementedError
         If there is no picture of this class of results.
     """
     if path is not None:
         check_picture("path", path)
-    name = type(result).__name__
-    if name not in DRAWERS:
-        raise NotImplementedError(f"there is no picture of a {name}; draw its `columns()`")
-    module, function = DRAWERS[name].split(":")
-    draw: Callable[[Any], Figure] = getattr(import_module(module), function)
-    figure = draw(result)
+    drawer = next((PICTURES[kind.__name__] for kind in type(result).__mro__ if kind.__name__ in PICTURES), None)
+    if drawer is None:
+        raise NotImplementedError(f"there is no picture of a {type(result).__name__}; draw its `columns()`")
+    figure = drawer(result)
     if path is not None:
         save(figure, path, name="path")
     return figure
+
+
+def _draw_simulations(result: Any) -> Figure:
+    """Draw P(alive) against depth between the bounds, of one or several tasks."""
+    from neurondeath.figures.survival.survival_depth import draw_survival_depth
+
+    return draw_survival_depth(list(getattr(result, "simulations", [result])))
+
+
+def _draw_audit(result: Any) -> Figure:
+    from neurondeath.figures.audit_picture import draw_audit
+
+    return draw_audit(result)
+
+
+def _draw_design(result: Any) -> Figure:
+    """Draw the variance map of a design, or of fixed points, with its fixed points."""
+    from neurondeath_theory.gaussian_limit.variance import variance_map
+
+    points = getattr(result, "fixed_points", result).points
+    found = [point.q for point in points if point.q > 0.0] or [getattr(result, "q", 1.0)]
+    q = np.geomspace(min(found) / 10.0, max(found) * 10.0, 400)
+    with house_style():
+        figure = new_figure(COLUMN, COLUMN * 0.85)
+        axis = figure.subplots()
+        axis.plot(q, q, color="0.6", linestyle="--", label="V(q) = q")
+        axis.plot(
+            q, variance_map(result.activation, q, result.sigma_w2, result.sigma_b2), color=colour(0), label="V(q)"
+        )
+        for index, stability in enumerate(dict.fromkeys(point.stability for point in points)):
+            here = [point.q for point in points if point.stability == stability]
+            axis.plot(here, here, linestyle="none", marker="os^D"[index % 4], color=colour(index + 1), label=stability)
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_xlabel("variance q")
+        axis.set_ylabel("variance of the next layer")
+        axis.set_title(str(result.activation))
+        axis.legend()
+    return figure
+
+
+def _draw_report(result: Any) -> Figure:
+    """Draw the numbers of claims per paper and verdict."""
+    columns = result.columns()
+    papers = list(dict.fromkeys(columns["paper"]))
+    counts = Counter(zip(columns["paper"], columns["verdict"], strict=True))
+    with house_style():
+        figure = new_figure(COLUMN * 1.3, 1.2 + 0.25 * len(papers))
+        axis = figure.subplots()
+        left = np.zeros(len(papers))
+        for index, verdict in enumerate(dict.fromkeys(columns["verdict"])):
+            numbers = np.array([counts[paper, verdict] for paper in papers], dtype=np.float64)
+            axis.barh(papers, numbers, left=left, color=colour(index + 1), label=verdict)
+            left += numbers
+        axis.invert_yaxis()
+        axis.set_xlabel("claims")
+        figure.legend(loc="outside lower center", ncols=4)
+    return figure
+
+
+def _draw_study(result: Any) -> Figure:
+    """Draw the last measured quantity of every run over its epochs, one line per run and one colour per setting."""
+    runs: dict[tuple[Any, Any], list[Any]] = {}
+    for row in result.rows:
+        runs.setdefault((row.get("experiment"), row.get("seed")), []).append(row)
+    measured = next((name for name in MEASURED if name in result.rows[0]), list(result.rows[0])[-1])
+    settings = list(dict.fromkeys(setting for setting, _ in runs))
+    with house_style():
+        figure = new_figure(COLUMN, COLUMN * 0.75)
+        axis = figure.subplots()
+        for (setting, _), rows in runs.items():
+            x = [row.get("epoch", place) for place, row in enumerate(rows)]
+            y = [np.nan if row[measured] is None else row[measured] for row in rows]
+            axis.plot(x, y, color=colour(settings.index(setting)), alpha=0.7, marker="." if len(rows) == 1 else "")
+        axis.set_xlabel("epoch")
+        axis.set_ylabel(measured.replace("_", " "))
+        axis.set_title(f"{result.name}: {len(runs)} runs of {len(settings)} settings")
+    return figure
+
+
+PICTURES: dict[str, Callable[[Any], Figure]] = {
+    "Advice": Bars(names="remedy", values=("alive_at_least", "living_ratio"), label="probability, share").draw,
+    "Audit": _draw_audit,
+    "BatchNormStatement": Curves(x="depth", lines=("point_alive_at_most",), y_label="P(point alive), at most").draw,
+    "BranchSurvival": Curves(x="branches", lines=("log10_all_dead",), y_label="log10 P(all branches dead)").draw,
+    "DataAwareBounds": Bars(names="bound", values=("alive",), label=P_ALIVE).draw,
+    "DeadUnitReport": Bars(names="activation", values=("units", "dead", "dormant", "silent"), label="units").draw,
+    "DepthScales": Bars(
+        names="", values=("variance_scale", "correlation_scale", "gradient_scale"), label="layers"
+    ).draw,
+    "EdgeOfChaos": _draw_design,
+    "Escape": Curves(x="depth", lines=("probability",), y_label="P(q has left q*)", band=("low", "high")).draw,
+    "FirstLayerDeath": Bars(names="", values=("unit_probability", "death", "error"), label="probability").draw,
+    "FixedPoints": _draw_design,
+    "GrowingVariance": Curves(
+        x="q", lines=("v_prime", "curvature", "fluctuation", "gradient_share"), y_label="free of scale", log_x=True
+    ).draw,
+    "GrowingWidthSchedule": Curves(x="depth", lines=("exact_width", "width"), y_label="width").draw,
+    "Initialisation": Bars(names="name", values=("weight_std", "bias_std"), label="standard deviation").draw,
+    "LogWidthSchedule": Curves(x="depth", lines=("exact_width", "width"), y_label="width").draw,
+    "ManyNetworks": Histograms(values=("first_loss", "loss"), label="loss").draw,
+    "Merge": Bars(names="source", values=("added", "skipped"), label="shards").draw,
+    "MethodReport": Bars(names="layer", values=("units", "weights"), label="affected, per action and layer").draw,
+    "OneDimensionalSurvival": Curves(x="depth", lines=("exact", "lower", "upper"), y_label=P_ALIVE).draw,
+    "Overlap": Bars(names="", values=("n_before", "n_after", "n_both", "by_chance"), label="units").draw,
+    "PhaseDiagram": WordMap(x="sigma_w", y="sigma_b", words="phase").draw,
+    "Removal": Bars(names="layer", values=("units_before", "units_after"), label="units").draw,
+    "Report": _draw_report,
+    "Reset": Bars(names="layer", values=("reset",), label="units reset").draw,
+    "SafeRegion": WordMap(x="depth", y="width", words="verdict", log_x=True).draw,
+    "SafeWidth": Bars(names="", values=(), label="value").draw,
+    "SignFlip": Curves(
+        x="", lines=("living_points", "living_before", "guaranteed_points"), y_label="points alive"
+    ).draw,
+    "SignFlipGuarantee": Curves(x="depth", lines=("living_ratio",), y_label="living ratio, at least").draw,
+    "Simulation": _draw_simulations,
+    "SimulationResults": _draw_simulations,
+    "SparseSurvival": Curves(
+        x="depth",
+        lines=("survival", "gradient_survival", "at_fixed_variance"),
+        y_label="P(alive)",
+        errors=(("survival", "error"), ("gradient_survival", "gradient_error")),
+    ).draw,
+    "StudyTable": _draw_study,
+    "SurvivalBounds": Curves(x="depth", lines=("lower", "upper"), y_label=P_ALIVE).draw,
+    "TrainingRun": Curves(x="epoch", lines=("test_accuracy", "activation_sparsity"), y_label="share").draw,
+    "TwoPointSurvival": Curves(x="depth", lines=("alive", "both", "one", "none"), y_label="probability").draw,
+    "VarianceChain": Curves(
+        x="depth", lines=("mean", "median", "quantile_05", "quantile_95"), y_label="variance q", log_y=True
+    ).draw,
+}

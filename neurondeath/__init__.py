@@ -1,8 +1,8 @@
 """Decide, before anyone trains, whether a rectifier network will live.
 
 >>> import neurondeath as nd
->>> print(nd.survival_bounds([3] * 20))
-0.069209 <= P(alive through 20 layers) <= 0.99537
+>>> print(nd.survival_bounds(width=3, depth=20))
+0.069209 <= P(alive through 20 layers) <= 0.96354
 
 Every public name is imported when it is first used; names for PyTorch need the extra `torch`.
 
@@ -30,7 +30,8 @@ Gaussian limit
 
 Simulation
     bernoulli_confidence_sequence, bounded_mean_confidence_sequence, ContradictionError, input_set, InputSet,
-    Merge, merge_stores, OverlapError, simulate, Simulation, Store, StoreError, Task
+    Merge, merge_stores, OverlapError, read_results, simulate, Simulation, SimulationResults, Store, StoreError,
+    sweep, Task
 
 Figures and evidence
     check, cite, Evidence, FIGURES, make_figure, Report, Verdict

@@ -16,5 +16,8 @@ from neurondeath.simulations.stores.merging import Merge as Merge
 from neurondeath.simulations.stores.merging import merge_stores as merge_stores
 from neurondeath.simulations.stores.store import Store as Store
 from neurondeath.simulations.stores.store import StoreError as StoreError
+from neurondeath.simulations.sweep_results import SimulationResults as SimulationResults
+from neurondeath.simulations.sweep_results import read_results as read_results
+from neurondeath.simulations.sweep_results import sweep as sweep
 from neurondeath.simulations.task import Task as Task
 from neurondeath_theory.foundation.interruption import Interrupted as Interrupted
