@@ -1,7 +1,7 @@
-"""What `speed.py` measures, one contestant a process: `contestants.py NAME '{"width": 8, "points": 256}'` prints JSON.
+"""The contestants of `speed.py`, one per process: `contestants.py NAME '{"width": 8, "points": 256}'` prints JSON.
 
-Contestants that sample networks count executed layers a second: a layer of one network on all points. The rivals get
-their best thread count and batch size from a short search in their own process, then a measured stretch.
+Contestants that sample networks count executed layers per second: one layer of one network on all points. For the
+rivals a short search in their own process finds the best thread count and batch size before the measurement.
 """
 
 import json
@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-SECONDS = 1.5  # of a measured stretch
-SEARCH_SECONDS = 0.25  # of each setting tried before it
+SECONDS = 1.5  # of a measurement
+SEARCH_SECONDS = 0.25  # of each setting in the search before it
 DEPTH = 100
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rate(work: Callable[[], float], seconds: float) -> float:
-    """Units of work a second, warm."""
+    """Return the units of work per second, after a warm-up call."""
     work()
     done, begun = 0.0, time.perf_counter()
     while (spent := time.perf_counter() - begun) < seconds:

@@ -38,7 +38,7 @@ def remez(f: Function, weight: Function, low: mp.mpf, high: mp.mpf, degree: int)
 
 
 def _alternating_peaks(errors: list[mp.mpf]) -> list[int]:
-    """Index of the largest error in each stretch of one sign."""
+    """Return the index of the largest error in each interval of constant sign."""
     peaks, start = [], 0
     for i in range(1, len(errors) + 1):
         if i == len(errors) or mp.sign(errors[i]) != mp.sign(errors[i - 1]):
@@ -48,22 +48,22 @@ def _alternating_peaks(errors: list[mp.mpf]) -> list[int]:
 
 
 def sine_tail(z: mp.mpf) -> mp.mpf:
-    """Give (sin(y)/y - 1)/z with z = y^2."""
+    """Return (sin(y)/y - 1)/z with z = y^2."""
     return (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z
 
 
 def cosine_tail(z: mp.mpf) -> mp.mpf:
-    """Give (cos(y) - 1 + z/2)/z^2 with z = y^2."""
+    """Return (cos(y) - 1 + z/2)/z^2 with z = y^2."""
     return (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
 
 
 def log_tail(x: mp.mpf) -> mp.mpf:
-    """Give (ln(1 + x) - x + x^2/2)/x^3."""
+    """Return (ln(1 + x) - x + x^2/2)/x^3."""
     return (mp.log1p(x) - x + x * x / 2) / x**3 if abs(x) > 1e-9 else mp.mpf(1) / 3
 
 
 def log_weight(x: mp.mpf) -> mp.mpf:
-    """Weigh an error of the tail by what it does to ln(1 + x), relatively."""
+    """Return the factor from an error of the tail to the relative error of ln(1 + x)."""
     return abs(x**3 / mp.log1p(x)) if abs(x) > 1e-3 else mp.mpf("1e-6")
 
 

@@ -1,9 +1,9 @@
-"""What each training-time method costs: a training step with it against the bare step, and its work now and then.
+"""Cost of each training-time method: a training step with it compared with the bare step, and its periodic work.
 
     python benchmarks/method_overhead.py [--json PATH]
 
-Bare and methodical steps alternate; medians. The work now and then (stripping, removal, the end of a cycle, recycling)
-is one call on four batches of deciding data, counted in bare steps.
+Steps without and with the method alternate; medians are reported. The periodic work (stripping, removal, the end of a
+cycle, recycling) is one call on four batches of the data that the method examines, in units of bare steps.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
+import torch.nn.functional as F  # noqa: N812 - its conventional name
 from torch import nn
 
 from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning
@@ -29,7 +29,7 @@ from neurondeath_torch.methods.training_method import NoMethod, TrainingMethod
 
 ROUNDS = 30
 CLASSES = 10
-NEVER = 10**6  # events are timed by themselves
+NEVER = 10**6  # events are timed separately
 
 
 def perceptron() -> nn.Module:

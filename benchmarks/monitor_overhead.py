@@ -1,9 +1,9 @@
-"""What watching costs: a batch with a `DeadUnitMonitor` against the same batch without, alternating, medians.
+"""Cost of a `DeadUnitMonitor`: a batch with it compared with the same batch without it, alternating, medians.
 
     python benchmarks/monitor_overhead.py [--json PATH]
 
 Models: a deep narrow and a wide fully connected network, a small convolutional one with batch norm, each in a forward
-pass without gradients and in a whole training step. CPU time of one thread, which a busy machine disturbs little.
+pass without gradients and in a whole training step. CPU time of one thread, which depends little on the machine's load.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from torch import nn
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
 ROUNDS = 20
-SECONDS = 0.02  # a measurement lasts at least so long
+SECONDS = 0.02  # least duration of a measurement
 
 
 def fully_connected(width: int, depth: int) -> nn.Module:

@@ -1,7 +1,7 @@
 """Precision per second of the estimators against crude Monte Carlo by batched NumPy products.
 
-Precision per second is 1 / (relative variance of one trial x seconds of one trial). The rival does the same work in
-single precision, in a process of its own, with its best batch size; since it sees rare events too rarely, its relative
+Precision per second is 1 / (relative variance of one trial x seconds per trial). The rival does the same work in
+single precision, in its own process, with its best batch size; since it sees rare events too rarely, its relative
 variance is (1 - p) / p, p from the estimator under test. Both run on one core by default; with --workers the engine
 runs as `simulate` does, on threads, which the rival's small products cannot use.
 
@@ -21,14 +21,14 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 POINTS = 64
 BATCHES = (32, 64, 128, 256, 1024)
 ROUNDS = 3
-# name, width, depth, estimator, what is rare, trials, required ratio
+# name, width, depth, estimator, rare event, trials, required ratio
 CASES = (
     ("P(dead) n=10 k=100", 10, 100, "conditional", "death", 4096, 1e3),
     ("P(dead) n=20 k=50", 20, 50, "conditional", "death", 4096, 1e5),
     ("P(alive) n=3 k=40", 3, 40, "splitting", "alive", 256, 1e2),
     ("P(alive) n=3 k=40", 3, 40, "conditional", "alive", 16384, 1e2),
 )
-# what is rare, width, depth, estimator, trials, required seconds for a relative error of 10 %
+# rare event, width, depth, estimator, trials, required seconds for a relative error of 10 %
 RARE = (
     ("death", 45, 100, "conditional", 4096, 10.0),
     ("alive", 2, 98, "splitting", 64, 30.0),
@@ -37,7 +37,7 @@ RARE = (
 
 
 def rival_seconds(width: int, depth: int) -> float:
-    """Seconds of one trial of the rival, at its best batch size."""
+    """Return the rival's seconds per trial, at its best batch size."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -62,7 +62,7 @@ def rival_seconds(width: int, depth: int) -> float:
 
 
 def engine_run(width: int, depth: int, estimator: str, trials: int, workers: int):  # type: ignore[no-untyped-def]
-    """Seconds and estimates of the engine, warm."""
+    """Return the seconds and estimates of the engine, after a warm-up run."""
     from neurondeath.simulations.estimation.estimates import read_simulation
     from neurondeath.simulations.inputs.input_sets import input_set
     from neurondeath.simulations.stores.store import Store
@@ -102,8 +102,8 @@ def main() -> None:
         variance = (result.alive_stderr[-1] / value) ** 2 * trials
         ratio = (1 - value) / value * median(theirs) / (variance * median(ours) / trials)
         print(
-            f"{name:20} {estimator:12} p {value:.4g}, relative variance a trial {variance:.3g}, "
-            f"{1e6 * median(ours) / trials:.0f} us a trial; NumPy {1e6 * median(theirs):.0f} us; "
+            f"{name:20} {estimator:12} p {value:.4g}, relative variance per trial {variance:.3g}, "
+            f"{1e6 * median(ours) / trials:.0f} us per trial; NumPy {1e6 * median(theirs):.0f} us; "
             f"{ratio:.0f} times the precision per second (bar {bar:.0f})"
         )
         results.append({"case": name, "estimator": estimator, "p": float(value), "ratio": float(ratio), "bar": bar})

@@ -1,9 +1,9 @@
-"""Put the kernels' random words through the battery `dieharder` (Debian: apt-get install dieharder).
+"""Test the kernels' random words with the battery `dieharder` (Debian: apt-get install dieharder).
 
-The words go in the order a simulation uses them: trial by trial, layer by layer, block by block, so that the counter's
-coordinates are tested as they are laid out. `python benchmarks/random_battery.py` runs a selection (a minute or two),
-with `--all` every test (hours). A p-value below 1e-6 fails; dieharder itself calls anything below 0.005 weak, which
-happens to a good generator once in a hundred tests.
+The words are fed in the order in which a simulation uses them: trial by trial, layer by layer, block by block, so that
+the counter's coordinates are tested as they are laid out. `python benchmarks/random_battery.py` runs a selection (a
+minute or two), with `--all` every test (hours). A p-value below 1e-6 fails; dieharder itself calls anything below
+0.005 weak, which happens to a good generator once in a hundred tests.
 """
 
 import subprocess
@@ -37,7 +37,7 @@ def feed(pipe: object, seed: int) -> None:
 
 
 def run(test: list[str], seed: int) -> list[tuple[str, float]]:
-    """Run one dieharder call; gives (test, p-value) pairs."""
+    """Run one dieharder call and return (test, p-value) pairs."""
     line = ["dieharder", "-g", "200", "-c", ",", "-D", "test_name", "-D", "ntuple", "-D", "pvalues", *test]
     process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None

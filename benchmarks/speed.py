@@ -1,7 +1,7 @@
-"""`make bench`: how fast we sample, against the rivals of the same run.
+"""`make bench`: speed of our sampling, compared with rivals in the same run.
 
-Every contestant runs in a process of its own, warm, in turns; medians of ROUNDS turns. Prints a table of ratios with
-their bars and writes benchmarks/results/speed.json.
+Every contestant runs in its own process, after a warm-up, in turns; medians of ROUNDS turns. Prints a table of ratios
+with their bars and writes benchmarks/results/speed.json.
 """
 
 import json
@@ -29,7 +29,7 @@ def measure(name: str, **arguments: int) -> dict[str, object]:
 
 
 def medians(contestants: dict[str, tuple[str, dict[str, int]]], key: str = "rate") -> dict[str, float | None]:
-    """Alternate the contestants and give the median of each; None for one that cannot run."""
+    """Alternate the contestants and return the median of each; None for one that cannot run."""
     turns: dict[str, list[float]] = {label: [] for label in contestants}
     for turn in range(ROUNDS):
         for label, (name, arguments) in contestants.items():

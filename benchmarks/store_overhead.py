@@ -1,8 +1,8 @@
-"""What the results store costs a sweep of very many tiny shards: time a shard, memory, disk.
+"""Cost of the results store in a sweep of very many tiny shards: time per shard, memory, disk.
 
     python benchmarks/store_overhead.py [SHARDS]
 
-Prints one JSON object. Bars: below 3 ms a shard from adding to reading back, below 200 MB of memory.
+Prints one JSON object. Bars: below 3 ms per shard from adding to reading back, below 200 MB of memory.
 """
 
 import json
@@ -25,7 +25,7 @@ DEPTH = 50
 
 
 def memory() -> float:
-    """Give the largest memory so far, in MB."""
+    """Return the peak memory so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -1,9 +1,9 @@
-"""What a sweep costs beside its sampling: time a shard and memory, over many shards that sample next to nothing.
+"""Overhead of a sweep beyond its sampling: time per shard and memory, over many shards that sample almost nothing.
 
 `sweep_overhead.py [--shards 100000] [--workers 2] [--scheduler ADDRESS|cluster] [--tasks 1]` prints JSON. A shard here
 is a network of one layer, one unit and one point, so that nearly all of its time is overhead: planning, the queue, the
-thread, packing, the store. Memory is the growth of the resident set's peak over that after a thousandth of the shards.
-Bars: 3 ms a shard, 200 MB over 100,000 shards. "cluster" starts a local Dask cluster of that many processes.
+thread, packing, the store. Memory is the growth of the peak resident set from that after a thousandth of the shards.
+Bars: 3 ms per shard, 200 MB over 100,000 shards. "cluster" starts a local Dask cluster of that many processes.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def measure(shards: int, n_tasks: int, workers: int, scheduler: str) -> dict[str
             "workers": workers,
             "scheduler": "local" if scheduler == LOCAL else "dask",
             "milliseconds_a_shard": 1e3 * ran / total,
-            "cpu_milliseconds_a_shard": 1e3 * cpu_ran / total,  # of this process, its sampling threads included
+            "cpu_milliseconds_a_shard": 1e3 * cpu_ran / total,  # of this process, including its sampling threads
             "sampling_milliseconds_a_shard": 1e3 * cpu / total,
             "milliseconds_a_shard_read": 1e3 * read / total,
             "megabytes_grown_running": after_run - before,

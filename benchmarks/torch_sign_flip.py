@@ -1,9 +1,9 @@
 """Living ratio of MNIST in narrow, deep ReLU networks of PyTorch, with and without sign flips.
 
-Every network is drawn by `he_` and looked at three times: as it is, after a layer flip and after a neuron flip, on all
-60,000 training images, scaled to mean 0 and standard deviation 1. Beside the mean living ratio over networks stand its
-standard error, the least one, the share of networks that keep every image and of those that are dead on all of them,
-and what theory says: the exact mean for plain networks, the guarantee for flipped ones.
+Every network is drawn by `he_` and measured three times: without a flip, after a layer flip and after a neuron flip, on
+all 60,000 training images, scaled to mean 0 and standard deviation 1. The table lists the mean living ratio over
+networks, its standard error, the smallest ratio, the shares of networks that keep every image and that are dead on all
+of them, and the theory: the exact mean for plain networks, the guarantee for flipped ones.
 
     NEURONDEATH_DATA=FOLDER python benchmarks/torch_sign_flip.py [--nets N] [--width N] [--depth K] [--json FILE]
 """

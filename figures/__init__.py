@@ -1,4 +1,4 @@
-"""The figures: each computes its data through theory and simulation, saves them, and draws."""
+"""The figures: each computes its data from theory and simulation, saves them, and draws them."""
 
 from neurondeath_theory.foundation.lazy_imports import lazy_exports
 from neurondeath_theory.foundation.short_names import stand_for

@@ -1,4 +1,4 @@
-"""An audit as a picture: measurement beside theory, activation by activation."""
+"""Picture of an audit: measurements and theory for each activation."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from neurondeath_torch.auditing.audit import Audit
 
 __all__ = ["draw_audit"]
 
-NAMED = 12  # activations that are named on the axis; of more the places alone
+MOST_NAMES = 12  # with more activations the axis shows their positions only
 
 
 def draw_audit(audit: Audit) -> Figure:
-    """Draw sparsity, q, correlation, and dead units with the living ratio against the place of the activation.
+    """Draw sparsity, q, correlation, dead units and living ratio against the position of the activation.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def _gaps(values: Sequence[float | None]) -> list[float]:
 
 
 def _name_places(axis: Axes, names: Sequence[str]) -> None:
-    if len(names) <= NAMED:
+    if len(names) <= MOST_NAMES:
         axis.set_xticks(range(1, len(names) + 1), names, rotation=30, ha="right")
     else:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -15,23 +15,23 @@ from neurondeath_theory.foundation.validation import check_choice, invalid
 __all__ = ["PAGE", "STORE", "caption", "check_folder", "check_formats", "check_names", "make_figure", "write_page"]
 
 PAGE = "gallery.md"
-STORE = "simulations.sqlite"  # what has been sampled, so that no run samples it twice
+STORE = "simulations.sqlite"  # simulation results, which later runs reuse
 
 
 def check_names(names: Sequence[str]) -> list[str]:
-    """Accept names of figures, or "all"."""
+    """Check names of figures and expand "all"."""
     for name in names:
         check_choice("figure", name, ["all", *FIGURES])
     return list(FIGURES) if "all" in names else list(dict.fromkeys(names))
 
 
 def check_formats(text: str) -> list[str]:
-    """Accept formats separated by commas."""
+    """Check a comma-separated list of picture formats."""
     return list(dict.fromkeys(check_choice("--format", part.strip().lower(), FORMATS) for part in text.split(",")))
 
 
 def check_folder(folder: Path) -> Path:
-    """Make a folder if it is not there, and make sure that it can be written to."""
+    """Create a folder if it does not exist, and check that it is writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe.{os.getpid()}"
@@ -58,13 +58,13 @@ def make_figure(
     name : str
         Which figure.
     folder : path
-        Where it goes, with its table NAME.csv; must exist.
+        Output folder, also of its table NAME.csv; must exist.
     quick : bool
         Fewer trials and coarser grids.
     redraw : bool
-        Draw from the table that is there, computing nothing.
+        Draw from the existing table without computing anything.
     formats : sequence of {"png", "pdf", "svg"}
-        What to write.
+        File formats.
     store : path, optional
         Results store of the simulations; in the folder by default.
 
@@ -78,7 +78,7 @@ def make_figure(
     InvalidArgumentError
         If there is no such figure.
     TableError
-        If there is no whole table to redraw from.
+        If there is no complete table to redraw from.
     """
     figure = load(name)
     path = folder / f"{name}.csv"
@@ -93,13 +93,13 @@ def make_figure(
             raise
         reason = f"{type(error).__name__} {error}"
         raise TableError(
-            f"table {str(path)!r} is not this version's ({reason}); make {name} without --redraw"
+            f"table {str(path)!r} does not fit this version ({reason}); make {name} without --redraw"
         ) from None
     return [save(picture, folder / f"{name}.{kind}") for kind in formats]
 
 
 def caption(name: str, table: Table) -> str:
-    """Fill the numbers of trials into a figure's caption."""
+    """Insert the numbers of trials into a figure's caption."""
     trials = np.unique(table["trials"][table["trials"] > 0]) if "trials" in table else np.array([])
     numbers = [f"{int(number):,}".replace(",", " ") for number in trials]
     if len(numbers) > 1:
@@ -108,7 +108,7 @@ def caption(name: str, table: Table) -> str:
 
 
 def write_page(folder: Path) -> Path:
-    """Write the page of all figures a folder holds, with their captions."""
+    """Write a page that shows all figures in a folder with their captions."""
     lines = ["# Figures", ""]
     for name, title in FIGURES.items():
         pictures = [folder / f"{name}.{kind}" for kind in FORMATS]

@@ -1,4 +1,4 @@
-"""What all pictures share: the style, the palette, and saving so that a picture is either whole or not there."""
+"""Common parts of all pictures: style, palette, and atomic saving."""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 FORMATS = ("png", "pdf", "svg")
-# Okabe and Ito's palette (2008), safe for colour-blind readers, in an order whose greys differ
+# Okabe and Ito's palette (2008), safe for colour-blind readers, ordered so that their greys differ
 LINE_COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (3, 1)))
@@ -46,35 +46,35 @@ UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": 
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw in the house style, leaving matplotlib's settings as they were."""
+    """Draw in the house style, and restore matplotlib's settings afterwards."""
     with style.context(Path(__file__).with_name("house.mplstyle")):
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure of a size in inches that needs no window."""
+    """Create an empty figure of the given size in inches, which needs no window."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def colour(index: int) -> str:
-    """Give the colour of the index-th series."""
+    """Return the colour of the index-th series."""
     return LINE_COLOURS[index % len(LINE_COLOURS)]
 
 
 def marker(index: int) -> str:
-    """Give the marker of the index-th series."""
+    """Return the marker of the index-th series."""
     return MARKERS[index % len(MARKERS)]
 
 
 def line_style(index: int) -> Any:
-    """Give the line style of the index-th series, so that it is told apart without its colour."""
+    """Return the line style of the index-th series, which identifies it without its colour."""
     return LINE_STYLES[index % len(LINE_STYLES)]
 
 
 def line_handles(labels: Iterable[str]) -> list[Line2D]:
-    """Make the legend's lines of series that are told apart by colour and line style."""
+    """Create legend lines for series that differ in colour and line style."""
     return [
         Line2D([], [], color=colour(index), linestyle=line_style(index), label=label)
         for index, label in enumerate(labels)
@@ -88,7 +88,7 @@ def draw_estimates(
     *,
     label: str | None = None,
 ) -> None:
-    """Draw what was sampled, x, y, low and high: a marker at each estimate, a bar over its interval."""
+    """Draw estimates (x, y, low, high): a marker at each estimate, a bar over its interval."""
     x, y, low, high = estimates
     errors = np.maximum([y - low, high - y], 0.0)
     axis.errorbar(
@@ -97,12 +97,12 @@ def draw_estimates(
 
 
 def save(figure: Figure, path: str | Path, *, name: str = "out") -> Path:
-    """Write a picture in the format its ending names, undated, at one stroke.
+    """Write a picture atomically and undated, in the format of the file ending.
 
     Raises
     ------
     InvalidArgumentError
-        If the ending names no format we write, or the folder does not exist.
+        If the ending is not a supported format, or the folder does not exist.
     """
     target, kind = check_picture(name, path)
     buffer = io.BytesIO()
@@ -112,12 +112,12 @@ def save(figure: Figure, path: str | Path, *, name: str = "out") -> Path:
 
 
 def check_picture(name: str, path: str | Path) -> tuple[Path, str]:
-    """Accept the path of a picture that can be written, and return it with its format.
+    """Check that a picture can be written to a path, and return the path and the format.
 
     Raises
     ------
     InvalidArgumentError
-        If the ending names no format we write, or the folder does not exist.
+        If the ending is not a supported format, or the folder does not exist.
     """
     target = Path(path)
     kind = target.suffix.lstrip(".").lower()
@@ -128,6 +128,6 @@ def check_picture(name: str, path: str | Path) -> tuple[Path, str]:
 
 
 def thinned(n_items: int, most: int) -> Sequence[int]:
-    """Pick at most `most` of n_items indices, evenly, the last among them."""
+    """Return at most `most` evenly spaced indices of n_items, including the last."""
     step = -(-n_items // most)
     return range(n_items - 1, -1, -step)[::-1]

@@ -1,7 +1,8 @@
-"""The figures by room and name: a figure lives in the module of its name, imported when the figure is made.
+"""The figures by folder and name: each is defined in the module of its name, which is imported on demand.
 
-A figure module offers `CAPTION`, what the picture shows, exact and sampled, with {trials} where numbers of trials go;
-`compute(quick, store)`, its table; and `draw(table)`, its picture, from the table alone.
+A figure module defines `CAPTION`, which states what is shown, exact or sampled, with {trials} in place of the numbers
+of trials; `compute(quick, store)`, which returns its table; and `draw(table)`, which draws the picture from the table
+alone.
 """
 
 from importlib import import_module
@@ -15,7 +16,7 @@ from neurondeath_theory.foundation.validation import check_choice
 
 __all__ = ["FIGURES", "FigureModule", "load"]
 
-BY_ROOM = {
+BY_FOLDER = {
     "survival": {
         "survival_depth": "P(alive) against depth, between its bounds",
         "gap_depth": "the lower bound becomes exact along n = log2 k + c",
@@ -25,39 +26,39 @@ BY_ROOM = {
         "living_ratio": "the mean living ratio, the same for every input set",
         "safe_region": "which widths and depths are safe, doomed or undecided",
         "one_dimensional_input": "exact born-dead probability between the published bounds",
-        "data_aware": "lower bounds that look at the data",
+        "data_aware": "data-dependent lower bounds",
         "sign_flip": "sign flips at initialisation and what they guarantee",
-        "architectures": "residual, dense and batch norm networks beside plain ones",
-        "rai": "randomised asymmetric initialisation beside He's",
-        "absorbing_walk": "a weight that noise may kill",
+        "architectures": "residual, dense and batch norm networks compared with plain ones",
+        "rai": "randomised asymmetric initialisation compared with He's",
+        "absorbing_walk": "death of a single weight under noise",
     },
     "gaussian_limit": {
         "activations": "the sparsifying activations",
         "variance_maps": "variance maps of sparse designs at the edge of chaos",
-        "slope_against_clip": "what the clipping height does to the variance map",
+        "slope_against_clip": "effect of the clipping height on the variance map",
         "correlation_maps": "correlation maps at the edge of chaos",
         "variance_trajectories": "variances of finite networks: stable, exploding, jumping",
         "sparsity_clip_phase": "which sparsity and clipping height are stable",
         "sparse_survival": "narrow sparse networks die",
     },
     "training": {
-        "collapse": "learning |x|: what becomes of deep narrow networks",
-        "sparse_training": "training 50 layers of sparse activations, clipped and not",
+        "collapse": "learning |x|: outcomes of deep narrow networks",
+        "sparse_training": "training 50 layers of sparse activations, clipped and unclipped",
         "sparse_grid": "training sparse networks with clipped gradients, at two sparsities",
-        "deeper_sparse_training": "longer, at 100 layers, and convolutions: clipped networks beside unclipped ones",
-        "variance_before_training": "who has left q* before training, and who comes back",
-        "larger_variance": "training at a larger variance q*, and what has to be held",
+        "deeper_sparse_training": "longer training, 100 layers, convolutions: clipped and unclipped networks",
+        "variance_before_training": "test accuracy against the variance before training",
+        "larger_variance": "training at a larger variance q*, at fixed m or fixed m / sqrt(q*)",
         "dead_units_learning_rate_batch": "dead units against learning rate, batch size and weight decay",
-        "stripping": "Synaptic Stripping: dead units and accuracy, with it and without",
-        "demon_pruning": "Demon Pruning: accuracy against what is left of the network",
+        "stripping": "Synaptic Stripping: dead units and accuracy, with and without it",
+        "demon_pruning": "Demon Pruning: accuracy against the share of parameters left",
         "dead_neuron_rate": "dynamic dead neuron rate as pruning proceeds",
     },
 }
-FIGURES = {name: title for room in BY_ROOM.values() for name, title in room.items()}
+FIGURES = {name: title for titles in BY_FOLDER.values() for name, title in titles.items()}
 
 
 class FigureModule(Protocol):
-    """What a figure's module offers."""
+    """Interface of a figure module."""
 
     CAPTION: str
 
@@ -77,5 +78,5 @@ def load(name: str) -> FigureModule:
         If there is no such figure.
     """
     check_choice("figure", name, list(FIGURES))
-    room = next(room for room, figures in BY_ROOM.items() if name in figures)
-    return cast(FigureModule, import_module(f"neurondeath.figures.{room}.{name}"))
+    folder = next(folder for folder, titles in BY_FOLDER.items() if name in titles)
+    return cast(FigureModule, import_module(f"neurondeath.figures.{folder}.{name}"))

@@ -1,7 +1,7 @@
-"""Any column of a results store against any other: estimates with their 95 % bands, beside the theory.
+"""Plot any column of a results store against any other: estimates with 95 % bands, and the theory.
 
-Markers and bands: what was sampled. Lines: what the theory says of it, where it says anything. A curve is what shares
-the values of the grouping columns; by default these are the fewest settings that tell the rows of one x apart.
+Markers and bands are sampled; lines are theoretical values, where there are any. The rows of one curve share the values
+of the grouping columns; by default these are the fewest settings that distinguish the rows at one x.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["draw_store_plot"]
 
-MOST_CURVES = 32  # that a reader can tell apart with colours, markers and patience
+MOST_CURVES = 32  # more cannot be distinguished by colour and marker
 LABELS = {
     "alive": "P(alive)",
     "death": "P(dead)",
@@ -30,7 +30,7 @@ LABELS = {
     "log10_death": "log10 P(dead)",
 }
 SHORT = {"n_layers": "depth"}
-# in the order in which they are tried as names of curves
+# settings that may identify a curve, in the order in which they are tried
 GROUPING = (
     "inputs",
     "width",
@@ -71,15 +71,15 @@ def draw_store_plot(
     Parameters
     ----------
     table : mapping of str to sequence
-        Rows of estimates, as `neurondeath.simulations.estimation.layer_table.layer_table` gives them.
+        Rows of estimates, as `neurondeath.simulations.estimation.layer_table.layer_table` returns them.
     x, y : str
-        Columns; x may hold words, y holds numbers. Rows without an x are left out.
+        Columns; x may contain words, y must contain numbers. Rows without an x are left out.
     group_by : sequence of str, optional
-        Columns whose values name a curve; by default the fewest settings that do.
+        Columns whose values identify a curve; by default the fewest settings that do.
     bounds : bool
-        Draw what the theory says of `alive`, `death` and `living_ratio`.
+        Draw the theoretical values of `alive`, `death` and `living_ratio`.
     log_x, log_y : bool
-        Logarithmic axes; what is not above 0 is left out.
+        Logarithmic axes; values not above 0 are left out.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def _numbers(name: str, column: str, values: Sequence[Any]) -> Floats:
 
 
 def _own_groups(table: Table, x: str, rows: Sequence[int]) -> list[str]:
-    """Pick the columns that tell the rows of one x apart: each must split what the ones before have left together."""
+    """Select columns that distinguish the rows at one x: each must split rows that the earlier ones leave together."""
     groups: list[str] = []
     apart = len({table[x][i] for i in rows})
     for column in GROUPING:
@@ -210,7 +210,7 @@ def _draw_curve(
 
 
 def _band(table: Table, y: str, heights: Floats, rows: Sequence[int]) -> tuple[Floats, Floats]:
-    """Give the 95 % limits of what is drawn; the value itself where no error is known."""
+    """Return the 95 % limits of the drawn values; the values themselves where no error is known."""
     values = heights[rows]
     if y in ("alive", "death"):
         low, high = (_numbers("y", name, table[name])[rows] for name in ("low", "high"))
@@ -224,7 +224,7 @@ def _band(table: Table, y: str, heights: Floats, rows: Sequence[int]) -> tuple[F
 def _draw_theory(
     axis: Axes, table: Table, places: Floats, rows: Sequence[int], y: str, index: int, reach: float
 ) -> dict[str, Any]:
-    """Draw what is known of a curve, of words `reach` to both sides; gives the line style of every kind of line."""
+    """Draw the theory of a curve (over words, lines of half-length `reach`); return the style of each kind of line."""
     if y in ("alive", "death"):
         names = ("lower_bound", "upper_bound")
         lines = {name.replace("_", " "): _numbers("y", name, table[name])[rows] for name in names if name in table}
@@ -252,7 +252,7 @@ def _draw_theory(
 
 
 def _label(groups: Sequence[str], key: Sequence[Any]) -> str:
-    """Name a curve: words speak for themselves, numbers with their column."""
+    """Name a curve: words alone, numbers with the name of their column."""
     parts = [
         value if isinstance(value, str) else f"{SHORT.get(name, name.replace('_', ' '))} {format_number(value, 4)}"
         for name, value in zip(groups, key, strict=True)

@@ -1,8 +1,8 @@
-"""The data behind a picture: a tidy table of numbers and words, and its file beside the picture.
+"""The data of a picture: a tidy table of numbers and words, stored in a file beside the picture.
 
-A file is CSV after one comment line that names the figure, its quality and its number of rows, so that a torn file is
-known for what it is (`pandas.read_csv(path, comment="#")` reads it). Numbers are written with all their digits: a
-picture drawn from the file is the picture drawn from memory.
+The file is CSV after one comment line with the figure, its quality and its number of rows, so that an incomplete file
+is recognised (`pandas.read_csv(path, comment="#")` reads it). Numbers are written with all their digits: a picture
+drawn from the file equals the picture drawn from memory.
 """
 
 import csv
@@ -35,7 +35,7 @@ Table = Mapping[str, npt.NDArray[Any]]
 
 
 class TableError(NeuronDeathError):
-    """A saved table is missing or not what was saved."""
+    """A saved table is missing, incomplete or edited."""
 
 
 def tabulate(records: Iterable[Record]) -> Table:
@@ -74,12 +74,12 @@ def rows(table: Table, **equal: Any) -> Table:
 
 
 def distinct(values: npt.NDArray[Any]) -> list[Any]:
-    """List the different values in order of appearance."""
+    """List the distinct values in order of appearance."""
     return list(dict.fromkeys(values.tolist()))
 
 
 def estimate_record(simulation: Simulation, layer: int = -1) -> Record:
-    """Give the estimate of P(alive) through one layer, with its 95 % interval."""
+    """Return the estimate of P(alive) through one layer, with its 95 % interval."""
     return {
         "alive": float(simulation.alive[layer]),
         "low": float(simulation.low[layer]),
@@ -89,7 +89,7 @@ def estimate_record(simulation: Simulation, layer: int = -1) -> Record:
 
 
 def write_table(table: Table, path: Path, *, figure: str, quality: str) -> None:
-    """Write a table as CSV at one stroke."""
+    """Write a table as CSV atomically."""
     n_rows = len(next(iter(table.values())))
     buffer = io.StringIO()
     buffer.write(f"# {figure}, {quality}, {n_rows} rows\n")
@@ -106,7 +106,7 @@ def read_table(path: Path, *, figure: str) -> tuple[Table, str]:
     Raises
     ------
     TableError
-        If the file is missing, torn, or another figure's.
+        If the file is missing, incomplete, or belongs to another figure.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -137,4 +137,4 @@ def _column(values: Sequence[str]) -> npt.NDArray[Any]:
 
 
 def _torn(path: Path, reason: str) -> TableError:
-    return TableError(f"table {str(path)!r} is torn or edited: {reason}; delete it and make the figure again")
+    return TableError(f"table {str(path)!r} is incomplete or edited: {reason}; delete it and make the figure again")

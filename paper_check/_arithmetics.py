@@ -1,4 +1,4 @@
-"""What the letters of a formula mean in doubles, in many digits and in computer algebra."""
+"""Arithmetic of formulas in doubles, in high precision and in computer algebra."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["Arithmetic", "doubles", "multiprecision", "symbols", "whole"]
 
-MOST_TERMS = 1_000_000  # of a sum or a product
+MOST_TERMS = 1_000_000  # of a sum or product
 MOST_BITS = 100_000  # of an exact power
 
 
@@ -28,7 +28,7 @@ class Arithmetic:
 
 
 def whole(value: Any) -> int | None:
-    """Give a value as a whole number, or None."""
+    """Return a value as an integer, or None if it is not one."""
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -39,9 +39,7 @@ def whole(value: Any) -> int | None:
 def _loop(called: str, term: Callable[[Any], Any], first: Any, last: Any, wrap: Callable[[int], Any]) -> Any:
     low, high = whole(first), whole(last)
     if low is None or high is None or high - low >= MOST_TERMS:
-        raise invalid(
-            "formula", f"take a {called} between whole numbers over at most {MOST_TERMS} terms", (first, last)
-        )
+        raise invalid("formula", f"take a {called} between integers over at most {MOST_TERMS} terms", (first, last))
     total = wrap(0 if called == "Sum" else 1)
     for value in range(low, high + 1):
         total = total + term(wrap(value)) if called == "Sum" else total * term(wrap(value))
@@ -50,7 +48,7 @@ def _loop(called: str, term: Callable[[Any], Any], first: Any, last: Any, wrap: 
 
 @lru_cache(maxsize=1)
 def doubles() -> Arithmetic:
-    """Give numpy's arithmetic, with arrays."""
+    """Return numpy's arithmetic, with arrays."""
     from scipy import special
 
     def smallest(*values: Any) -> Any:
@@ -91,7 +89,7 @@ def doubles() -> Arithmetic:
 
 @lru_cache(maxsize=1)
 def multiprecision() -> Arithmetic:
-    """Give mpmath's arithmetic, in the digits of the moment."""
+    """Return mpmath's arithmetic, at its current precision."""
     import mpmath
 
     return Arithmetic(
@@ -126,7 +124,7 @@ def multiprecision() -> Arithmetic:
 
 @lru_cache(maxsize=1)
 def symbols() -> Arithmetic:
-    """Give sympy's arithmetic, with exact numbers."""
+    """Return sympy's arithmetic, with exact numbers."""
     import sympy
 
     def power(base: Any, exponent: Any) -> Any:

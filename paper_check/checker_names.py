@@ -1,9 +1,9 @@
-"""Checkers' names in claim files: those of earlier versions still name the same functions."""
+"""Names of checkers in claim files; the names of earlier versions still refer to the same functions."""
 
 __all__ = ["current_name"]
 
 OLD_PREFIX, PREFIX = "paper_check.checkers.", "neurondeath.paper_check.checkers."
-# room: the modules that moved into it from the folder above
+# folder: modules that moved into it from its parent folder
 MOVED = {
     "survival": (
         "absorbing_walk",
@@ -37,12 +37,12 @@ RENAMED = {
     "survival": "survival.bounds",
     "training": "training.study_tables",
 }
-PLACES = {name: f"{room}.{name}" for room, names in MOVED.items() for name in names} | RENAMED
+PLACES = {name: f"{folder}.{name}" for folder, names in MOVED.items() for name in names} | RENAMED
 PLACES["identities"] = "identities"
 
 
 def current_name(checker: str) -> str:
-    """Return the present name of a checker "module:function"; one that is not ours stays as it is.
+    """Return the current name of a checker "module:function"; names outside the project are unchanged.
 
     Examples
     --------

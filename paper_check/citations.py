@@ -1,4 +1,4 @@
-"""How to cite what stands behind a claim or a function: the papers that its documentation names, as BibTeX."""
+"""Citations for a claim or a function: the papers that its documentation names, as BibTeX."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ PREFIX = re.compile(r"^(nd|neurondeath|neurondeath_\w+|simulations|figures|paper
 
 
 def cite(name: str) -> str:
-    """Give the BibTeX entries of the papers behind something.
+    """Return the BibTeX entries of the papers behind a claim or a function.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ def cite(name: str) -> str:
     Returns
     -------
     str
-        One entry or more, separated by empty lines.
+        One or more entries, separated by empty lines.
 
     Raises
     ------
     InvalidArgumentError
-        If there is nothing of that name, or no paper stands behind it.
+        If nothing has that name, or its documentation names no paper.
 
     Notes
     -----
@@ -68,7 +68,7 @@ def cite(name: str) -> str:
 
 
 def _documentation(name: str) -> list[str]:
-    """Find where a public name is defined; give its docstring and its module's."""
+    """Return the docstrings of a public name and of the module that defines it."""
     if not name.isidentifier() or name.startswith("_"):
         return []
     for package in PACKAGES:

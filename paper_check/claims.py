@@ -1,6 +1,6 @@
-"""Claims as data: what a paper says, how it is checked, and how a wrong version of it would read.
+"""Claims as data: what a paper states, how it is checked, and wrong versions of it.
 
-A claims file is TOML, one file a paper (`claim_files/<paper>.toml`); a file of your own names the paper of each
+A claims file is TOML, one file per paper (`claim_files/<paper>.toml`); a file of your own names the paper of each
 claim. The format:
 
     [[claim]]
@@ -28,12 +28,12 @@ claim. The format:
     names = { n = [1, 30, "integer"], k = [1, 100, "integer"] }
 
     [[claim.mutation]]
-    description = "the direction turned"
+    description = "the direction reversed"
     changes = { relation = ">=" }      # replaces these parameters of every check that has them
 
-A checker is a function `checker(*, setting, <parameters>) -> Evidence`. The statement under test stands in its
-parameters: a mutation changes them, and the same checker must then refute the claim. The generic checkers are in
-`neurondeath.paper_check.checkers.identities`; a module of your own serves as well if Python can import it.
+A checker is a function `checker(*, setting, <parameters>) -> Evidence`. Its parameters define the statement
+under test: a mutation changes them, and the same checker must then refute the claim. The generic checkers are in
+`neurondeath.paper_check.checkers.identities`; checkers of your own can be in any module that Python can import.
 """
 
 import re
@@ -73,7 +73,7 @@ WORDS: dict[type, str] = {str: "a text", list: "a list", dict: "a table"}
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One route to the truth of a claim: the checker "module:function" and its parameters."""
+    """One route by which a claim is checked: the checker "module:function" and its parameters."""
 
     route: str
     checker: str
@@ -107,7 +107,7 @@ class Claim:
     mutations: tuple[Mutation, ...] = ()
 
     def mutated(self, mutation: Mutation) -> tuple[Check, ...]:
-        """Give the claim's checks with a mutation's parameters in place of their own."""
+        """Return the claim's checks with the parameters of a mutation."""
         return tuple(
             Check(
                 route=check.route,
@@ -139,14 +139,14 @@ def packaged_claims() -> list[Claim]:
 
 
 def read_claims(path: str | Path, *, name: str = "claims") -> list[Claim]:
-    """Read a claims file of one's own.
+    """Read a user's claims file.
 
     Parameters
     ----------
     path : path
         A TOML file in the format above.
     name : str
-        What errors call the argument.
+        Name of the argument in error messages.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def read_claims(path: str | Path, *, name: str = "claims") -> list[Claim]:
     Raises
     ------
     InvalidArgumentError
-        If the file cannot be read, or is not of the format: the line names the file, the claim and the field.
+        If the file cannot be read or violates the format; the message names the file, the claim and the field.
     """
     try:
         content = Path(path).read_bytes()
@@ -172,7 +172,7 @@ def select_claims(
     paper: str | None = None,
     names: tuple[str, str] = ("only", "paper"),
 ) -> list[Claim]:
-    """Pick claims by id (upper or lower case) and paper; `names` is what errors call the two arguments.
+    """Select claims by id (in any case) and paper; `names` are the two arguments' names in error messages.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) 
         for number_, check in enumerate(_tables(f"{place}, check", entry.get("check", [])), start=1)
     )
     if expected == Verdict.REFUTED and not entry.get("erratum"):
-        raise invalid(f"{place}, erratum", "say what holds instead where REFUTED is expected", entry.get("erratum"))
+        raise invalid(f"{place}, erratum", "state what holds instead where REFUTED is expected", entry.get("erratum"))
     if expected == Verdict.INCONCLUSIVE and not entry.get("reason"):
         raise invalid(f"{place}, reason", "be given where INCONCLUSIVE is expected", entry.get("reason"))
     if expected == Verdict.NOT_TESTED and (checks or not entry.get("reason")):
@@ -304,5 +304,5 @@ def _check_unique(place: str, claims: list[Claim]) -> None:
     seen: set[str] = set()
     for claim in claims:
         if claim.id.lower() in seen:
-            raise invalid(f"{place}, id", "be unique, upper and lower case alike", claim.id)
+            raise invalid(f"{place}, id", "be unique, regardless of case", claim.id)
         seen.add(claim.id.lower())

@@ -1,4 +1,4 @@
-"""How an estimate with limits is held against a claimed value; every checker decides by these rules.
+"""How an estimate with limits is compared with a claimed value; every checker decides by these rules.
 
 The limits [low, high] enclose the truth: of a Monte Carlo estimate with the checker's false-alarm probability, shared
 over its comparisons (Bonferroni), of a computed number with certainty. At every point
@@ -6,7 +6,7 @@ over its comparisons (Bonferroni), of a computed number with certainty. At every
 - a relation is REFUTED when no value within the limits satisfies it;
 - `==` is CONFIRMED when the claimed value lies within the limits and these are narrow enough;
 - `>=`, `<=` are CONFIRMED when every value within the limits satisfies them, or the limits are narrow enough to have
-  told a relevant violation;
+  detected a relevant violation;
 - `>`, `<` are CONFIRMED when every value within the limits satisfies them;
 - all else is INCONCLUSIVE.
 
@@ -49,7 +49,7 @@ RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What a comparison says.
+    """Result of a comparison.
 
     Attributes
     ----------
@@ -79,16 +79,16 @@ def compare(
     precision: float = 0.0,
     absolute: npt.ArrayLike = 0.0,
 ) -> Comparison:
-    """Hold estimates with limits against claimed values, `estimate relation claimed`.
+    """Compare estimates and their limits with claimed values, `estimate relation claimed`.
 
     Parameters
     ----------
     estimate, low, high : float array, shapes that broadcast
-        What was found, and limits that enclose the truth; for an exact number all three are the same.
+        The estimates, and limits that enclose the truth; for an exact number all three are the same.
     relation : {"==", ">=", "<=", ">", "<"}
         How the claim relates the truth (on the left) to the claimed value (on the right).
     claimed : float array
-        What the claim says.
+        The claimed values.
     precision, absolute : float
         The limits are narrow enough when their half-width is at most precision x |claimed| + absolute.
 
@@ -119,7 +119,7 @@ def compare(
         raise ValueError("a value to compare is not a number")
     if ((value < least) | (value > most)).any():
         raise ValueError("an estimate lies outside its own limits")
-    with np.errstate(invalid="ignore"):  # infinity less infinity: met, with no margin
+    with np.errstate(invalid="ignore"):  # infinity minus infinity: satisfied with margin 0
         above, below = (
             np.nan_to_num(gap, nan=0.0, posinf=np.inf, neginf=-np.inf) for gap in (most - right, right - least)
         )
@@ -140,7 +140,7 @@ def compare(
 
 
 def holds(left: Any, relation: str, right: Any) -> bool:
-    """Decide whether two exact numbers are related so.
+    """Return whether two exact numbers satisfy a relation.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def holds(left: Any, relation: str, right: Any) -> bool:
 
 
 def all_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """Give the verdict of evidence made of several parts, each of which must be confirmed.
+    """Return the verdict of evidence made of several parts, each of which must be confirmed.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def all_of(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def binomial_limits(hits: npt.ArrayLike, trials: int, *, false_alarm: float, comparisons: int) -> tuple[Array, Array]:
-    """Give exact two-sided limits of probabilities from counts, `false_alarm` shared over all comparisons.
+    """Return exact two-sided limits of probabilities from counts, with `false_alarm` shared over all comparisons.
 
     Examples
     --------
@@ -182,7 +182,7 @@ def binomial_limits(hits: npt.ArrayLike, trials: int, *, false_alarm: float, com
 def normal_limits(
     mean: npt.ArrayLike, stderr: npt.ArrayLike, *, false_alarm: float, comparisons: int
 ) -> tuple[Array, Array]:
-    """Give two-sided limits of averages from their standard errors, `false_alarm` shared over all comparisons.
+    """Return two-sided limits of averages from standard errors, with `false_alarm` shared over all comparisons.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def normal_limits(
 
 
 def survival_limits(simulation: Simulation, *, false_alarm: float, comparisons: int) -> tuple[Array, Array]:
-    """Give limits of P(alive through layer l), all layers: exact for counts, normal for the other estimators."""
+    """Return limits of P(alive through layer l), all layers: exact for counts, normal for the other estimators."""
     if simulation.estimator != "crude":
         return normal_limits(
             simulation.alive, simulation.alive_stderr, false_alarm=false_alarm, comparisons=comparisons

@@ -1,4 +1,4 @@
-"""What a checker finds: one route's evidence for or against a claim."""
+"""Result of a checker: evidence of one route for or against a claim."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ ROUTES = ("symbolic", "high precision", "enumeration", "Monte Carlo", "training"
 
 
 class Verdict(StrEnum):
-    """What is said of a claim, and of each route of its evidence."""
+    """Verdict on a claim, and on each route of its evidence."""
 
     CONFIRMED = "CONFIRMED"
     REFUTED = "REFUTED"
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """How a check is run; what is checked stands in the claim.
+    """How a check is run; the claim defines what is checked.
 
     Attributes
     ----------
@@ -59,11 +59,11 @@ class Evidence:
     route : str
         One of `ROUTES`.
     verdict : Verdict
-        What this route says by itself.
+        Verdict of this route alone.
     summary : str
         One sentence with the numbers that decide: what was compared, the worst deviation, the margin.
     points : int
-        Effective comparisons; evidence with none is an ERROR, whatever the verdict says.
+        Effective comparisons; evidence with none is an ERROR, whatever its verdict.
     numbers : mapping of str to sequence
         The comparisons as named columns of one length.
     """

@@ -1,12 +1,12 @@
-"""Formulas as text: a small language that claims are written in, read by a whitelist and never by `eval`.
+"""Formulas as text: the small language of the claims, parsed with a whitelist and never by `eval`.
 
 Numbers, names, + - * / **, subscripts `n[j]` (from 0, so that n[0] can be the input dimension), `pi`, `e`, `oo`
 (infinity), the functions of `FUNCTIONS`, and `Sum(term, j, first, last)` and `Product(term, j, first, last)`. `Phi`,
 `pdf` and `quantile` are the standard normal distribution, its density and its inverse. Nothing else: no attribute, no
 comparison, no other call.
 
-One reading, three kinds of number: `evaluate` computes in doubles and arrays, or with mpmath to any number of digits;
-`parse_formula` gives a sympy expression.
+One parser, three kinds of number: `evaluate` computes in doubles and arrays, or with mpmath to any number of digits;
+`parse_formula` returns a sympy expression.
 """
 
 import ast
@@ -53,7 +53,7 @@ Names = Mapping[str, Any]
 
 
 def evaluate(text: str, names: Names, *, digits: int | None = None) -> Any:
-    """Compute a formula.
+    """Evaluate a formula.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def evaluate(text: str, names: Names, *, digits: int | None = None) -> Any:
     names : mapping of str to number or array
         Values of its names; arrays broadcast, subscripted ones are sequences.
     digits : int, optional
-        Compute with mpmath to so many decimal digits (and 20 more on the way), from numbers or texts of numbers; by
+        Compute with mpmath to this many decimal digits (with 20 guard digits), from numbers or texts of numbers; by
         default in doubles.
 
     Returns
@@ -102,14 +102,14 @@ def evaluate(text: str, names: Names, *, digits: int | None = None) -> Any:
 
 
 def parse_formula(text: str, names: Iterable[str] | Names) -> Any:
-    """Read a formula as a sympy expression.
+    """Parse a formula into a sympy expression.
 
     Parameters
     ----------
     text : str
         The formula.
     names : iterable of str, or mapping of str to sympy object
-        The names it may use; as a mapping, what stands for each (a symbol with assumptions, an IndexedBase). Bare
+        The names it may use; as a mapping, the object for each (a symbol with assumptions, an IndexedBase). Bare
         names become positive symbols.
 
     Returns
@@ -195,7 +195,7 @@ def _compute(tree: ast.expr, names: Names, numbers: Arithmetic, text: str) -> An
 
 
 def _walk(node: ast.expr, names: Names, numbers: Arithmetic, text: str) -> Any:
-    """Compute one node of the tree; whatever is not listed here is refused."""
+    """Evaluate one node of the tree; nodes that are not listed here are refused."""
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         return numbers.number(node.value, ast.get_source_segment(text.strip(), node) or repr(node.value))
     if isinstance(node, ast.Name):

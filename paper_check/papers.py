@@ -1,4 +1,4 @@
-"""The papers whose results the project computes, as their BibTeX entries tell them."""
+"""The papers whose results the project computes, with the fields of their BibTeX entries."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ __all__ = ["PAPERS", "Paper"]
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """A paper: what its BibTeX entry says.
+    """A paper: the fields of its BibTeX entry.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A report as plain data, for JSON, and the versions of what ran it."""
+"""A report as plain data for JSON, and the versions of the software that produced it."""
 
 import platform
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ LIBRARIES = ("numpy", "scipy", "numba", "sympy", "mpmath")
 
 
 def versions() -> dict[str, str]:
-    """Name the versions a result depends on.
+    """Return the versions of the software that a result depends on.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def versions() -> dict[str, str]:
 
 
 def report_data(report: Report) -> dict[str, Any]:
-    """Give a report as plain data, for JSON."""
+    """Return a report as plain data for JSON."""
     return {
         "passed": report.passed,
         "finished": report.finished,
@@ -83,5 +83,5 @@ def _evidence_data(found: Evidence) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn the numbers of sympy, mpmath and fractions into doubles."""
+    """Convert the numbers of sympy, mpmath and fractions to doubles."""
     return value if isinstance(value, (str, int, float, np.generic, type(None))) else float(value)

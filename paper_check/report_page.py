@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML page: no network, no script, light or dark as the reader has it, printable."""
+"""A report as one self-contained HTML page: no network, no script, light or dark by the reader's setting, printable."""
 
 import base64
 import re
@@ -78,7 +78,7 @@ def page(report: Report, *, figures: bool = True) -> str:
         The whole document.
     """
     pictures = _pictures(report) if figures and not report.self_test else {}
-    homes: dict[str, str] = {}  # a figure stands with the first claim that names it; the others point there
+    homes: dict[str, str] = {}  # a figure is shown with the first claim that names it; the others link to it
     for item in report.claims:
         homes.setdefault(item.claim.figure, item.claim.id)
     what = "Self-test of the checks" if report.self_test else "The papers, verified by machine"
@@ -94,7 +94,7 @@ def page(report: Report, *, figures: bool = True) -> str:
 
 
 def formula_markup(latex: str) -> str:
-    """Typeset a LaTeX formula as MathML; where that fails it is shown as it is written.
+    """Typeset a LaTeX formula as MathML, or return its source if that fails.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def formula_markup(latex: str) -> str:
     """
     try:
         markup = str(convert(latex, display="block"))
-    except Exception:  # whatever the converter makes of a formula it does not know
+    except Exception:  # the converter may raise anything for an unknown formula
         return f"<code>{escape(latex)}</code>"
     return re.sub(r' xmlns="[^"]*"', "", markup)
 
@@ -226,9 +226,9 @@ def _pictures(report: Report) -> dict[str, str]:
                 text = escape(f"{caption(figure, table)} (quick version)")
                 data = base64.b64encode(picture.read_bytes()).decode()
             except (KeyboardInterrupt, Interrupted):
-                print(" interrupted: the page goes without the figures that are left", file=sys.stderr)
+                print(" interrupted: the page is written without the remaining figures", file=sys.stderr)
                 break
-            except Exception as error:  # the evidence is worth more than a figure
+            except Exception as error:  # a figure that fails must not cost the evidence
                 print(f" failed: {type(error).__name__}: {error}", file=sys.stderr)
                 continue
             print(f" {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
@@ -248,5 +248,5 @@ def _badge(verdict: Verdict) -> str:
 
 
 def _slug(text: str) -> str:
-    """Make an id of a claim's; unlike ids stay unlike."""
+    """Make an HTML id from a claim's id; different ids remain different."""
     return "".join(char if char.isascii() and (char.isalnum() or char in "-_.") else f"x{ord(char):x}" for char in text)

@@ -1,9 +1,9 @@
-"""Check claims: run the checkers of each, judge their evidence, and turn the checkers on wrong versions of it.
+"""Check claims: run the checkers of each, combine their evidence, and run the checkers on wrong versions of it.
 
 The verdict of a claim: ERROR when any check failed or compared nothing; else REFUTED when any check refutes; else
-CONFIRMED when one of its routes confirms, which it does when all its checks do, for they are parts of one whole; else
-INCONCLUSIVE; without checks NOT TESTED. A mutation is a claim made wrong on purpose: where its verdict is not REFUTED,
-the checkers would not have noticed a wrong paper.
+CONFIRMED when one of its routes confirms, which requires all checks of that route to confirm, as each covers a part of
+the claim; else INCONCLUSIVE; without checks NOT TESTED. A mutation is a deliberately wrong version of a claim: if its
+verdict is not REFUTED, the checkers would not have detected an error in the paper.
 """
 
 import time
@@ -34,7 +34,7 @@ FALSE_ALARM = 1e-6  # of each check that samples
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedMutation:
-    """What the checkers say of a claim made wrong on purpose."""
+    """Result of checking a mutation."""
 
     mutation: Mutation
     verdict: Verdict
@@ -44,7 +44,7 @@ class CheckedMutation:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedClaim:
-    """What the checkers say of a claim.
+    """Result of checking a claim.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class CheckedClaim:
     verdict : Verdict
         Of all its evidence together.
     evidence : tuple of Evidence
-        One entry a check.
+        One entry per check.
     mutations : tuple of CheckedMutation
         Of a self-test; else empty.
     seconds : float
@@ -73,7 +73,7 @@ class CheckedClaim:
 
     @property
     def mutations_refuted(self) -> bool:
-        """Whether every mutation is refuted, and a tested claim has one at all."""
+        """Whether every mutation is refuted, and a tested claim has at least one."""
         return all(mutation.verdict == Verdict.REFUTED for mutation in self.mutations) and (
             bool(self.mutations) or self.claim.expected == Verdict.NOT_TESTED
         )
@@ -81,18 +81,18 @@ class CheckedClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Result):
-    """What a run of checks found.
+    """Result of a run of checks.
 
     Attributes
     ----------
     claims : tuple of CheckedClaim
         In the order they were checked.
     setting : Setting
-        How: seed, quick or full, false-alarm probability of each check.
+        Seed, quick or full, false-alarm probability of each check.
     self_test : bool
         Whether the mutations were checked in place of the claims.
     n_wanted : int
-        How many claims were to be checked; more than there are in an interrupted run.
+        Number of claims to be checked; an interrupted run has fewer results.
     seconds : float
         Time of the whole run.
     """
@@ -110,14 +110,14 @@ class Report(Result):
 
     @property
     def passed(self) -> bool:
-        """Whether all was checked, and every claim (in a self-test, every mutation) has the verdict it should."""
-        return self.finished and not self.odd
+        """Whether all was checked, and every claim (in a self-test, every mutation) has the expected verdict."""
+        return self.finished and not self.unexpected
 
     @property
-    def odd(self) -> tuple[CheckedClaim, ...]:
-        """The claims that have not the verdict they should, in a self-test those with a mutation that is not refuted.
+    def unexpected(self) -> tuple[CheckedClaim, ...]:
+        """The claims without the expected verdict; in a self-test, those with a mutation that is not refuted.
 
-        Studies of one's own may be too small to decide: a claim on training that they leave open is not odd.
+        A user's studies may be too small to decide: a claim on training that they leave INCONCLUSIVE is not listed.
         """
         return tuple(item for item in self.claims if not self._is_good(item))
 
@@ -128,7 +128,7 @@ class Report(Result):
         return item.as_expected or (self.setting.studies is not None and left_open)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns: one row a claim, in a self-test one row a mutation."""
+        """Return the columns of a table, one row per claim; in a self-test one row per mutation."""
         if self.self_test:
             rows = [(item.claim, mutation) for item in self.claims for mutation in item.mutations]
             return {
@@ -159,7 +159,8 @@ class Report(Result):
             counts = [(verdict.value, verdicts.count(verdict)) for verdict in Verdict]
             what = f"{len(verdicts)} claim{'s' if len(verdicts) != 1 else ''}: "
             what += ", ".join(f"{count} {name}" for name, count in counts if count)
-        text = what + (f"; not as expected: {', '.join(item.claim.id for item in self.odd)}" if self.odd else "")
+        ids = ", ".join(item.claim.id for item in self.unexpected)
+        text = what + (f"; not as expected: {ids}" if ids else "")
         return text + ("" if self.finished else f"; interrupted after {len(self.claims)} of {self.n_wanted} claims")
 
 
@@ -198,32 +199,33 @@ def check(
     workers : int, optional
         Threads of the simulations; all cores by default.
     store : path, optional
-        Results store of the simulations, so that a second run samples nothing twice; by default one that is forgotten.
+        Results store of the simulations, so that a second run samples nothing twice; by default a temporary one.
     studies : path, optional
         Folder with tables of studies (`neurondeath study`) for the claims on training; by default the packaged ones.
     retrain : bool
-        Run the studies that the claims name anew, at a reduced size that takes minutes, and hold the claims against
-        those; a claim that they leave open counts as expected. Needs the extra `torch`; refuses a self-test.
+        Run the studies that the claims name again, at a reduced size that takes minutes, and check the claims with
+        their results; a claim that they leave INCONCLUSIVE counts as expected. Needs the extra `torch`; not allowed
+        with a self-test.
     data_dir : path, optional
         Folder of the MNIST files, for `retrain`.
     false_alarm : float
         Probability with which a check that samples may refute a true claim, in (0, 0.1].
     progress : callable, optional
-        Called with each claim before it is checked, and with what was found after.
+        Called with each claim before it is checked, and with the result afterwards.
 
     Returns
     -------
     Report
-        Verdicts and evidence; of an interrupted run what was finished, with `finished` False.
+        Verdicts and evidence; an interrupted run returns what was finished, with `finished` False.
 
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain, or a claims file is not of its format.
+        If an argument is outside its domain, or a claims file violates its format.
     StoreError
         If the store cannot be used.
     MissingExtraError
-        If `retrain` is asked for without PyTorch.
+        If `retrain` is requested without PyTorch.
 
     Examples
     --------
@@ -236,7 +238,7 @@ def check(
     )
     self_test = check_flag("self_test", self_test)
     if check_flag("retrain", retrain) and (self_test or studies is not None):
-        raise invalid("retrain", "stand without a self-test and without studies", retrain)
+        raise invalid("retrain", "be used without a self-test and without studies", retrain)
     if studies is not None and not Path(studies).is_dir():
         raise invalid("studies", "name a folder that exists", str(studies))
     setting = Setting(
@@ -250,12 +252,12 @@ def check(
     found: list[CheckedClaim] = []
     with TemporaryDirectory(prefix="neurondeath-check-") as folder:
         path = Path(folder) / "simulations.sqlite" if store is None else Path(store)
-        Store(path).close()  # a store that cannot be used is told now, and not as an error of every claim
+        Store(path).close()  # an unusable store is reported now, not as an error of every claim
         setting = replace(setting, store=path, studies=Path(folder) if retrain else setting.studies)
         try:
             if retrain:
                 _retrain(wanted, Path(folder), data_dir)
-            with threadpool_limits(limits=1, user_api="blas"):  # more only spin on matrices as small as these
+            with threadpool_limits(limits=1, user_api="blas"):  # more only slow down such small matrices
                 for claim in wanted:
                     if progress is not None:
                         progress(claim, None)
@@ -263,7 +265,7 @@ def check(
                     if progress is not None:
                         progress(claim, found[-1])
         except (KeyboardInterrupt, Interrupted):
-            pass  # what is finished is told
+            pass  # the finished claims are reported
     return Report(
         claims=tuple(found),
         setting=setting,
@@ -274,14 +276,14 @@ def check(
 
 
 def check_claim(claim: Claim, setting: Setting) -> CheckedClaim:
-    """Run the checks of a claim; a checker that fails gives evidence with the verdict ERROR."""
+    """Run the checks of a claim; a checker that fails yields evidence with the verdict ERROR."""
     started = time.monotonic()
     evidence = tuple(_run(one, setting) for one in claim.checks)
     return CheckedClaim(claim=claim, verdict=overall(evidence), evidence=evidence, seconds=time.monotonic() - started)
 
 
 def check_mutation(claim: Claim, mutation: Mutation, setting: Setting) -> CheckedMutation:
-    """Run the checks of a claim made wrong on purpose."""
+    """Run the checks of a claim with the parameters of a mutation."""
     started = time.monotonic()
     evidence = tuple(_run(one, setting) for one in claim.mutated(mutation))
     return CheckedMutation(
@@ -290,7 +292,7 @@ def check_mutation(claim: Claim, mutation: Mutation, setting: Setting) -> Checke
 
 
 def overall(evidence: Sequence[Evidence]) -> Verdict:
-    """Judge all evidence together, by the rule above.
+    """Combine all evidence into one verdict, by the rule above.
 
     Examples
     --------
@@ -335,12 +337,12 @@ def _self_test(claim: Claim, setting: Setting) -> CheckedClaim:
 
 
 def _run(one: Check, setting: Setting) -> Evidence:
-    """Call a checker; whatever goes wrong in it is evidence too."""
+    """Call a checker; any failure in it becomes evidence."""
     try:
         module, function = one.checker.split(":")
         evidence = getattr(import_module(module), function)(setting=setting, **one.parameters)
         if not isinstance(evidence, Evidence):
-            raise TypeError(f"{one.checker} gave {type(evidence).__name__}, not Evidence")
+            raise TypeError(f"{one.checker} returned {type(evidence).__name__}, not Evidence")
     except Interrupted:
         raise
     except Exception as error:
@@ -349,6 +351,6 @@ def _run(one: Check, setting: Setting) -> Evidence:
     if evidence.points < 1:
         return replace(evidence, verdict=Verdict.ERROR, summary=f"compared nothing: {evidence.summary}")
     if evidence.route != one.route:
-        message = f"{one.checker} answers by {evidence.route}, the claim says by {one.route}"
+        message = f"{one.checker} uses the route {evidence.route}, the claim states {one.route}"
         return replace(evidence, verdict=Verdict.ERROR, summary=message)
     return evidence

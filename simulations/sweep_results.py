@@ -186,7 +186,7 @@ def read_results(
     conditions = (where,) if isinstance(where, str) else tuple(where)
     for index, text in enumerate(conditions):
         parse_condition(text, f"where[{index}]")
-    shown = check_layer(layer, "layer")
+    shown = check_layer(str(layer), "layer")
     with Store(store, readonly=True) as opened:
         simulations = tuple(read_store(opened, task))
     return SimulationResults(simulations=simulations, layer="last" if shown is None else shown, where=conditions)

@@ -1,6 +1,6 @@
 """The sparsifying activations of price2024 and ReLU, which they generalise.
 
-Supports no claim; it shows what threshold tau and clipping height m do.
+Supports no claim; it shows the effect of the threshold tau and the clipping height m.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ CAPTION = "ReLU, shifted ReLU and soft threshold (tau = 1), and their clipped fo
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Evaluate the activations at their ends and kinks, between which they are straight."""
+    """Evaluate the activations at their ends and kinks, between which they are linear."""
     shown = {
         "ReLU": theory.relu(),
         "shifted ReLU": theory.shifted_relu(1.0),

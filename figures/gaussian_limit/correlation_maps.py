@@ -1,4 +1,4 @@
-"""Correlation maps R(rho) at the edge of chaos: inputs grow alike with every layer, faster the sparser.
+"""Correlation maps R(rho) at the edge of chaos: inputs become more alike with every layer, faster at higher sparsity.
 
 R touches the diagonal at rho = 1 with slope chi_1 = 1. Right: the distance to the diagonal, R(rho) - rho. Points: the
 average over sampled pairs of pre-activations. Supports price2024's maps, and the collapse of inputs with depth.

@@ -1,7 +1,7 @@
-"""What the clipping height m does to the variance map at q* = 1: slope V' and curvature V'' of sparse designs.
+"""Effect of the clipping height m on the variance map at q* = 1: slope V' and curvature V'' of sparse designs.
 
-V' rises from 0 to 1 with m, so that every slope has one height; V'' decides whether a second fixed point can open
-above q*. Supports that clipping steers stability (price2024).
+V' rises from 0 to 1 with m, so that every slope has one height; V'' decides whether a second fixed point can appear
+above q*. Supports that clipping controls stability (price2024).
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ CAPTION = (
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Design over the clipping height at four sparsities."""
+    """Compute designs over the clipping height at four sparsities."""
     records: list[Record] = []
     for sparsity in (0.6, 0.7, 0.85, 0.95):
         tau = NormalDist().inv_cdf(sparsity)  # P(z <= tau) = s at q* = 1

@@ -1,8 +1,8 @@
 """Narrow sparse networks die: P(alive) at one input after 20 layers, against width and sparsity.
 
-Filled: the chain of variances conditioned on survival, weighed by P(some unit active). Hollow: whole networks sampled.
-Lines: (1 - s^n)^k, what it would be if the variance stayed at q*. Supports that sparsity asks for width: death joins
-the instability of the variance.
+Filled markers: the chain of variances conditioned on survival, weighted by P(some unit active). Hollow markers: sampled
+whole networks. Lines: (1 - s^n)^k, the value if the variance stayed at q*. Supports that sparsity requires width: death
+adds to the instability of the variance.
 """
 
 import math
@@ -23,9 +23,9 @@ from neurondeath_theory.networks.network import Network
 __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
-    "P(alive) at one input through 20 layers of clipped shifted ReLU designs at the edge of chaos, V'(q*) = 0.7, which "
+    "P(alive) through 20 layers of clipped shifted ReLU designs at the edge of chaos, V'(q*) = 0.7, at one input that "
     "starts at q* = 1. Lines: (1 - s^n)^20, exact if the variance never left q*. Filled: conditioned variance chains; "
-    "hollow: whole networks (widths up to 32). {trials} samples a point; normal and exact 95 % intervals."
+    "hollow: whole networks (widths up to 32). {trials} samples per point; normal and exact 95 % intervals."
 )
 DEPTH = 20
 SPARSITIES = (0.7, 0.85, 0.95)
@@ -38,7 +38,7 @@ def compute(quick: bool, store: Path) -> Table:
     records: list[Record] = []
     for sparsity in SPARSITIES:
         design = sparse_design("clipped-shifted-relu", sparsity, v_prime=0.7)
-        for width in np.geomspace(4, 128, 61):  # whole widths are points of this line
+        for width in np.geomspace(4, 128, 61):  # integer widths are points of this line
             line = math.exp(DEPTH * math.log1p(-(sparsity**width)))
             records.append({"kind": "fixed variance", "sparsity": sparsity, "width": width, "alive": line})
         for width in (4, 8, 16, 32, 64, 128):
@@ -87,7 +87,7 @@ def draw(table: Table) -> Figure:
             handles.append(Line2D([], [], label=f"s = {sparsity:g}", **style))
         axis.set_xscale("log", base=2)
         axis.set_ylim(-0.02, 1.03)
-        axis.set_xlabel("width n (units a layer)")
+        axis.set_xlabel("width n (units per layer)")
         axis.set_ylabel(f"P(alive through {DEPTH} layers)")
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure

@@ -1,7 +1,7 @@
-"""Which sparsity and clipping height are stable: verdicts on clipped shifted ReLU designs at the edge of chaos.
+"""Stability of clipped shifted ReLU designs at the edge of chaos, over sparsity and clipping height.
 
 Stable: q* = 1 attracts every variance. Two fixed points: a second stable one lies above, to which finite networks can
-escape. Lines: V'(q*). Supports that sparsity pays for stability: the sparser, the lower the clip must be.
+escape. Lines: V'(q*). Supports the trade-off of sparsity and stability: a sparser design needs a lower clip.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ LEVELS: dict[float, Any] = {0.5: ":", 0.7: "--", 0.9: "-"}
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Judge a grid of designs."""
+    """Classify designs on a grid of sparsity and clipping height."""
     n_sparsities, n_clips = (11, 11) if quick else (48, 48)
     designs = [
         (sparsity, clip, sparse_design("clipped-shifted-relu", float(sparsity), m=float(clip)))

@@ -1,7 +1,7 @@
 """Variance maps V(q) of designs at the edge of chaos with sparsity 0.85: why unclipped activations are unstable.
 
 Without clipping V touches the diagonal at q* and lies above it elsewhere: every upward deviation grows. Clipping bends
-V below the diagonal, its slope at q* being the design's V'. Points: one layer of sampled networks, whose mean is V(q)
+V below the diagonal; its slope at q* is the design's V'. Points: one layer of sampled networks, whose mean is V(q)
 exactly. Supports the instability of unclipped designs and its remedy (price2024).
 """
 

@@ -1,8 +1,8 @@
 """Variances of finite networks, layer by layer: stable, exploding, and jumping to a second fixed point.
 
 The chain q^1, q^2, .. of one input is sampled from its exact law, from q* = 1 on. Left: unclipped shifted ReLU leaves
-q*. Middle: clipping holds it. Right: high sparsity and V' near 1 open a second stable fixed point, to which networks
-escape. Supports price2024's case for clipping, and where it ends.
+q*. Middle: with clipping q stays near q*. Right: at high sparsity and V' near 1 there is a second stable fixed point,
+to which networks escape. Supports price2024's argument for clipping, and shows its limit.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
     "Pre-activation variance q of one input through networks of width 100 that start at q* = 1. Sampled from the exact "
-    "law: {trials} networks a panel; shaded, the middle 90 % of them; lines, 8 single networks and the median. "
+    "law: {trials} networks per panel; shaded, the middle 90 % of them; lines, 8 single networks and the median. "
     "Grey: the fixed points of the infinitely wide network, exact, solid where stable, dashed where not or touching."
 )
 WIDTH, DEPTH, SINGLES = 100, 100, 8
@@ -55,7 +55,7 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw one panel a design."""
+    """Draw one panel per design."""
     designs = distinct(table["design"])
     with house_style():
         figure = new_figure(2 * COLUMN, 2.5)

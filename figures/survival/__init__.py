@@ -1,1 +1,1 @@
-"""Figures of survival: will a ReLU network live."""
+"""Figures of the survival of ReLU networks at initialisation."""

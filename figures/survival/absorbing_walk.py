@@ -1,7 +1,7 @@
-"""Death as a walk absorbed at 0: how likely a noisy weight has died, against time, with and without a pull.
+"""Death as a walk absorbed at 0: probability that a noisy weight has died, against time, with and without a pull.
 
 Start w_0 = 1, noise 1: a free walk, a decay (regularisation), a constant pull. Lines are closed forms; the sampled
-walks are watched every STEP only, and so are a little less often seen dead.
+walks are observed only every STEP, so that slightly fewer of them are seen dead.
 Supports the one-dimensional picture of dufort2024.
 """
 
@@ -19,17 +19,17 @@ from neurondeath_theory.survival.absorbing_walk import absorbed_probability
 __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
-    "P(dead by t) of a walk from 1 with unit noise, absorbed at 0: free, with decay 1, with pull 1. Lines: exact for a "
-    "walk that is always watched. Points: {trials} sampled walks, watched 256 times in a unit of time and so a "
-    "little less often seen dead; exact 95 % intervals."
+    "P(dead by t) of a walk from 1 with unit noise, absorbed at 0: free, with decay 1, with pull 1. Lines: exact for "
+    "continuous observation. Points: {trials} sampled walks, observed 256 times per unit of time, so that slightly "
+    "fewer of them are seen dead; exact 95 % intervals."
 )
 LAWS = (("free", 0.0, 0.0), ("decay 1", 1.0, 0.0), ("pull 1", 0.0, 1.0))
 STEP = 1.0 / 256
-LOOKS = (32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024)  # steps after which the share of the dead is noted
+LOOKS = (32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024)  # steps after which the share of dead walks is recorded
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Sample the three laws with exact steps, and note their closed forms on the same times."""
+    """Sample the three laws with exact steps, and evaluate their closed forms at the same times."""
     trials = 4_000 if quick else 40_000
     records: list[Record] = []
     for number, (law, decay, pull) in enumerate(LAWS):

@@ -1,9 +1,9 @@
-"""Residual, dense, skip and batch norm networks beside plain ones: whose chance to live does not fall with depth.
+"""Residual, dense, skip and batch norm networks compared with plain ones: survival that does not fall with depth.
 
 Left: P(alive) on 64 Gaussian points, sampled, where alive means that some branch is active at some point (residual,
 dense, skip), or that some point is active through all layers (plain, batch norm). Right: P(dead) at a single point,
-where it is exactly known: 1 - (1 - 2^-n)^k for plain, 2^-nk for residual and dense networks, and the like for blocks.
-Supports that residual connections turn the fall of survival with depth into a rise.
+where it is known exactly: 1 - (1 - 2^-n)^k for plain, 2^-nk for residual and dense networks, and a similar formula for
+blocks. Supports that with residual connections survival rises with depth instead of falling.
 """
 
 from pathlib import Path
@@ -25,8 +25,8 @@ __all__ = ["CAPTION", "compute", "draw"]
 CAPTION = (
     "He networks of width 3; plain, skip (blocks of 2 layers), residual, dense and batch norm. Left: P(alive) on 64 "
     "Gaussian points, sampled (markers side by side). Right: P(dead) at one point; lines are exact (residual and "
-    "dense coincide), points sampled. {trials} networks a point, exact 95 % intervals. Alive means that some branch is "
-    "active (skip, residual, dense), or that some point is active in every layer (plain, batch norm; no layer of "
+    "dense coincide), points sampled. {trials} networks per point, exact 95 % intervals. Alive means that some branch "
+    "is active (skip, residual, dense), or that some point is active in every layer (plain, batch norm; no layer of "
     "batch norm is dead on the batch)."
 )
 WIDTH, BLOCK = 3, 2
@@ -36,7 +36,7 @@ DEEPEST = 40
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Sample all architectures on 64 points and, but for batch norm, on one."""
+    """Sample all architectures on 64 points and, except batch norm, on one."""
     many, one = (2_000, 20_000) if quick else (20_000, 400_000)
     records: list[Record] = []
     for name in ARCHITECTURES:
@@ -97,7 +97,7 @@ def draw(table: Table) -> Figure:
 
 
 def _exact_death(architecture: str) -> npt.NDArray[np.float64]:
-    """P(dead) at one point through 1..DEEPEST layers; for blocks it stands at their last layers."""
+    """Compute P(dead) at one point through 1..DEEPEST layers; for blocks, at the last layer of each."""
     if architecture == "plain":
         return np.asarray(1.0 - (1.0 - 2.0**-WIDTH) ** np.arange(1, DEEPEST + 1))
     if architecture == "residual":

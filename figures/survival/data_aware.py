@@ -1,7 +1,7 @@
-"""Lower bounds that look at the data: de Caen's and Gallot's from the exact survival of all pairs of points.
+"""Data-dependent lower bounds: de Caen's and Gallot's, from the exact survival of all pairs of points.
 
 Both lie between the bound of a single point and P(alive), which is sampled. Supports that the pairs recover much of
-what the data-blind lower bound of rister2020 gives away.
+what the data-independent lower bound of rister2020 loses.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
     "P(alive) of plain He networks of width 4 on 100 handwritten digits. "
-    "Lines: lower bounds, computed to an error of about 1e-8 that is charged against them. "
+    "Lines: lower bounds, reduced by their numerical error of about 1e-8. "
     "Points: {trials} sampled networks, exact 95 % intervals."
 )
 WIDTH = 4

@@ -1,8 +1,8 @@
 """The gap between P(alive) and its lower bound along n = log2 k + c: it closes while the bound stays positive.
 
-At fixed width both tend to 0 and the gap says nothing; along n = log2 k + c the bound tends to exp(-2^-c) > 0. Left:
-P(alive) above the bound. Right: the gap. Two opposite rays have an exact P(alive); 64 Gaussian points are sampled.
-Supports that the lower bound of rister2020 becomes exact with depth.
+At fixed width both tend to 0 and the gap is uninformative; along n = log2 k + c the bound tends to exp(-2^-c) > 0.
+Left: P(alive) above the bound. Right: the gap. Two opposite rays have an exact P(alive); 64 Gaussian points are
+sampled. Supports that the lower bound of rister2020 becomes exact with depth.
 """
 
 from pathlib import Path
@@ -21,13 +21,13 @@ __all__ = ["CAPTION", "compute", "draw"]
 CAPTION = (
     "P(alive) of plain He networks of depth k and width n = log2 k + c, and its gap to the lower bound. "
     "Exact: the lower bound (grey) and P(alive) on two opposite rays (lines). "
-    "Sampled: 64 Gaussian points in n dimensions, {trials} networks a point, exact 95 % intervals."
+    "Sampled: 64 Gaussian points in n dimensions, {trials} networks per point, exact 95 % intervals."
 )
-OFFSETS = (0, 1)  # c
+OFFSETS = (0, 1)  # values of c
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Follow both paths over powers of two."""
+    """Compute both paths at powers of two."""
     trials = 4_000 if quick else 40_000
     records: list[Record] = []
     for c in OFFSETS:

@@ -1,6 +1,6 @@
 """The mean living ratio against depth: the product of 1 - 2^-n_j for every input set, whatever its shape.
 
-Above: estimates on three very different sets on one curve a width. Below: their deviations in standard errors.
+Above: estimates on three very different sets lie on one curve per width. Below: their deviations in standard errors.
 Supports that the expected share of living points depends on widths alone (rister2020's lower bound in expectation).
 """
 

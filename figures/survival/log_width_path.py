@@ -1,7 +1,7 @@
 """The survival of a single point along n = log2 k + c: it tends to exp(-2^-c), neither 0 nor 1.
 
-Supports that width must grow with the logarithm of depth, and no faster, for a network to live (rister2020): the lower
-bound, exact for one point, keeps its value along the path.
+Supports that width must grow with the logarithm of depth, and no faster, for a network to survive (rister2020): the
+lower bound, exact for one point, keeps its value along the path.
 """
 
 from pathlib import Path
@@ -20,14 +20,14 @@ __all__ = ["CAPTION", "compute", "draw"]
 CAPTION = (
     "P(alive) of a plain He network of depth k at one point, along the widths n = log2 k + c. "
     "Exact: the lower bound, which is attained (lines), and its limit exp(-2^-c) (dotted). "
-    "Sampled: {trials} networks a point at whole widths, exact 95 % intervals."
+    "Sampled: {trials} networks per point at integer widths, exact 95 % intervals."
 )
-OFFSETS = (-1, 0, 1, 2, 4)  # c
+OFFSETS = (-1, 0, 1, 2, 4)  # values of c
 DEEPEST = 16  # log2 of the depth where lines end
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Follow five paths; sample them where n and k are whole."""
+    """Compute five paths; sample them where n and k are integers."""
     trials = 2_000 if quick else 20_000
     records: list[Record] = []
     for c in OFFSETS:
@@ -45,7 +45,7 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw P(alive) against depth, one line a path."""
+    """Draw P(alive) against depth, one line per path."""
     with house_style():
         figure = new_figure(COLUMN, 2.9)
         axis = figure.subplots()

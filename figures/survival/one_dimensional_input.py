@@ -20,7 +20,7 @@ __all__ = ["CAPTION", "compute", "draw"]
 CAPTION = (
     "Born-dead probability of plain He networks without biases whose input has one dimension. "
     "Exact: P(dead) (lines) and the published bounds (shaded). "
-    "Sampled: {trials} networks a width, exact 95 % intervals."
+    "Sampled: {trials} networks per width, exact 95 % intervals."
 )
 DEPTH = 40
 

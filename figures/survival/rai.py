@@ -1,4 +1,4 @@
-"""Randomised asymmetric initialisation beside He's: P(alive) against depth.
+"""Randomised asymmetric initialisation compared with He's: P(alive) against depth.
 
 RAI (lu2019) gives every unit one positive entry, which makes death rarer; no bound of rister2020 holds for it. Supports
 that it raises survival, and that it does not prevent death.

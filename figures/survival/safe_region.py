@@ -1,7 +1,7 @@
 """Which widths and depths are safe for every input set, doomed for every one, or undecided.
 
-Safe: the lower bound reaches 99 %. Doomed: the upper bound misses it. Undecided: it depends on the inputs. Supports the
-design rule n >= log2(k / (1 - P)): the border of the safe region is a line in log depth.
+Safe: the lower bound reaches 99 %. Doomed: the upper bound stays below it. Undecided: it depends on the inputs.
+Supports the design rule n >= log2(k / (1 - P)): the border of the safe region is a line in log depth.
 """
 
 from pathlib import Path
@@ -18,9 +18,9 @@ from neurondeath_theory.survival.safe_sizes import safe_region
 __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
-    "Plain ReLU networks with biases and inputs of both signs, asked to be born alive with probability 0.99. "
-    "Safe: the lower bound reaches it, for every input set; doomed: the upper bound misses it; else it depends on the "
-    "inputs. Lines: depth at which the lower bound is 0.5, 0.9 and 0.99. All exact, nothing sampled."
+    "Plain ReLU networks with biases and inputs of both signs, required to be born alive with probability 0.99. "
+    "Safe: the lower bound reaches it, for every input set; doomed: the upper bound stays below it; undecided: it "
+    "depends on the inputs. Lines: depth at which the lower bound is 0.5, 0.9 and 0.99. All exact, nothing sampled."
 )
 VERDICTS = ("doomed", "undecided", "safe")
 GOAL = 0.99
@@ -28,9 +28,9 @@ CONTOURS = ((0.5, ":"), (0.9, "--"), (0.99, "-"))
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Judge a grid of widths and depths."""
+    """Classify a grid of widths and depths."""
     depths = np.unique(np.geomspace(1, 1e6, 60 if quick else 240).astype(int))
-    region = safe_region(np.arange(1, 33), depths, survival=GOAL)
+    region = safe_region(np.arange(1, 33), depths, survival=GOAL, bias=True)
     return tabulate(
         {
             "width": width,
@@ -62,7 +62,7 @@ def draw(table: Table) -> Figure:
         axis.set_ylim(0.5, 32.5)
         axis.grid(visible=False)
         axis.set_xlabel("depth k (hidden layers)")
-        axis.set_ylabel("width n (units a layer)")
+        axis.set_ylabel("width n (units per layer)")
         lines, _ = axis.get_legend_handles_labels()
         areas = [
             Patch(facecolor=shade, edgecolor="0.5", label=verdict)

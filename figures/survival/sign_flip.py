@@ -1,8 +1,7 @@
 """Sign flips at initialisation: the living ratio without one, with the layer flip and with the neuron flip.
 
-Lines: what is guaranteed with probability one (flips), or the exact mean (none). Points: sampled means.
-Supports the guarantees: 2^-k for the layer
-flip (rister2020), and the much stronger one of the neuron flip.
+Lines: the guarantee with probability one (flips), or the exact mean (none). Points: sampled means. Supports the
+guarantees: 2^-k for the layer flip (rister2020), and the much stronger one of the neuron flip.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 r"""One ReLU layer without biases on the whole non-negative orthant: P(dead) is exactly the upper bound's 2^-(n d).
 
 A layer is dead on the orthant exactly when it is dead on its d axes, W e_i <= 0 for all i: every entry of W is
-negative. So the sample on the axes decides the infinite set. A single point dies with 2^-n, and 64 random points of the
-orthant lie in between. Supports that the upper bound of rister2020 cannot be improved for one layer.
+negative. So the sample on the axes decides the infinite set. A single point dies with probability 2^-n, and 64 random
+points of the orthant lie in between. Supports that the upper bound of rister2020 cannot be improved for one layer.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ __all__ = ["CAPTION", "compute", "draw"]
 CAPTION = (
     "P(dead) of one layer of width n = 2 without biases on the non-negative orthant of dimension d. "
     "Exact: the whole orthant, 2^-nd (the upper bound on survival), and one point, 2^-n (the lower one). "
-    "Sampled: the orthant, decided by its axes, and 64 random points of it, {trials} layers a point, "
+    "Sampled: the orthant, decided by its axes, and 64 random points of it, {trials} layers per point, "
     "exact 95 % intervals."
 )
 WIDTH = 2

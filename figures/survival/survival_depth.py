@@ -1,7 +1,7 @@
-"""P(alive) against depth, between its bounds: how a network's chance to live falls with every layer.
+"""P(alive) against depth, between its bounds: how survival falls with every layer.
 
 Points: Monte Carlo with exact 95 % intervals. Lines: lower bound (solid) and upper bound (dashed) of rister2020.
-Supports the bounds, and that the truth leaves the upper bound for the lower one as depth grows.
+Supports the bounds, and that the true value moves from the upper bound to the lower one as depth grows.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ __all__ = ["CAPTION", "compute", "draw", "draw_survival_depth"]
 CAPTION = (
     "P(alive through l layers) of plain He networks on 64 Gaussian points whose dimension is the width. "
     "Lines: exact values of the lower bound (solid) and the upper bound (dashed). "
-    "Points: {trials} sampled networks a width, with exact 95 % intervals."
+    "Points: {trials} sampled networks per width, with exact 95 % intervals."
 )
-MOST_MARKERS = 26  # points of a curve before they thin out
+MOST_MARKERS = 26  # per curve; on longer curves only some points are drawn
 
 
 def compute(quick: bool, store: Path) -> Table:
@@ -35,12 +35,12 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw one panel an input set, one colour a network."""
+    """Draw one panel per input set, one colour per network."""
     return _draw(table, log=False)
 
 
 def draw_survival_depth(simulations: Sequence[Simulation], *, log: bool = False) -> Figure:
-    """Draw one panel an input set, one colour a network.
+    """Draw one panel per input set, one colour per network.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def _draw_curve(axis: Axes, part: Table, index: int, log: bool) -> None:
 
 
 def _label(simulation: Simulation) -> str:
-    """Name a network by what sets it apart."""
+    """Label a network by its width, or its description, and its bias variance."""
     widths = simulation.network.widths
     label = f"width {widths[0]}" if len(set(widths)) == 1 else str(simulation.network)
     return label + (f", bias variance {simulation.network.bias_variance:g}" if simulation.network.has_bias else "")

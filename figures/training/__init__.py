@@ -1,1 +1,1 @@
-"""Figures of trainings, drawn from the tables of the studies."""
+"""Figures of training, drawn from the tables of the studies."""

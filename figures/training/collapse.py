@@ -16,9 +16,9 @@ from neurondeath_torch.studies.tables import read_study
 __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
-    "What becomes of ReLU networks of 9 hidden layers of width 2 that learn |x| by Adam, {trials} networks an "
+    "Outcomes of ReLU networks of 9 hidden layers of width 2 that learn |x| by Adam, {trials} networks per "
     "initialisation: constant on the training points from the start, constant only after training, learned (squared "
-    "error below 0.01), anything else. Bars at the share of constant ones: exact 95 % intervals."
+    "error below 0.01), or none of these. Error bars of the share of constant networks: exact 95 % intervals."
 )
 OUTCOMES = ("born constant", "died in training", "rest", "learned")
 
@@ -45,7 +45,7 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw a stacked bar an initialisation."""
+    """Draw one stacked bar per initialisation."""
     with house_style():
         figure = new_figure(COLUMN, 2.7)
         axis = figure.subplots()

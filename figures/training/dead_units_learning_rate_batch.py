@@ -1,6 +1,6 @@
 """Dead units at the end of training against learning rate, batch size and weight decay, one varied at a time.
 
-Supports, at our size, what dufort2024 says of the noise of stochastic gradients.
+Supports, at our size, the statements of dufort2024 on the noise of stochastic gradients.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ __all__ = ["CAPTION", "compute", "draw"]
 CAPTION = (
     "Units of a perceptron of three hidden layers of 100 that are dead on the training digits, after training by plain "
     "SGD (filled) and before (hollow). Mean over {trials} seeds, Student's 95 % intervals; runs that diverged are left "
-    "out. One setting varies at a time; the others stay as the titles say."
+    "out. One setting varies at a time; the titles give the values of the others."
 )
 SETTINGS = {
     "learning rate": "optimiser.learning_rate",
@@ -32,12 +32,12 @@ SETTINGS = {
 def compute(quick: bool, store: Path) -> Table:
     """Read the table of the study that comes with the project."""
     study = read_study("dead_units")
-    usual = {name: Counter(row[c] for row in study.rows).most_common(1)[0][0] for name, c in SETTINGS.items()}
+    default = {name: Counter(row[c] for row in study.rows).most_common(1)[0][0] for name, c in SETTINGS.items()}
     last = study.last_epochs()
     ended = {(row["experiment"], row["seed"]) for row in last if row["dead_units"] is not None}
     records: list[Record] = []
     for name, column in SETTINGS.items():
-        others = {other: value for other, value in usual.items() if other != name}
+        others = {other: value for other, value in default.items() if other != name}
         for when, chosen in (("after", last), ("before", study.where(epoch=0))):
             picked = [
                 row
@@ -52,7 +52,7 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw a panel a setting."""
+    """Draw one panel per setting."""
     with house_style():
         figure = new_figure(6.9, 2.5)
         axes = figure.subplots(1, len(SETTINGS), sharey=True)

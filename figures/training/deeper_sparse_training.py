@@ -1,4 +1,4 @@
-"""Training for longer, at the published depth, and convolutions: clipped networks learn, unclipped ones late if at all.
+"""Training for longer, at the published depth, and convolutions: clipped networks learn, unclipped ones late or not.
 
 Supports price2024 at our size.
 """
@@ -38,6 +38,6 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw two rows of panels, a column a kind of network."""
+    """Draw two rows of panels, one column per kind of network."""
     with house_style():
         return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 1.0), "sparsity": (0.6, 1.0)})

@@ -1,4 +1,4 @@
-"""Demon Pruning: test accuracy against what is left of the network, its ablations, and structured pruning beside it.
+"""Demon Pruning, its ablations and structured pruning: test accuracy against the share of parameters left.
 
 Supports dufort2024 at our size.
 """
@@ -19,7 +19,7 @@ __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
     "Test accuracy after training against the share of parameters that are left, LeNet-5 with batch norm on 1,000 "
-    "images of MNIST. One marker a setting, mean over {trials} seeds; bars: Student's 95 % intervals of both."
+    "images of MNIST. One marker per setting, mean over {trials} seeds; bars: Student's 95 % intervals of both."
 )
 
 
@@ -62,7 +62,7 @@ def draw(table: Table) -> Figure:
 
 
 def _method(row: Mapping[str, Any]) -> str:
-    """Name a method and what sets it apart from the usual Demon Pruning."""
+    """Name a method and its differences from the default Demon Pruning."""
     if row["method.kind"] != "demon-pruning":
         return str(row["method.kind"]).replace("-", " ").replace("none", "no method")
     parts = []

@@ -1,4 +1,4 @@
-"""What a larger variance q* does to training: with the clipping height held, and with m / sqrt(q*) held.
+"""Effect of a larger variance q* on training, at a fixed clipping height and at a fixed m / sqrt(q*).
 
 Supports dent2026 at our size.
 """
@@ -19,7 +19,7 @@ __all__ = ["CAPTION", "compute", "draw"]
 CAPTION = (
     "Test accuracy (above) and share of zeros among the activations (below) of networks of 50 hidden layers of width "
     "300 of clipped shifted ReLU at the edge of chaos, designed at a sparsity of 0.9, over the variance q*. Left: "
-    "the clipping height is held at m = 2, so that a larger q* clips more of the activations; right: m grows like "
+    "the clipping height is fixed at m = 2, so that a larger q* clips more of the activations; right: m grows like "
     "sqrt(q*), so that only the scale changes. Gradient descent with momentum and clipped gradients on 10 000 MNIST "
     "images. Mean over {trials} seeds, shaded: 95 % intervals of the mean."
 )
@@ -30,7 +30,7 @@ PANELS: dict[str, Callable[[float, float], bool]] = {
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Read the table of the study that comes with the project; the design at q* = 1 stands in both panels."""
+    """Read the table of the study that comes with the project; the design at q* = 1 appears in both panels."""
     records = []
     for panel, belongs in PANELS.items():
         chosen = [row for row in read_study("larger_variance").rows if belongs(row["model.m"], row["model.q"])]
@@ -39,7 +39,7 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw two rows of panels, a column what is held."""
+    """Draw two rows of panels, one column per fixed quantity."""
     with house_style():
         return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 0.5)})
 

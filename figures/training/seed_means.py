@@ -1,4 +1,4 @@
-"""Means over seeds with Student's 95 % intervals, from the table of a study: what the pictures of trainings show."""
+"""Means over seeds with Student's 95 % intervals, from the table of a study, for the figures of training."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -15,22 +15,22 @@ Keys: TypeAlias = Mapping[str, str | Callable[[Row], Any]]
 
 
 def over_seeds(rows: Iterable[Row], keys: Keys, values: Mapping[str, str]) -> list[Record]:
-    """Average measurements over the rows that differ in their seed alone.
+    """Average measurements over the rows that differ only in their seed.
 
     Parameters
     ----------
     rows : iterable of mapping
         Rows of a study's table.
     keys : mapping
-        Field of a record -> the column, or a function of the row, that tells groups apart.
+        Field of a record -> the column, or a function of the row, that distinguishes groups.
     values : mapping
-        Field of a record -> the column to average; NAME_low and NAME_high bound the mean. Of runs that diverged there
-        is nothing to average.
+        Field of a record -> the column to average; NAME_low and NAME_high bound the mean. Runs that
+        diverged are left out.
 
     Returns
     -------
     list of Record
-        One a group, in order of appearance; `trials` is the number of seeds with numbers.
+        One per group, in order of appearance; `trials` is the number of seeds with numbers.
 
     Examples
     --------
@@ -59,6 +59,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _mean_and_limits(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return a mean and its interval; of a single value, which has none, the value three times."""
+    """Return a mean and its interval; for a single value, which has none, the value three times."""
     mean, low, high = student_interval(values)
     return (mean, low, high) if len(values) > 1 else (mean, mean, mean)

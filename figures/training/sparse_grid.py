@@ -31,7 +31,7 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw two rows of panels, a column a family and a sparsity."""
+    """Draw two rows of panels, one column per family and sparsity."""
     with house_style():
         return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 1.0)}, bands=False)
 

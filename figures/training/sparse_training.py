@@ -1,4 +1,4 @@
-"""Training deep networks of sparse activations: accuracy and measured sparsity, clipped and not, epoch by epoch.
+"""Training deep networks of sparse activations: accuracy and measured sparsity, clipped and unclipped, per epoch.
 
 Supports price2024 at our size.
 """
@@ -30,17 +30,17 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw two rows of panels, a column a family."""
+    """Draw two rows of panels, one column per family."""
     with house_style():
         return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 1.0)}, bands=False)
 
 
 def clipping(row: Mapping[str, Any]) -> str:
-    """Say how a network of a study is clipped."""
+    """Describe the clipping of a study's network."""
     target = row["model.v_prime"]
     return "unclipped" if target is None else f"V' = {target:g}"
 
 
 def family(row: Mapping[str, Any]) -> str:
-    """Name the activation of a network of a study, clipped or not."""
+    """Name the activation family of a study's network, clipped or not."""
     return FAMILIES[str(row["model.activation"]).removeprefix("clipped-")]

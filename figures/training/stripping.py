@@ -1,4 +1,4 @@
-"""Synaptic Stripping over width and depth: dead units and test accuracy epoch by epoch, with it and without.
+"""Synaptic Stripping over width and depth: dead units and test accuracy per epoch, with and without it.
 
 Supports whitaker2023 at our size.
 """
@@ -35,7 +35,7 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw two rows of panels, one column a size of the network."""
+    """Draw two rows of panels, one column per network size."""
     with house_style():
         return draw_training(table, MEASURED, {"dead": (0.0, None), "accuracy": (0.85, 1.0)})
 

@@ -1,4 +1,4 @@
-"""Trainings epoch by epoch: rows of panels, a column a group of networks, a line a setting."""
+"""Training per epoch: rows of panels, one column per group of networks, one line per setting."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ __all__ = ["ACCURACY_AND_SPARSITY", "accuracy_and_sparsity", "draw_training"]
 ACCURACY_AND_SPARSITY = {"accuracy": "test accuracy", "sparsity": "activation sparsity"}  # columns and their labels
 Row = Mapping[str, Any]
 
-SIZE = (6.9, 3.8)  # inches, of three panels or more; fewer are as wide as those
+SIZE = (6.9, 3.8)  # inches, for three panels or more; with fewer, each panel keeps its width
 LEAST_PANELS = 3
 
 
@@ -24,7 +24,7 @@ def accuracy_and_sparsity(
 ) -> list[Record]:
     """Average the accuracy and the sparsity of a study's rows over seeds, for every series and epoch of a panel.
 
-    `panel` is the name of the one panel, or names the panel of a row.
+    `panel` is the name of the only panel, or a function that returns the panel of a row.
     """
     keys: Keys = {"panel": panel if callable(panel) else lambda _: panel, "series": series, "epoch": "epoch"}
     return over_seeds(runs, keys, {"accuracy": "test_accuracy", "sparsity": "activation_sparsity"})
@@ -44,16 +44,16 @@ def draw_training(
     table : Table
         With `panel`, `series`, `epoch` and, for every NAME of `measured`, NAME, NAME_low and NAME_high.
     measured : mapping
-        Column -> label, one a row of panels.
+        Column -> label, one per row of panels.
     limits : mapping
-        Column -> ends of its axis.
+        Column -> limits of its axis.
     bands : bool
         Shade between low and high.
 
     Returns
     -------
     Figure
-        Drawn within the style that is in use.
+        Drawn in the current style.
     """
     panels, series = distinct(table["panel"]), sorted(distinct(table["series"]))
     figure = new_figure(SIZE[0] * min(1.0, len(panels) / LEAST_PANELS + 0.1), SIZE[1])
@@ -71,6 +71,6 @@ def draw_training(
         axes[-1, column].xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     for row, (value, label) in enumerate(measured.items()):
         axes[row, 0].set_ylabel(label)
-        axes[row, 0].set_ylim(*limits.get(value, (None, None)))  # only now: shared axes scale to all panels
+        axes[row, 0].set_ylim(*limits.get(value, (None, None)))  # last, because shared axes scale to all panels
     figure.legend(handles=line_handles(series), loc="outside lower center", ncols=len(series))
     return figure

@@ -1,6 +1,6 @@
-"""Test accuracy after training against the variance of the untrained network: who has left q*, and who comes back.
+"""Test accuracy after training against the variance of the untrained network, which may have left q*.
 
-Supports price2024 at our size; the forecast of leaving is that of `neurondeath train --dry-run`.
+Supports price2024 at our size; leaving q* is defined as in the forecasts of `neurondeath train --dry-run`.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
     "Test accuracy after training against the variance of the last hidden layer's pre-activations before it, over q*; "
-    "{trials} network of a sparsity of 0.85 at the edge of chaos a point, trained on MNIST with clipped gradients. "
+    "{trials} network per point, of sparsity 0.85 at the edge of chaos, trained on MNIST with clipped gradients. "
     "Dotted: off q* by a factor of two. From left: perceptrons of 50 hidden layers of width 300 after 800 updates and, "
     "on all images, after 6 000; of 100 hidden layers after 3 000; 30 convolutions of 64 channels after 1 000. Ratios "
-    "beyond 10^12 are drawn there."
+    "beyond 10^12 are drawn at 10^12."
 )
 STUDIES = {
     "sparse_grid": "50 layers",
@@ -31,12 +31,12 @@ STUDIES = {
     "sparse_convolutions": "30 convolutions",
 }
 SPARSITY = 0.85
-FACTOR = 2.0  # off q* by more is to have left it, as in the forecasts
-LARGEST = 1e12  # of a ratio that is drawn; unclipped networks reach far more
+FACTOR = 2.0  # a variance off q* by more than this factor has left it, as in the forecasts
+LARGEST = 1e12  # largest ratio drawn; unclipped networks reach far more
 
 
 def compute(quick: bool, store: Path) -> Table:
-    """Read the tables of the studies that come with the project: a record a run."""
+    """Read the tables of the studies that come with the project, one record per run."""
     records: list[Record] = []
     for study, panel in STUDIES.items():
         table = read_study(study)
@@ -57,7 +57,7 @@ def compute(quick: bool, store: Path) -> Table:
 
 
 def draw(table: Table) -> Figure:
-    """Draw a panel a study."""
+    """Draw one panel per study."""
     panels, series = distinct(table["panel"]), sorted(distinct(table["series"]))
     with house_style():
         figure = new_figure(6.9, 2.6)

@@ -1,1 +1,1 @@
-"""Checkers: functions that take a claim's parameters and a `Setting`, and give `Evidence` of one route."""
+"""Checkers: functions that take a claim's parameters and a `Setting`, and return `Evidence` of one route."""

@@ -1,4 +1,4 @@
-"""What counting and sampling found beside what a claim says, put together as evidence."""
+"""Results of counting and sampling, compared with a claim and combined into evidence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ __all__ = [
     "sampled_evidence",
 ]
 
-DIGITS = 80  # of claimed numbers that are held against fractions: dyadic ones of up to 260 bits are exact
-PRECISION, ABSOLUTE = 0.05, 0.01  # a sampled comparison confirms with a half-width of 5 % of what is claimed + 0.01
+DIGITS = 80  # of claimed numbers that are compared with fractions: dyadic ones of up to 260 bits are exact
+PRECISION, ABSOLUTE = 0.05, 0.01  # a half-width up to 5 % of the claimed value + 0.01 confirms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """An exact share found by counting sign patterns: the least and the most over the draws of the magnitudes."""
+    """An exact share found by counting sign patterns: its minimum and maximum over the draws of the magnitudes."""
 
     network: str
     inputs: str
@@ -48,7 +48,7 @@ class Counted:
 class Sampled:
     """An estimate through one layer: hits of a number of trials, or a mean with its standard error.
 
-    The limits are widened by `allowance`, what separates the sampled case from the limit that is claimed.
+    The limits are widened by `allowance`, the difference between the sampled case and the claimed limit.
     """
 
     network: str
@@ -63,17 +63,17 @@ class Sampled:
 
 
 def names_at(network: Network, layer: int, **more: Any) -> dict[str, Any]:
-    """Give what a formula may name at layer l: n (from n[0], the input dimension), k = l, b = 1 with biases."""
+    """Return the names for formulas at layer l: n (from n[0], the input dimension), k = l, b = 1 with biases."""
     return {"n": [network.input_dim, *network.widths], "k": layer, "b": int(network.has_bias), **more}
 
 
 def layers_to_check(depth: int) -> list[int]:
-    """Give the powers of two up to a depth, and the depth: neighbours say the same."""
+    """Return the powers of two up to a depth, and the depth; neighbouring layers hardly differ."""
     return sorted({2**i for i in range(depth.bit_length())} | {depth})
 
 
 def claimed_exactly(text: str, names: Mapping[str, Any]) -> Fraction:
-    """Compute a formula to a fraction: exactly where the value is dyadic, else to 80 digits.
+    """Evaluate a formula to a fraction: exactly where the value is dyadic, else to 80 digits.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def claimed_exactly(text: str, names: Mapping[str, Any]) -> Fraction:
 def sample(
     setting: Setting, network: Network, inputs: str | npt.NDArray[np.float64], *, trials: int, **options: Any
 ) -> Simulation:
-    """Sample a network as a setting says; what its store holds is not sampled again."""
+    """Sample a network with a setting; the results in its store are reused."""
     return simulate(
         network,
         inputs,
@@ -101,7 +101,7 @@ def sample(
 
 
 def counted_evidence(rows: Sequence[Counted], relation: str, what: str, n_patterns: int) -> Evidence:
-    """Decide by exact fractions: the relation must hold for the least and the most of every row."""
+    """Decide by exact fractions: the relation must hold for the minimum and maximum of every row."""
     wrong = [
         row for row in rows if not (holds(row.least, relation, row.claimed) and holds(row.most, relation, row.claimed))
     ]
@@ -143,7 +143,7 @@ def sampled_evidence(
     precision: float = PRECISION,
     absolute: float = ABSOLUTE,
 ) -> Evidence:
-    """Decide by limits at the checker's false-alarm probability, shared over all rows."""
+    """Decide by confidence limits at the checker's false-alarm probability, shared over all rows."""
     budget = {"false_alarm": setting.false_alarm, "comparisons": len(rows)}
     estimate, low, high = (np.empty(len(rows)) for _ in range(3))
     for i, row in enumerate(rows):

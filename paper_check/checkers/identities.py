@@ -1,8 +1,8 @@
-"""Generic checkers of formulas against formulas: they serve any claim, a user's too, that needs no simulation.
+"""Generic checkers that compare formulas with formulas, for any claim, also a user's, that needs no simulation.
 
 A claim reads `left relation right` over a domain, or `term -> limit` as a name grows. The texts are formulas (see
 `paper_check.formulas`), the domain is a table of names, each [low, high] for real numbers in between, both ends
-included, [low, high, "integer"] for whole numbers, [low, high, "log"] for real numbers spread evenly in their
+included, [low, high, "integer"] for integers, [low, high, "log"] for real numbers spread evenly in their
 logarithm, or a list of values in a table: { values = [1, 2, 5] }.
 """
 
@@ -20,9 +20,9 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 __all__ = ["holds_at_random_points", "holds_symbolically", "tends_to"]
 
 DIGITS = 40
-TOLERANCE = 1e-25  # of equality, relative; far above the rounding of 40 digits, far below any wrong formula's error
-SHRINK = 1e-4  # how much nearer to its limit a sequence must come
-FAR = 100  # last steps by which a settled sequence must miss a wrong limit
+TOLERANCE = 1e-25  # relative, of equality: far above the rounding of 40 digits, far below the error of a wrong formula
+SHRINK = 1e-4  # factor by which the distance of a sequence from its limit must shrink
+FAR = 100  # distance of a settled sequence from a wrong limit, in units of its last step
 QUICK_POINTS, FULL_POINTS = 200, 2000
 Domain = Mapping[str, Any]
 
@@ -41,23 +41,23 @@ def holds_at_random_points(
     Parameters
     ----------
     setting : Setting
-        200 points, or 2000 of a full check.
+        200 points, or 2000 in a full check.
     left, relation, right : str
         The statement; relations are ==, >=, <=, > and <.
     names : mapping
-        The domain; its corners are compared besides the random points.
+        The domain; its corners are compared in addition to the random points.
     tolerance : float
         Relative difference at which two values still count as equal; strict relations must hold beyond it.
 
     Returns
     -------
     Evidence
-        REFUTED by a single point, CONFIRMED otherwise: at every point compared, no more.
+        REFUTED by a single point, else CONFIRMED, which covers only the points compared.
 
     Raises
     ------
     InvalidArgumentError
-        If a formula, the relation or the domain is not one.
+        If a formula, the relation or the domain is invalid.
 
     Examples
     --------
@@ -82,11 +82,11 @@ def holds_at_random_points(
     worst = _worst(rows, relation)
     where = broken[0] if broken else worst
     at = ", ".join(f"{name} = {float(value):.6g}" for name, value in points[where].items())
-    told = f"{float(rows[where][0]):.10g} against {float(rows[where][1]):.10g} at {at or 'no names'}"
+    place = f"{float(rows[where][0]):.10g} and {float(rows[where][1]):.10g} at {at or 'no names'}"
     summary = (
-        f"{left} {relation} {right} fails at {len(broken)} of {len(points)} points, first {told}"
+        f"{left} {relation} {right} fails at {len(broken)} of {len(points)} points, first {place}"
         if broken
-        else f"{left} {relation} {right} at all {len(points)} points in {DIGITS}-digit arithmetic; closest call {told}"
+        else f"{left} {relation} {right} at all {len(points)} points in {DIGITS}-digit arithmetic; closest {place}"
     )
     return Evidence(
         route="high precision",
@@ -108,7 +108,7 @@ def holds_symbolically(*, setting: Setting, left: str, right: str, names: Sequen
     Parameters
     ----------
     setting : Setting
-        Not used but for the seed of the points that refute.
+        Only its seed is used, for the points that refute.
     left, right : str
         The formulas.
     names : sequence of str
@@ -123,7 +123,7 @@ def holds_symbolically(*, setting: Setting, left: str, right: str, names: Sequen
     Raises
     ------
     InvalidArgumentError
-        If a formula is not one.
+        If a formula is invalid.
 
     Examples
     --------
@@ -163,15 +163,15 @@ def tends_to(
     Parameters
     ----------
     setting : Setting
-        At 20 random points of the other names, or 200 of a full check.
+        At 20 random points of the other names, or 200 in a full check.
     term, limit : str
-        The formula, and what it tends to (without `name`).
+        The formula, and its limit (without `name`).
     name : str
-        What grows.
+        The name that grows.
     names : mapping, optional
         The domain of the other names.
     first, factor : float
-        Where it starts, and how it grows.
+        First value of the name, and ratio of successive values.
     steps : int
         Number of values, at least 4.
 
@@ -179,13 +179,13 @@ def tends_to(
     -------
     Evidence
         The values are taken at `first`, `first` x `factor`, ... CONFIRMED when at every point their distance from the
-        limit shrinks to 1e-4 of what it was; REFUTED when at some point their steps shrink so, and they have settled
-        100 such steps or more away from the limit; else INCONCLUSIVE.
+        limit shrinks to 1e-4 of what it was; REFUTED when at some point their steps shrink as much, and they have
+        settled at 100 such steps or more from the limit; else INCONCLUSIVE.
 
     Raises
     ------
     InvalidArgumentError
-        If a formula or the domain is not one.
+        If a formula or the domain is invalid.
 
     Examples
     --------
@@ -229,7 +229,7 @@ def tends_to(
 
 
 def _points(names: Domain, count: int, seed: int) -> list[dict[str, Any]]:
-    """Corners of the domain, then random points of it."""
+    """Return the corners of the domain, then random points in it."""
     random = np.random.default_rng(seed)
     if not names:
         return [{}]
@@ -275,6 +275,6 @@ def _real(value: Any, text: str, point: Mapping[str, Any]) -> Any:
 
 
 def _worst(rows: list[tuple[Any, Any, float]], relation: str) -> int:
-    """Index of the point that comes closest to breaking the relation: for an equality the largest difference."""
+    """Return the index of the point nearest to a violation: for an equality, of the largest difference."""
     scaled = [float(abs(a - b) / max(abs(a), abs(b), 1)) for a, b, _ in rows]
     return int(np.argmax(scaled)) if relation == "==" else int(np.argmin(scaled))

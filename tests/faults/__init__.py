@@ -1,4 +1,4 @@
-"""Fault injection: real runs that are killed, interrupted, starved of disk, or fed damaged files.
+"""Fault injection: real runs that are killed, interrupted, out of disk space, or given damaged files.
 
-`make faults` runs all of it, for some minutes. What has no `faults` mark is a small sample for `make test`.
+`make faults` runs all of it in some minutes. Tests without the `faults` mark are a small sample for `make test`.
 """

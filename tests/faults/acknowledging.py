@@ -1,6 +1,6 @@
-"""`python -m tests.faults.acknowledging LOG ARGUMENTS...`: the command `neurondeath`, noting what it has committed.
+"""`python -m tests.faults.acknowledging LOG ARGUMENTS...`: `neurondeath` with a log of what it has committed.
 
-A line is written to LOG when `Store.add_many` has returned: from then on the shard may never be lost.
+A line is written to LOG when `Store.add_many` has returned: from then on the shard must never be lost.
 """
 
 import hashlib
@@ -19,18 +19,18 @@ def line(shard: Shard) -> str:
 
 
 def acknowledge(log: str) -> None:
-    """Have every store of this process note what it has committed."""
+    """Make every store of this process log what it has committed."""
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     add_many = Store.add_many
 
-    def add_and_tell(self: Store, shards: Iterable[Shard]) -> int:
+    def add_and_log(self: Store, shards: Iterable[Shard]) -> int:
         given = list(shards)
         added = add_many(self, given)
         if self.path != ":memory:" and not self._connection.in_transaction:
             os.write(file, "".join(line(shard) for shard in given).encode())
         return added
 
-    Store.add_many = add_and_tell  # type: ignore[method-assign]
+    Store.add_many = add_and_log  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs in processes of their own, and what must be true of their store afterwards."""
+"""Runs in separate processes, and the checks of their store afterwards."""
 
 import os
 import subprocess
@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 START = [sys.executable, "-m", "tests.faults.acknowledging"]
 
 
-class Study:
-    """A command with a store and a log of what was acknowledged, in a folder."""
+class GridRun:
+    """A command with a store in a folder, and a log of the acknowledged shards."""
 
     def __init__(self, folder, options, trials, store="store.sqlite"):
         self.folder, self.options, self.trials = Path(folder), options, trials
@@ -32,7 +32,7 @@ class Study:
         return subprocess.Popen(self.command(trials), env=environment, **pipes, **process)
 
     def finish(self, trials=None):
-        """Run to the end; gives what was written on stdout."""
+        """Run to the end and return the standard output."""
         process = self.start(trials)
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
@@ -42,17 +42,17 @@ class Study:
         return set(self.log.read_text().splitlines(keepends=True)) if self.log.exists() else set()
 
     def wait_for(self, n_lines, process, seconds=60.0):
-        """Wait until so many shards were acknowledged; False if the process ended before."""
+        """Wait until this many shards are acknowledged; return False if the process ends before."""
         deadline = time.monotonic() + seconds
         while len(self.acknowledged()) < n_lines:
             if process.poll() is not None:
                 return False
-            assert time.monotonic() < deadline, "nothing happens"
+            assert time.monotonic() < deadline, "no shard was acknowledged in time"
             time.sleep(0.002)
         return True
 
     def shards(self):
-        """Read all that is stored: one line a shard, with a digest of its numbers."""
+        """Read all that is stored: one line per shard, with a digest of its numbers."""
         if not self.store.exists() or self.store.stat().st_size == 0:
             return []
         with Store(self.store, readonly=True) as store:
@@ -61,17 +61,17 @@ class Study:
             ]
 
     def check(self):
-        """See that nothing acknowledged is lost and nothing is there twice; gives the number of shards."""
+        """Check that no acknowledged shard is lost and none is stored twice; return the number of shards."""
         acknowledged = self.acknowledged()
         stored = self.shards() if acknowledged else []
         assert acknowledged <= set(stored), "an acknowledged shard is lost or changed"
         rows = sorted((task, int(seed), int(start), int(stop)) for task, seed, start, stop, _ in map(str.split, stored))
         for before, after in pairwise(rows):
-            assert before[:2] != after[:2] or before[3] <= after[2], "trials are there twice"
+            assert before[:2] != after[:2] or before[3] <= after[2], "trials are stored twice"
         return len(rows)
 
     def assert_same_as(self, other):
-        """See that two stores hold the same shards to the last bit, in one plain file each."""
+        """Check that two stores hold the same shards to the last bit, in one plain file each."""
         assert sorted(self.shards()) == sorted(other.shards())
-        for study in (self, other):
-            assert [file.name for file in study.folder.iterdir()] == [study.store.name]
+        for grid_run in (self, other):
+            assert [file.name for file in grid_run.folder.iterdir()] == [grid_run.store.name]

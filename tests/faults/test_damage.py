@@ -33,7 +33,7 @@ def test_thousands_of_damaged_files(tmp_path):
 
 @pytest.mark.faults
 def test_damaged_logs(tmp_path):
-    """A log has checksums of its own: what stands behind the damage was never committed."""
+    """A log has its own checksums: what follows the damage was never committed."""
     path = tmp_path / "store.sqlite"
     die(path, "writing")
     truth = {start: shard(start, start + 1) for start in range(20)}

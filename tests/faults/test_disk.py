@@ -1,4 +1,4 @@
-"""No room, a limit on the size of files, and a medium that cannot be written."""
+"""A full disk, a limit on the size of files, and a read-only medium."""
 
 import resource
 import shutil
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from neurondeath.simulations.stores.store import Store, StoreError
-from tests.faults.runs import Study
+from tests.faults.runs import GridRun
 from tests.simulations.test_store import TASK, die, filled, shard
 from tests.simulations.test_store_schema import assert_as_in_schema_1, make_schema_1
 
@@ -18,7 +18,7 @@ TRIALS = 20_000
 
 @contextmanager
 def mounted(folder, *arguments):
-    """Mount something on a folder; skips where that is not allowed."""
+    """Mount a file system on a folder; skip the test where that is not allowed."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(["mount", *arguments, str(folder)], capture_output=True, text=True)
     if done.returncode:
@@ -29,7 +29,7 @@ def mounted(folder, *arguments):
         subprocess.run(["umount", "--lazy", str(folder)], check=True)  # also where a failed test left a file open
 
 
-def assert_stopped_for_want_of_room(process, words):
+def assert_stopped_without_room(process, words):
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (2, "")
     assert any(word in err.splitlines()[-1] for word in words), err
@@ -40,16 +40,16 @@ def assert_stopped_for_want_of_room(process, words):
 @pytest.mark.faults
 def test_a_full_disk(tmp_path):
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=256k", "tmpfs") as disk:
-        study = Study(disk / "study", OPTIONS, TRIALS)
-        study.log = tmp_path / "study.log"
-        for _ in range(3):  # full it stays: each run keeps what is there
-            assert_stopped_for_want_of_room(study.start(), ["no room", "the disk refused"])
-            assert study.check() > 0
+        grid_run = GridRun(disk / "grid_run", OPTIONS, TRIALS)
+        grid_run.log = tmp_path / "grid_run.log"
+        for _ in range(3):  # the disk stays full: each run keeps what is stored
+            assert_stopped_without_room(grid_run.start(), ["no room", "the disk refused"])
+            assert grid_run.check() > 0
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        study.finish()
-        whole = Study(tmp_path / "whole", OPTIONS, TRIALS)
+        grid_run.finish()
+        whole = GridRun(tmp_path / "whole", OPTIONS, TRIALS)
         whole.finish()
-        study.assert_same_as(whole)
+        grid_run.assert_same_as(whole)
 
 
 def limited(n_bytes):
@@ -59,14 +59,14 @@ def limited(n_bytes):
 @pytest.mark.faults
 @pytest.mark.parametrize("n_bytes", [2_000, 40_000])
 def test_a_limit_on_the_size_of_files(tmp_path, n_bytes):
-    study = Study(tmp_path / "study", OPTIONS, TRIALS)
-    process = study.start(preexec_fn=limited(n_bytes))
-    assert_stopped_for_want_of_room(process, ["no room", "the disk refused"])
-    study.check()
-    study.finish()
-    whole = Study(tmp_path / "whole", OPTIONS, TRIALS)
+    grid_run = GridRun(tmp_path / "grid_run", OPTIONS, TRIALS)
+    process = grid_run.start(preexec_fn=limited(n_bytes))
+    assert_stopped_without_room(process, ["no room", "the disk refused"])
+    grid_run.check()
+    grid_run.finish()
+    whole = GridRun(tmp_path / "whole", OPTIONS, TRIALS)
     whole.finish()
-    study.assert_same_as(whole)
+    grid_run.assert_same_as(whole)
 
 
 @pytest.mark.faults

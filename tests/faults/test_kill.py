@@ -1,4 +1,4 @@
-"""kill -9 at random moments: no finished shard is lost, none is there twice, and the end is as without a kill."""
+"""kill -9 at random moments: no finished shard is lost, none is stored twice, and the result is as without a kill."""
 
 import random
 import signal
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.runs import Study
+from tests.faults.runs import GridRun
 
 STUDIES = [
     ("--width 4,6 --depth 40 --inputs gaussian:32 --workers 2", 150_000),
@@ -17,32 +17,32 @@ STUDIES = [
 
 
 def kill_and_resume(folder, options, trials, *, seed, kills, by_clock=True):
-    """Kill a run and start it again, over and over, then let it end; gives the kills it took.
+    """Kill and restart a run several times, then let it end; return the number of kills.
 
     A kill comes at a random time, which may be too late on a fast machine, or just after some shards were acknowledged.
     """
     choose = random.Random(seed)
-    study = Study(folder / "killed", f"{options} --seed {seed}", trials)
+    grid_run = GridRun(folder / "killed", f"{options} --seed {seed}", trials)
     killed = 0
     while killed < kills:
-        process = study.start()
+        process = grid_run.start()
         if by_clock and choose.random() < 0.4:
             time.sleep(choose.uniform(0.0, 1.5))
-        elif study.wait_for(len(study.acknowledged()) + choose.choice((1, 1, 2, 5)), process):
+        elif grid_run.wait_for(len(grid_run.acknowledged()) + choose.choice((1, 1, 2, 5)), process):
             time.sleep(choose.uniform(0.0, 0.03))
         if ended := process.poll() is not None:
             assert process.returncode == 0, process.stderr.read()
         process.kill()
         process.communicate()
         killed += not ended and process.returncode == -signal.SIGKILL
-        study.check()
+        grid_run.check()
         if ended:
             break
-    study.finish()
-    n_shards = study.check()
-    whole = Study(folder / "whole", f"{options} --seed {seed}", trials)
+    grid_run.finish()
+    n_shards = grid_run.check()
+    whole = GridRun(folder / "whole", f"{options} --seed {seed}", trials)
     whole.finish()
-    study.assert_same_as(whole)
+    grid_run.assert_same_as(whole)
     assert n_shards == len(whole.acknowledged()) > 2
     return killed
 
@@ -54,7 +54,7 @@ def test_two_hundred_kills(tmp_path):
         options, trials = STUDIES[seed % len(STUDIES)]
         killed += kill_and_resume(tmp_path / str(seed), options, trials, seed=seed, kills=min(20, 200 - killed))
         seed += 1
-        print(f"{killed} kills in {seed} studies")
+        print(f"{killed} kills in {seed} grid runs")
         assert seed < 100
 
 

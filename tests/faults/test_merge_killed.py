@@ -1,4 +1,4 @@
-"""Merges that are killed: a source is in the target as a whole or not at all, and once only."""
+"""Merges that are killed: a source is in the target completely or not at all, and only once."""
 
 import os
 import random
@@ -44,19 +44,19 @@ def test_killed_merges(tmp_path):
             store.add_many(shard(start, start + 1, seed=seed, value=start) for start in range(N_SHARDS))
     begun = time.monotonic()
     assert start_merge(tmp_path).wait() == 0
-    usual = time.monotonic() - begun
+    uninterrupted_seconds = time.monotonic() - begun
     (tmp_path / "target").unlink()
     choose = random.Random(0)
     seen = set()
     for _ in range(40):
         process = start_merge(tmp_path)
-        time.sleep(choose.uniform(0.2, 1.0) * usual)
+        time.sleep(choose.uniform(0.2, 1.0) * uninterrupted_seconds)
         process.kill()
         process.wait()
         counts = merged(tmp_path)
         assert set(counts) <= {0, N_SHARDS}
         seen.add(tuple(counts))
-        if choose.random() < (0.7 if counts[-1] else 0.3):  # begin again: to go on takes as long
+        if choose.random() < (0.7 if counts[-1] else 0.3):  # start again: to continue takes as long
             for side in ("", "-wal", "-shm", "-journal"):
                 (tmp_path / f"target{side}").unlink(missing_ok=True)
     assert len(seen) > 2

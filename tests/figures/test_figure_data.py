@@ -1,6 +1,6 @@
-"""Every figure is made once, quick, and its data must obey the theory they illustrate.
+"""Every figure is made once, in its quick version, and its data must obey the theory that they illustrate.
 
-A point may miss its line by chance: comparisons go through `tests.references.statistical`, five standard errors wide.
+A point may miss its line by chance: comparisons use `tests.references.statistical`, with five standard errors.
 """
 
 import csv
@@ -23,7 +23,7 @@ NORMAL = 1.959963984540054  # of 95 %, two-sided
 
 @pytest.fixture(scope="session")
 def gallery(tmp_path_factory):
-    """All figures, quick, made once."""
+    """Make all figures once, in their quick versions."""
     folder = tmp_path_factory.mktemp("figures")
     for name in FIGURES:
         make_figure(name, folder, quick=True)
@@ -36,12 +36,12 @@ def tables(gallery):
 
 
 def binomial_error(table, truth):
-    """Give the standard error of a share of trials at the probability it should estimate."""
+    """Return the standard error of a share of trials at the probability that it estimates."""
     return np.sqrt(np.maximum(truth * (1.0 - truth), 1e-300) / table["trials"])
 
 
 def stderr(table):
-    """Give the standard error from a normal 95 % interval."""
+    """Return the standard error from a normal 95 % interval."""
     return (table["high"] - table["low"]) / (2.0 * NORMAL)
 
 
@@ -137,7 +137,7 @@ def test_shrinking_inputs_reach_the_lower_bound(tables):
     assert_not_below(table["alive"], binomial_error(table, table["lower_bound"]), table["lower_bound"])
     for width in (2, 3, 5):
         part = rows(table, width=width)
-        assert part["alive"][-1] > part["high"][0]  # a cloud lives more often than a point
+        assert part["alive"][-1] > part["high"][0]  # a cloud survives more often than a point
 
 
 def test_single_points_follow_the_log_width_path(tables):
@@ -185,7 +185,7 @@ def test_sign_flips_keep_their_guarantees(tables):
     table = tables["sign_flip"]
     for flip in ("layer", "neuron"):
         part = rows(table, flip=flip)
-        assert (part["living_ratio"] >= part["line"]).all()  # it holds for every network, so for their mean
+        assert (part["living_ratio"] >= part["line"]).all()  # it is true of every network, hence of their mean
     part = rows(table, flip="none")
     assert_agrees(part["living_ratio"], stderr(part), part["line"])
     assert_refutes(part["living_ratio"], stderr(part), part["line"] + 0.1)
@@ -281,7 +281,7 @@ def test_walks_die_no_more_often_than_when_always_watched(tables):
     table = tables["absorbing_walk"]
     error = binomial_error(table, table["exact"])
     assert_not_below(table["exact"], error, table["dead"])
-    assert (table["exact"] - table["dead"]).max() < 0.06  # what 256 looks in a unit of time may miss
+    assert (table["exact"] - table["dead"]).max() < 0.06  # what 256 observations per unit of time may miss
 
 
 def test_tables_read_back_what_was_written(tmp_path):

@@ -1,4 +1,4 @@
-"""The pictures of trainings: their data are those of the studies, and obey what is known of them."""
+"""Figures of training: their data are those of the studies, and satisfy what is known of them."""
 
 import numpy as np
 import pytest
@@ -70,11 +70,11 @@ def test_trainings_of_deep_networks_are_those_of_the_studies(tables):
     points = rows(tables["variance_before_training"], panel="30 convolutions", series="unclipped")
     study = [row for row in read_study("sparse_convolutions").rows if row["model.v_prime"] is None]
     before = {row["seed"]: row["variance_ratio"] for row in study if row["epoch"] == 0}
-    after = {row["seed"]: row["test_accuracy"] for row in study}  # the last epoch's, which comes last
+    after = {row["seed"]: row["test_accuracy"] for row in study}  # of the last epoch, which comes last
     found = dict(zip(points["ratio"], points["accuracy"], strict=True))
     assert found == {before[seed]: after[seed] for seed in before}
     of_50 = rows(tables["variance_before_training"], panel="50 layers")
-    assert len(of_50["ratio"]) == 16  # of both families four clips, two seeds; the other sparsity is left out
+    assert len(of_50["ratio"]) == 16  # two families, four clips, two seeds; the other sparsity is left out
 
 
 def _is_plain(row):
@@ -82,14 +82,14 @@ def _is_plain(row):
 
 
 def tabulate_rows(table):
-    """Give the rows of a table one by one."""
+    """Return the rows of a table one by one."""
     return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
 
 
 def test_pruning_leaves_ever_less(tables):
     for method in ("magnitude-pruning", "activate-while-pruning"):
         part = rows(tables["dead_neuron_rate"], method=method)
-        np.testing.assert_allclose(part["left"][1:] / part["left"][:-1], 0.8, rtol=0.02)  # a fifth a cycle
+        np.testing.assert_allclose(part["left"][1:] / part["left"][:-1], 0.8, rtol=0.02)  # a fifth per cycle
     table = tables["demon_pruning"]
     assert (table["left"] <= 1.0).all()
     assert rows(table, method="no method")["left"].tolist() == [1.0]

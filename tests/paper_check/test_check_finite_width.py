@@ -1,4 +1,4 @@
-"""The checkers that sample: their samplers agree with each other and with exact laws, and see what is wrong."""
+"""The checkers that sample: their samplers agree with each other and with exact laws, and refute wrong claims."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from neurondeath.paper_check.checkers import convolution, correlation, escapes, sparse_survival
+from neurondeath.paper_check.checkers.gaussian_limit import convolution, correlation, escapes, sparse_survival
 from neurondeath.paper_check.evidence import Setting, Verdict
 from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
@@ -113,7 +113,7 @@ def test_convolution_agrees_with_scipy(padding, grid):
         np.testing.assert_allclose(found[one, image, output], total.ravel(), atol=1e-12)
 
 
-def test_convolution_claims_are_told_from_wrong_ones(monkeypatch):
+def test_wrong_convolution_claims_are_refuted(monkeypatch):
     monkeypatch.setitem(convolution.NETWORKS, False, 8_000)
     monkeypatch.setattr(convolution, "GRIDS", ((5,),))
     monkeypatch.setattr(convolution, "PRECISE", 0.4)

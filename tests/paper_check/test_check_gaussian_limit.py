@@ -1,4 +1,4 @@
-"""The checkers of the variance map: their own truth by other routes, and that wrong formulas do not pass."""
+"""The checkers of the variance map: their reference values by other routes, and refutation of wrong formulas."""
 
 import mpmath
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 import sympy
 from mpmath import mp, mpf
 
-from neurondeath.paper_check.checkers import clipping, fixed_points, gaussian_limit
+from neurondeath.paper_check.checkers.gaussian_limit import clipping, fixed_points
+from neurondeath.paper_check.checkers.gaussian_limit import closed_forms as gaussian_limit
 from neurondeath.paper_check.checkers.gaussian_limit.designs_by_quadrature import (
     design_numbers,
     second_moment,
@@ -69,7 +70,7 @@ def test_definition_is_the_librarys_activation(kind):
     np.testing.assert_allclose(ours, library_activation(kind, 0.75, 1.25)(x), atol=1e-15)
 
 
-def test_identities_are_told_from_near_identities():
+def test_identities_differ_from_near_identities():
     q, tau = SYMBOLS["q"], SYMBOLS["tau"]
     assert identity_verdict(sympy.erfc(tau) + sympy.erf(tau) - 1) is Verdict.CONFIRMED
     assert identity_verdict((sympy.exp(q) - 1) / (sympy.exp(q) - 1) ** 2 - 1 / (sympy.exp(q) - 1)) is Verdict.CONFIRMED

@@ -1,11 +1,11 @@
-"""The claims of price2024 and dent2026: each check confirms the claim and, by itself, refutes what is made wrong."""
+"""The claims of price2024 and dent2026: each check confirms the claim and, by itself, refutes its mutations."""
 
 from dataclasses import replace
 from importlib import import_module
 
 import pytest
 
-from neurondeath.paper_check.checkers import convolution, correlation, escapes, sparse_survival
+from neurondeath.paper_check.checkers.gaussian_limit import convolution, correlation, escapes, sparse_survival
 from neurondeath.paper_check.claims import Check, Claim, Mutation, packaged_claims
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
 
@@ -15,7 +15,7 @@ FEW = {"chain": 250, "dense": 500}  # paths that are enough to refute, and not a
 
 
 def named(value: object) -> str:
-    """Name a parameter in the list of tests."""
+    """Format the name of a parameter in the list of tests."""
     return getattr(value, "id", None) or getattr(value, "description", None) or str(value)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurondeath.paper_check.checkers import training
+from neurondeath.paper_check.checkers.training import study_tables as training
 from neurondeath.paper_check.claims import packaged_claims
 from neurondeath.paper_check.evidence import Setting, Verdict
 from neurondeath.paper_check.verification import check
@@ -19,7 +19,7 @@ def rows(*, effect=1.0, noise=0.1, diverged=()):
     rng = np.random.default_rng(0)
     for width in (8, 16):
         for seed in SEEDS:
-            own = rng.normal()  # what the seed does to both methods alike
+            own = rng.normal()  # effect of the seed, equal for both methods
             for method, gain in (("none", 0.0), ("ours", effect)):
                 for epoch in range(3):
                     yield {
@@ -111,7 +111,7 @@ def test_margins_epochs_and_missing_settings(setting):
     assert training.difference(setting=here, **later, relation=">").verdict is Verdict.CONFIRMED
 
 
-def test_diverged_runs_drop_out_and_are_told(setting):
+def test_diverged_runs_are_left_out_and_reported(setting):
     found = training.difference(setting=setting(diverged={("ours", 8, 3)}), **CLAIM, relation=">")
     assert found.numbers["n"] == [4, 5]
     assert "1 diverged run left out" in found.summary
@@ -134,7 +134,7 @@ def test_trends(setting):
     assert training.trend(**course, direction="rises", values=[0, 1]).verdict is Verdict.INCONCLUSIVE
     both = training.trend(**{**course, "where": OURS, "minus": NONE}, direction="rises", pooled=True)
     assert both.verdict is Verdict.CONFIRMED
-    with pytest.raises(ValueError, match="several runs a seed"):
+    with pytest.raises(ValueError, match="several runs per seed"):
         training.trend(**{**course, "where": OURS}, direction="rises")
 
 
@@ -167,7 +167,7 @@ def test_shares_by_exact_limits(tmp_path, hits, verdict):
         ({"left": {"method.kind": "theirs"}}, "no run of width 8, kind theirs"),
         ({"y": "z"}, "no column z"),
         ({"by": ["model.height"]}, "no column model.height"),
-        ({"left": {"model.width": 8}}, "several runs a seed"),
+        ({"left": {"model.width": 8}}, "several runs per seed"),
         ({"left": {**OURS, "at": 7}}, "no run"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The claims as data: what a claims file may hold, and that the packaged ones are whole."""
+"""The claims as data: what a claims file may contain, and completeness of the packaged ones."""
 
 import inspect
 from importlib import import_module
@@ -32,7 +32,7 @@ right = "exp(-k*2**(-n))"
 names = { n = [1, 30, "integer"], k = [1, 100, "integer"] }
 
 [[claim.mutation]]
-description = "the direction turned"
+description = "the direction reversed"
 changes = { relation = ">=" }
 """
 

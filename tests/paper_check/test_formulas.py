@@ -98,7 +98,7 @@ def test_the_three_readings_agree(x, y, text):
     assert many == pytest.approx(float(sympy.N(exact, 20)), rel=1e-9, abs=1e-9)
 
 
-KNOWN = {
+FUNCTION_VALUES = {
     "exp": ([1.5], math.exp(1.5)),
     "log": ([1.5], math.log(1.5)),
     "log2": ([8.0], 3.0),
@@ -124,7 +124,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_function_has_its_value_in_each_reading(name):
-    arguments, value = KNOWN[name]
+    arguments, value = FUNCTION_VALUES[name]
     text = f"{name}({', '.join(map(str, arguments))})"
     assert float(evaluate(text, {})) == pytest.approx(value, rel=1e-12)
     assert float(evaluate(text, {}, digits=30)) == pytest.approx(value, rel=1e-12)

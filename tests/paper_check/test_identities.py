@@ -1,4 +1,4 @@
-"""The generic checkers: what is true is confirmed, what is false is refuted, what is neither is left open."""
+"""The generic checkers: true statements are confirmed, false ones refuted, undecided ones left INCONCLUSIVE."""
 
 import pytest
 
@@ -79,7 +79,7 @@ def test_algebra(left, right, verdict):
         ("(1 - c/k)**k", "exp(-2*c)", "REFUTED"),
         ("(1 - c/k)**k", "exp(-c) + 1e-4", "REFUTED"),
         ("c", "c + 1", "REFUTED"),
-        ("1/log(log(k))", "0", "INCONCLUSIVE"),  # far too slow to tell
+        ("1/log(log(k))", "0", "INCONCLUSIVE"),  # converges too slowly to decide
         ("sin(k)", "0", "INCONCLUSIVE"),
     ],
 )

@@ -24,18 +24,18 @@ from tests.references.statistical import assert_agrees, assert_refutes, seeds
 
 MINE = ("lu2018", "lu2019", "brownlowe2024", "dufort2024", "whitaker2023", "liu2022")
 QUICK = Setting()
-# checks that a mutation leaves as it was: it changes what another check of the claim looks at
+# checks that a mutation does not affect: it changes parameters of another check of the claim
 UNTOUCHED = {
-    ("L6", "the direction turned", 1),
-    ("L6", "a hundredth of the probability, and units inactive below one time in ten", 1),
-    ("D1", "the decay's sign turned", 2),
+    ("L6", "the direction reversed", 1),
+    ("L6", "a hundredth of the probability, and units inactive with probability below 1/10", 1),
+    ("D1", "the decay's sign reversed", 2),
     ("D1", "a wrong free walk", 0),
     ("D1", "a wrong free walk", 1),
 }
 
 
 def is_mine(claim):
-    """Claims on training have tests of their own, in test_check_training."""
+    """Return whether a claim is tested here: claims on training have their own tests in test_check_training."""
     return claim.paper in MINE and not any(one.route == "training" for one in claim.checks)
 
 
@@ -71,12 +71,12 @@ def test_a_unit_that_is_off_everywhere_is_off_wherever_one_looks():
         parts = (rng.normal(size=size) for size in ((200, n, d), (200, n), (200, n), (200,)))
         weights, biases, outer, bias = parts
         off = off_everywhere(weights, biases, outer, bias)
-        # points of all sizes, and those beside which a unit of the first layer switches
+        # points of all sizes
         x = rng.normal(size=(3000, d)) * 10.0 ** rng.uniform(-1, 4, size=(3000, 1))
         hidden = np.maximum(np.einsum("bnd,pd->bpn", weights, x) + biases[:, None], 0.0)
         seen = (np.einsum("bpn,bn->bp", hidden, outer) + bias[:, None] > 0).any(axis=1)
         assert not (seen & off).any()
-        assert (seen | off).mean() > 0.97  # the rest is active in a corner that no point has met
+        assert (seen | off).mean() > 0.97  # the rest is active in a corner that contains no sampled point
         assert off.any()
 
 

@@ -1,4 +1,4 @@
-"""The enumeration of sign patterns against single networks, run one by one in plain Python."""
+"""The enumeration of sign patterns compared with single networks, run one by one in plain Python."""
 
 from fractions import Fraction
 from itertools import product
@@ -28,7 +28,7 @@ def draw_points(network, n_points, seed=7):
 
 
 def run_one(network, points, entries):
-    """One network on all points: lists of fractions (doubles for batch norm), no arrays."""
+    """Run one network on all points, with lists of fractions (doubles for batch norm), no arrays."""
     values = [Fraction(int(entry)) for entry in entries]
     streams = [[Fraction(int(x)) for x in point] for point in points]
     inner = [list(stream) for stream in streams]

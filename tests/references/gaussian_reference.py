@@ -8,7 +8,7 @@ CUTS = (-40, -20, -10, -6, -4, -2, -1, 0, 1, 2, 4, 6, 10, 20, 40)
 
 
 def value_and_slope(activation, x):
-    """phi(x) and phi'(x), from the numbers that define phi."""
+    """Return phi(x) and phi'(x), from the numbers that define phi."""
     edges = [-mp.inf, *(mpf(k) for k in activation.kinks), mp.inf]
     value = mpf(activation.value_at_zero)
     for left, right, slope in zip(edges, edges[1:], activation.slopes, strict=False):
@@ -18,7 +18,7 @@ def value_and_slope(activation, x):
 
 
 def expectation(activation, q, function):
-    """E function(phi(u), phi'(u), z) with u = sqrt(q) z; each stretch scaled so that tails keep their digits."""
+    """Compute E function(phi(u), phi'(u), z), u = sqrt(q) z; intervals are scaled so that tails keep their digits."""
     root = mp.sqrt(mpf(q))
     cuts = sorted({mpf(c) for c in CUTS} | {mpf(k) / root for k in activation.kinks if abs(mpf(k) / root) < 40})
     total = mpf(0)
@@ -35,7 +35,7 @@ def expectation(activation, q, function):
 
 
 def product_expectation(activation, q1, q2, correlation, *, slopes=False):
-    """E phi(u1) phi(u2), or of the slopes: inner expectation piece by piece in closed form, the outer by quadrature."""
+    """Compute E phi(u1) phi(u2), or of the slopes: inner expectation in closed form by pieces, outer by quadrature."""
     root1, root2, rho = mp.sqrt(mpf(q1)), mp.sqrt(mpf(q2)), mpf(correlation)
     rest = mp.sqrt(1 - rho * rho)
     kinks = [mpf(k) for k in activation.kinks]

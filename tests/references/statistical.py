@@ -23,7 +23,7 @@ def seeds(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def deviations(estimate: npt.ArrayLike, stderr: npt.ArrayLike, truth: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Deviations in standard errors; an estimate without spread must be exact."""
+    """Return deviations in standard errors; an estimate without spread must be exact."""
     estimate, stderr, truth = (np.asarray(value, dtype=float) for value in (estimate, stderr, truth))
     assert np.isfinite(estimate).all()
     assert estimate.size > 0

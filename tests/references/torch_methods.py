@@ -3,7 +3,7 @@
 import io
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
+import torch.nn.functional as F  # noqa: N812 - its conventional name
 from torch import nn
 
 from neurondeath_torch.surgery.shrunk_models import load_shrunk
@@ -18,7 +18,7 @@ def points(*shape, seed=1):
 
 
 def build(seed, *layers):
-    """Build a model by functions that make its layers, from a seed of its own."""
+    """Build a model from functions that create its layers, with its own seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return nn.Sequential(*(layer() for layer in layers))
@@ -58,7 +58,7 @@ def assert_same_state(one, other):
 
 
 def assert_resumes(make_model, make_optimiser, make_method, x, y, *, epochs, cut):
-    """Train through, and train with a break in which everything goes through a file: all must be equal bit by bit."""
+    """Check that training resumed from a file equals uninterrupted training bit by bit."""
     whole, _, method = run(make_model, make_optimiser, make_method, x, y, epochs)
     before, optimiser, interrupted = run(make_model, make_optimiser, make_method, x, y, cut)
     file = io.BytesIO()
@@ -66,7 +66,7 @@ def assert_resumes(make_model, make_optimiser, make_method, x, y, *, epochs, cut
     torch.save(saved, file)
     file.seek(0)
     loaded = torch.load(file, weights_only=True)
-    model = make_model(99)  # other weights: nothing may be left of them
+    model = make_model(99)  # different weights, all of which must be replaced
     optimiser = make_optimiser(model)
     resumed = make_method(model, optimiser)
     load_shrunk(model, loaded["model"], optimiser=optimiser)

@@ -1,4 +1,4 @@
-r"""What clipping height and scale do to V'(q*): it rises with m, and falls with q* where m stays.
+r"""Effect of clipping height and scale on V'(q*): it rises with m, and falls with q* at fixed m.
 
 With h = m/sqrt(q*), a = tau/sqrt(q*), b = a + h, everything at the edge of chaos is a function of a and h. From the
 integrals $G = \int_a^b p$ and $S = \int_a^b (z - a) z\, p\,dz$ (Stein: $E\phi\phi' u$) one has $V'(q^*) = S/G$, hence
@@ -27,9 +27,9 @@ from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
 __all__ = ["clip_for_slope", "slope_against_clip", "slope_against_clip_by_calculus", "slope_against_variance"]
 
 DIRECTIONS = ("increasing", "decreasing", "constant")
-ALIKE = mpf(10) ** -25  # numbers closer than this are the same
+EQUALITY_TOLERANCE = mpf(10) ** -25
 SMALLEST, LARGEST = "1e-12", "12"  # clips, in standard deviations, that stand for the limits 0 and infinity
-NEAR = mpf(10) ** -10  # V' within this of its limits there
+LIMIT_TOLERANCE = mpf(10) ** -10  # of V' at the smallest and largest clip
 
 
 def slope_against_clip(
@@ -42,7 +42,7 @@ def slope_against_clip(
     limit_small: str,
     limit_large: str,
 ) -> Evidence:
-    """Hold V'(q*) at fixed q* and sparsity against a formula in a, h and b, its direction in m, and its limits."""
+    """Check V'(q*) at fixed q* and sparsity: its formula in a, h and b, its direction in m, and its limits."""
     check_choice("direction", direction, DIRECTIONS)
     clips = [mp.nstr(mpf(x), 20) for x in np.geomspace(0.03, 9.0, 25 if setting.full else 9)]
     variances = ("0.25", "1", "3") if setting.full else ("3",)
@@ -56,9 +56,10 @@ def slope_against_clip(
                 evaluate(slope, {"a": threshold, "h": mpf(clip), "b": threshold + mpf(clip)}, digits=FORM_DIGITS)
                 for clip in clips
             ]
-            agreed = all(abs(x - y) <= ALIKE for x, y in zip(path[1:-1], claimed, strict=True))
-            ends = [abs(path[0] - mpf(limit_small)) <= NEAR, abs(path[-1] - mpf(limit_large)) <= NEAR]
-            right = agreed and _direction(path) == direction and all(ends)
+            agreed = all(abs(x - y) <= EQUALITY_TOLERANCE for x, y in zip(path[1:-1], claimed, strict=True))
+            limits = ((path[0], limit_small), (path[-1], limit_large))
+            reached = all(abs(end - mpf(limit)) <= LIMIT_TOLERANCE for end, limit in limits)
+            right = agreed and _direction(path) == direction and reached
             verdicts.append(Verdict.CONFIRMED if right else Verdict.REFUTED)
             rows += [
                 {"kind": kind, "sparsity": sparsity, "q": q, "clip": clip, "v_prime": float(x), "claimed": float(y)}
@@ -114,7 +115,7 @@ def slope_against_clip_by_calculus(*, setting: Setting, slope: str, direction: s
 def clip_for_slope(
     *, setting: Setting, kind: str, sparsity: str, v_primes: Sequence[str], heights: Sequence[str]
 ) -> Evidence:
-    """Hold clipping heights, claimed to half a unit of their last decimal at q* = 1, against target slopes.
+    """Compare clipping heights, claimed to half a unit of their last decimal at q* = 1, with target slopes.
 
     V'(q*) half a unit below and above a height must enclose its target.
     """
@@ -160,7 +161,7 @@ def slope_against_variance(
     hold: str,
     direction: str,
 ) -> Evidence:
-    """Follow V'(q*) as q* grows at fixed sparsity, with the clipping height held fixed (m) or m/sqrt(q*) (ratio)."""
+    """Compute V'(q*) for growing q* at fixed sparsity and fixed clipping height (m) or fixed m/sqrt(q*) (ratio)."""
     check_choice("hold", hold, ("m", "ratio"))
     check_choice("direction", direction, DIRECTIONS)
     variances = ("1", "1.5", "2", "3", "4", "6", "8", "16") if setting.full else ("1", "2", "4", "8")
@@ -194,23 +195,23 @@ def slope_against_variance(
 
 
 def _threshold(kind: str, sparsity: str) -> Any:
-    """Standardised threshold a: sides x P(z > a) = 1 - s."""
+    """Return the standardised threshold a: sides x P(z > a) = 1 - s."""
     tail = (1 - mpf(sparsity)) / sides(kind)
     return mp.sqrt(2) * mp.erfinv(1 - 2 * tail)
 
 
 def _slope(kind: str, q: str, threshold: Any, clip: str) -> Any:
-    """V'(q*) at the edge of chaos, by quadrature."""
+    """Compute V'(q*) at the edge of chaos, by quadrature."""
     root = mp.sqrt(mpf(q))
     truth = moments(kind, q, mp.nstr(threshold * root, 42), mp.nstr(mpf(clip) * root, 42))
     return truth.slope / truth.gain
 
 
 def _direction(path: Sequence[Any]) -> str:
-    """Say how a sequence moves; mixed movement has no name."""
+    """Classify a sequence as constant, increasing, decreasing or mixed."""
     steps = [right - left for left, right in itertools.pairwise(path)]
-    if all(abs(step) <= ALIKE for step in steps):
+    if all(abs(step) <= EQUALITY_TOLERANCE for step in steps):
         return "constant"
-    if all(step > ALIKE for step in steps):
+    if all(step > EQUALITY_TOLERANCE for step in steps):
         return "increasing"
-    return "decreasing" if all(step < -ALIKE for step in steps) else "mixed"
+    return "decreasing" if all(step < -EQUALITY_TOLERANCE for step in steps) else "mixed"

@@ -1,9 +1,9 @@
-r"""price2024's closed forms of the variance map and its edge of chaos, against integrals of the definitions.
+r"""price2024's closed forms of the variance map and its edge of chaos, compared with integrals of the definitions.
 
 The formulas of a claim are texts in q, tau, m, sigma_w2, sigma_b2, c (1 for one-sided activations, 2 for odd ones),
-a = tau/sqrt(q) and b = (tau + m)/sqrt(q). Held against them: V = sigma_w2 E phi^2 + sigma_b2, V', V'',
-chi_1 = sigma_w2 E phi'^2 and the sparsity P(phi = 0), once by symbolic integration for all q, tau, m > 0, once by
-quadrature in high precision on a grid; there the library has to agree too.
+a = tau/sqrt(q) and b = (tau + m)/sqrt(q). They are compared with V = sigma_w2 E phi^2 + sigma_b2,
+V', V'', chi_1 = sigma_w2 E phi'^2 and the sparsity P(phi = 0), once by symbolic integration for all q, tau, m > 0, once
+by quadrature in high precision on a grid, where the library has to agree too.
 """
 
 import itertools
@@ -31,27 +31,27 @@ from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of
 __all__ = [
     "edge_of_chaos_by_calculus",
     "edge_of_chaos_by_quadrature",
+    "evidence_from_deviations",
     "forms_by_calculus",
     "forms_by_quadrature",
     "formula_names",
     "formula_symbols",
     "grid",
     "identities",
-    "judged",
     "library_design",
 ]
 
-EXACT = mpf(10) ** -25  # relative deviation that quadrature to 35 digits cannot have
-NOTHING = mpf(10) ** -30  # a moment that is 0 but for rounding
-DOUBLE = 1e-11  # the same for the library's doubles
+QUADRATURE_TOLERANCE = mpf(10) ** -25  # relative; far above the error of a quadrature to 35 digits
+ZERO_TOLERANCE = mpf(10) ** -30  # smaller moments are 0 up to rounding
+LIBRARY_TOLERANCE = 1e-11  # relative, of the library's doubles
 FORM_DIGITS = 30
-SIGMA_W2, SIGMA_B2 = "3.7", "0.21"  # enter linearly
+SIGMA_W2, SIGMA_B2 = "3.7", "0.21"  # the forms are linear in them
 
 Names = dict[str, Any]
 
 
 def grid(full: bool) -> list[tuple[str, str, str]]:
-    """Values of (q, tau, m), written out so that doubles and high precision mean the same numbers."""
+    """Return values of (q, tau, m) as texts, so that doubles and high precision use the same numbers."""
     q = ("0.125", "0.5", "1", "2.5", "8") if full else ("0.5", "1", "8")
     tau = ("0", "0.25", "1.0364", "2") if full else ("0.25", "1.0364")
     m = ("0.0625", "0.5", "1.1704", "3") if full else ("0.0625", "1.1704")
@@ -59,14 +59,14 @@ def grid(full: bool) -> list[tuple[str, str, str]]:
 
 
 def formula_names(kind: str, q: Any, tau: Any, m: Any) -> Names:
-    """Give what the formulas of a claim may name, in high precision."""
+    """Return the values of the names in the formulas of a claim, in high precision."""
     root = mp.sqrt(mpf(q))
     q, tau, m = mpf(q), mpf(tau), mpf(m)
     return {"q": q, "tau": tau, "m": m, "c": sides(kind), "a": tau / root, "b": (tau + m) / root}
 
 
 def forms_by_quadrature(*, setting: Setting, kinds: Sequence[str], **forms: str) -> Evidence:
-    """Hold V, V', V'', chi_1 and sparsity against quadrature; `forms` are the formulas by name."""
+    """Compare V, V', V'', chi_1 and sparsity with quadrature; `forms` are the formulas by name."""
     kinds, texts = check_kinds(kinds), _check_forms(forms)
     rows: list[dict[str, Any]] = []
     for kind, (q, tau, m) in itertools.product(kinds, grid(setting.full)):
@@ -89,11 +89,11 @@ def forms_by_quadrature(*, setting: Setting, kinds: Sequence[str], **forms: str)
                         "library": float(_deviation(mpf(library[name]), truth)),
                     }
                 )
-    return judged(rows, "the closed forms", "quadrature")
+    return evidence_from_deviations(rows, "the closed forms", "quadrature")
 
 
 def forms_by_calculus(*, setting: Setting, kinds: Sequence[str], **forms: str) -> Evidence:
-    """Hold the same formulas against symbolic integrals and their derivatives, for all q, tau, m > 0."""
+    """Compare the same formulas with symbolic integrals and their derivatives, for all q, tau, m > 0."""
     del setting  # nothing to refine
     import sympy
 
@@ -110,7 +110,7 @@ def forms_by_calculus(*, setting: Setting, kinds: Sequence[str], **forms: str) -
 
 
 def edge_of_chaos_by_quadrature(*, setting: Setting, kinds: Sequence[str], sigma_w2: str, sigma_b2: str) -> Evidence:
-    """Hold chi_1(q*) = 1 and V(q*) = q* for the claimed variances; `sigma_b2` may name sigma_w2 and moment, E phi^2."""
+    """Check chi_1(q*) = 1, V(q*) = q* for the claimed variances; `sigma_b2` may name sigma_w2 and moment, E phi^2."""
     rows: list[dict[str, Any]] = []
     for kind, (q, tau, m) in itertools.product(check_kinds(kinds), grid(setting.full)):
         with mp.workdps(DIGITS):
@@ -138,11 +138,11 @@ def edge_of_chaos_by_quadrature(*, setting: Setting, kinds: Sequence[str], sigma
                         "library": float(abs(library - met) / scale),
                     }
                 )
-    return judged(rows, "the claimed variances", "the two conditions by quadrature")
+    return evidence_from_deviations(rows, "the claimed variances", "the two conditions by quadrature")
 
 
 def edge_of_chaos_by_calculus(*, setting: Setting, kinds: Sequence[str], sigma_w2: str) -> Evidence:
-    """Hold 1/sigma_w2 = E phi'^2 for all q, tau, m > 0."""
+    """Check 1/sigma_w2 = E phi'^2 for all q, tau, m > 0."""
     del setting
     from neurondeath.paper_check.checkers.gaussian_limit.gaussian_calculus import identity_verdict, symbolic_moments
 
@@ -157,7 +157,7 @@ def edge_of_chaos_by_calculus(*, setting: Setting, kinds: Sequence[str], sigma_w
 
 @lru_cache(maxsize=512)
 def library_design(kind: str, q: str, tau: str, m: str) -> EdgeOfChaos:
-    """Ask the library for the edge of chaos."""
+    """Compute the edge of chaos with the library."""
     return edge_of_chaos(library_activation(kind, float(tau), float(m)), float(q))
 
 
@@ -190,7 +190,7 @@ def _by_library(kind: str, q: float, tau: float, m: float) -> dict[str, float]:
 
 
 def formula_symbols(kind: str) -> Names:
-    """Give the same names as positive symbols."""
+    """Return the same names as positive symbols."""
     import sympy
 
     from neurondeath.paper_check.checkers.gaussian_limit.gaussian_calculus import SYMBOLS
@@ -201,35 +201,35 @@ def formula_symbols(kind: str) -> Names:
 
 
 def _deviation(value: Any, truth: Any) -> Any:
-    """Relative, or absolute where the truth is 0: below what quadrature resolves."""
-    return abs(value - truth) / (abs(truth) if abs(truth) > NOTHING else mpf(1))
+    """Return the relative deviation, or the absolute one where the quadrature cannot distinguish the truth from 0."""
+    return abs(value - truth) / (abs(truth) if abs(truth) > ZERO_TOLERANCE else mpf(1))
 
 
-def judged(rows: list[dict[str, Any]], what: str, against: str) -> Evidence:
-    """Judge formulas by their worst deviation; a library that disagrees with the quadrature is an error of ours."""
+def evidence_from_deviations(rows: list[dict[str, Any]], what: str, against: str) -> Evidence:
+    """Decide formulas by their worst deviation; a library that disagrees with the quadrature is an ERROR."""
     worst = max(rows, key=lambda row: row["deviation"] if row["deviation"] == row["deviation"] else mpmath.inf)
     library = max(rows, key=lambda row: row["library"])
     where = "{quantity} of {kind} at q = {q}, tau = {tau}, m = {m}".format(**worst)
-    if worst["deviation"] <= EXACT:
+    if worst["deviation"] <= QUADRATURE_TOLERANCE:
         verdict = Verdict.CONFIRMED
         summary = f"{what} and {against} agree to {worst['deviation']:.1e}, relative, at worst ({where})"
     else:
         verdict = Verdict.REFUTED
         summary = f"{where}: claimed {worst['claimed']:.10g}, {against} {worst['quadrature']:.10g}"
     summary += f"; the library to {library['library']:.1e}"
-    if not library["library"] <= DOUBLE:
+    if not library["library"] <= LIBRARY_TOLERANCE:
         verdict = Verdict.ERROR
     numbers = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
     return Evidence(route="high precision", verdict=verdict, summary=summary, points=len(rows), numbers=numbers)
 
 
 def identities(found: dict[str, Verdict], against: str) -> Evidence:
-    """Judge formulas by the verdicts on their identities."""
+    """Combine the verdicts on the identities of several formulas."""
     verdict = all_of(found.values())
     failed = [name for name, one in found.items() if one is not Verdict.CONFIRMED]
     summary = f"{len(found) - len(failed)} of {len(found)} formulas equal {against}, for all q, tau, m > 0"
     if failed:
-        summary += f"; not so: {', '.join(failed)}"
+        summary += f"; not confirmed: {', '.join(failed)}"
     return Evidence(
         route="symbolic",
         verdict=verdict,

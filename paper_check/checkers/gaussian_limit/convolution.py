@@ -1,8 +1,8 @@
-r"""The covariance map of convolutional networks, against random convolution layers written out here.
+r"""The covariance map of convolutional networks, compared with random convolution layers written out here.
 
 Two layers on fixed random images, kernels of length 3: first layer from `CHANNELS` image channels to `HIDDEN`, second
 from there to one. The mean of $h_a h_{a'}$ over the weights, for any two positions of any two images, is exact in both
-layers at any number of channels, so the mean over sampled networks is held against
+layers at any number of channels, so the mean over sampled networks is compared with
 
 $$\Sigma'_{a,a'} = \text{bias} + \text{weight} \sum_\beta K_{a+\beta,\,a'+\beta} .$$
 
@@ -38,12 +38,12 @@ IMAGES, CHANNELS, HIDDEN, KERNEL = 2, 3, 2, 3
 GRIDS = ((6,), (4, 4))
 NETWORKS = {False: 30_000, True: 300_000}
 BATCH = 2_000
-PRECISE = 0.15  # half-width, over the two standard deviations, of limits that are narrow enough
-SAME = 1e-10  # relative rounding of a layer
+PRECISE = 0.15  # half-width of limits that are narrow enough, in units of the product of the standard deviations
+RELATIVE_ROUNDING_ERROR = 1e-10  # of a layer
 
 
 def convolve(weights: Floats, inputs: Floats, grid: Sequence[int], padding: str) -> Floats:
-    """Apply convolutions of stride 1 that keep the grid; a kernel has length 3 along every axis.
+    """Apply convolutions of stride 1 that preserve the grid; a kernel has length 3 along every axis.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def convolve(weights: Floats, inputs: Floats, grid: Sequence[int], padding: str)
     grid : sequence of int
         Lengths of the grid.
     padding : {"circular", "zero"}
-        What lies beyond its edges.
+        Values beyond its edges.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def convolve(weights: Floats, inputs: Floats, grid: Sequence[int], padding: str)
 
 @lru_cache(maxsize=16)
 def neighbours(grid: tuple[int, ...], padding: str, sign: int = 1) -> npt.NDArray[np.int64]:
-    """Index of a + sign x beta for every kernel position beta and position a; the number of positions where outside."""
+    """Return the index of a + sign x beta for all kernel positions beta and positions a; outside, the grid's size."""
     positions = np.array(list(np.ndindex(*grid)))
     lengths = np.array(grid)
     table = []
@@ -101,7 +101,7 @@ def covariance_by_sampling(
     bias: str,
     shift: str,
 ) -> Evidence:
-    """Hold the claimed covariances of two layers against networks, with both paddings, in one and two dimensions.
+    """Compare the claimed covariances of two layers with networks, with both paddings, in one and two dimensions.
 
     `shift` is "same" when both positions of a pair move by beta, "opposite" when they move apart.
     """
@@ -158,7 +158,7 @@ def covariance_by_sampling(
 def translations_by_enumeration(
     *, setting: Setting, commuting: Sequence[str], not_commuting: Sequence[str]
 ) -> Evidence:
-    """Hold which paddings commute with the translations of the grid: a layer's outputs, and its covariance map."""
+    """Check which paddings commute with the translations of the grid: for a layer's outputs, and its covariance map."""
     rng = np.random.default_rng([setting.seed, 11])
     design = sparse_design("clipped-shifted-relu", 0.7, v_prime=0.7)
     rows: list[dict[str, Any]] = []
@@ -188,8 +188,9 @@ def translations_by_enumeration(
             }
         )
     right = all(
-        [gap <= SAME for gap in (row["layer_gap"], row["map_gap"])] == [row["claimed"] == "commutes"] * 2
+        (row[gap] <= RELATIVE_ROUNDING_ERROR) == (row["claimed"] == "commutes")
         for row in rows
+        for gap in ("layer_gap", "map_gap")
     )
     listed = ", ".join(
         f"{row['padding']} on {row['grid']}: {row['layer_gap']:.1g}, {row['map_gap']:.1g}" for row in rows
@@ -209,7 +210,7 @@ def _n_pairs(grid: Sequence[int]) -> int:
 
 
 def _images(grid: tuple[int, ...]) -> Floats:
-    """Two fixed images, shape (images, channels, positions); nothing hangs on which."""
+    """Return two fixed images, shape (images, channels, positions); any images would do."""
     return np.random.default_rng(5).standard_normal((IMAGES, CHANNELS, math.prod(grid)))
 
 
@@ -224,7 +225,7 @@ def _translate(values: Floats, grid: tuple[int, ...], offset: Sequence[int]) -> 
 def _sampled(
     design: tuple[tuple[str, Any], ...], grid: tuple[int, ...], padding: str, trials: int, seed: int
 ) -> list[tuple[Floats, Floats]]:
-    """Mean products of the pre-activations of both layers over networks, and their standard errors."""
+    """Compute mean products of the pre-activations of both layers over networks, and their standard errors."""
     wanted = sparse_design(**dict(design))
     rng = np.random.default_rng([seed, len(grid), PADDINGS.index(padding)])
     images, size = _images(grid)[None], KERNEL ** len(grid)
@@ -249,7 +250,7 @@ def _sampled(
 
 
 def _products(values: Floats) -> Floats:
-    """Sum products over networks; without BLAS, whose threads get in each other's way on a busy machine."""
+    """Sum products over networks; without BLAS, whose threads slow each other down on a busy machine."""
     return np.asarray(np.einsum("ni,nj->ij", values, values))
 
 
@@ -262,7 +263,7 @@ def _claimed(
     texts: tuple[str, str, str],
     sign: int,
 ) -> tuple[Floats, Floats]:
-    """Covariances of both layers by the claim, of the second from the true one of the first, `hidden`."""
+    """Return the claimed covariances of both layers; the second from the true one of the first, `hidden`."""
     names = {"sigma_w2": design.sigma_w2, "sigma_b2": design.sigma_b2, "size": KERNEL ** len(grid)}
     first_text, text, bias_text = texts
     bias = float(evaluate(bias_text, names))
@@ -296,6 +297,6 @@ def _by_library(design: EdgeOfChaos, images: Floats, grid: tuple[int, ...], padd
 
 
 def _covariance(design: EdgeOfChaos, images: Floats, grid: tuple[int, ...], padding: str) -> Floats:
-    """Covariance of the second layer by the library, shape (images, positions, images, positions)."""
+    """Return the library's covariance of the second layer, shape (images, positions, images, positions)."""
     positions = math.prod(grid)
     return _by_library(design, images, grid, padding)[1].reshape(IMAGES, positions, IMAGES, positions)

@@ -1,13 +1,13 @@
-r"""How correlations move towards 1 at the edge of chaos, against bivariate quadrature and whole networks.
+r"""How correlations tend to 1 at the edge of chaos, compared with bivariate quadrature and whole networks.
 
 For two pre-activations of variance q and correlation $1 - \epsilon$ write $u_{1,2} = s \pm d$ with independent
 $s \sim N(0, q(1 - \epsilon/2))$ and $d \sim N(0, q\epsilon/2)$: at a fixed point of V
 
 $$1 - R(1 - \epsilon) = \frac{\sigma_w^2}{2q} E[(\phi(s + d) - \phi(s - d))^2],$$
 
-a positive integrand, so that the distance from 1 keeps its digits however small it is. The integral is done by
-Gauss-Legendre rules in s between all kinks $k_i \pm d$ and in d between the values at which two of these meet. Designs
-have q* = 1.
+a positive integrand, so that the distance from 1 keeps its relative precision however small it is. The integral is done
+by Gauss-Legendre rules in s between all kinks $k_i \pm d$ and in d between the values at which two of these meet.
+Designs have q* = 1.
 """
 
 import itertools
@@ -51,7 +51,7 @@ Case = Mapping[str, Any]
 
 
 def distance_map(design: EdgeOfChaos, epsilon: float) -> float:
-    """1 - R(1 - epsilon) by quadrature, to full relative accuracy, for 0 < epsilon < 2."""
+    """Compute 1 - R(1 - epsilon) by quadrature, to full relative accuracy, for 0 < epsilon < 2."""
     phi = design.activation
     kinks = np.array(phi.kinks)
     spread = math.sqrt(design.q * epsilon / 2.0)
@@ -82,7 +82,7 @@ def distance_map(design: EdgeOfChaos, epsilon: float) -> float:
 def expansion_by_quadrature(
     *, setting: Setting, cases: Sequence[Case], amplitude: str, correction: str, power: str
 ) -> Evidence:
-    r"""Hold $1 - R = \epsilon - correction\, \epsilon^{power}$ near $\rho = 1$, and the library's map everywhere.
+    r"""Check $1 - R = \epsilon - correction\, \epsilon^{power}$ near $\rho = 1$, and the library's map everywhere.
 
     `amplitude` is a formula in sigma_w2, q, jump and kink, whose sum over the kinks is A; `correction` one in A.
     """
@@ -119,9 +119,9 @@ def expansion_by_quadrature(
 
 
 def decay_by_quadrature(*, setting: Setting, cases: Sequence[Case], amplitude: str, decay: str) -> Evidence:
-    r"""Hold $1 - \rho_l \sim f(l)$, a formula in A and l, against the map.
+    r"""Compare $1 - \rho_l \sim f(l)$, a formula in A and l, with the map.
 
-    Two tests. One step of the map from f(l) must fall by as much as f does in a layer, in the limit of many layers. And
+    Two tests. One step of the map from f(l) must fall by as much as f does per layer, in the limit of many layers. And
     the trajectory from $\rho = 0$ must approach f: what is missing at the last layer is below 15 %, and smaller than at
     a quarter of the depth.
     """
@@ -209,7 +209,7 @@ def expansion_by_calculus(*, setting: Setting, amplitude: str, correction: str, 
 def correlation_by_sampling(
     *, setting: Setting, cases: Sequence[Case], correlations: Sequence[float], covariance: str
 ) -> Evidence:
-    """Hold the next layer's covariance against whole two-layer networks.
+    """Compare the next layer's covariance with whole two-layer networks.
 
     `covariance` is a formula in sigma_w2, sigma_b2, q and product; `product` is E phi(u1) phi(u2) by quadrature. The
     mean over networks of the product of the second layer's pre-activations is exact at every width.
@@ -243,8 +243,8 @@ def correlation_by_sampling(
         route="Monte Carlo",
         verdict=found.verdict,
         summary=(
-            f"covariance of the second layer of {trials} networks of width {WIDTH}, {len(rows)} comparisons: the least "
-            f"in keeping {worst['networks']:.4f} ± {worst['error']:.1g} (claimed {worst['claimed']:.4f}) at "
+            f"covariance of the second layer of {trials} networks of width {WIDTH}, {len(rows)} comparisons: the "
+            f"worst {worst['networks']:.4f} ± {worst['error']:.1g} (claimed {worst['claimed']:.4f}) at "
             f"correlation {worst['correlation']:g} of {worst['design']}"
         ),
         points=len(rows),
@@ -266,7 +266,7 @@ def _second_layer_products(design: EdgeOfChaos, rho: float, trials: int, rng: np
 
 
 def _step(phi: PiecewiseLinear, s: Floats, d: Floats) -> Floats:
-    """phi(s + d) - phi(s - d) as an integral of the slope, without cancellation."""
+    """Compute phi(s + d) - phi(s - d) as an integral of the slope, without cancellation."""
     edges = np.array([-np.inf, *phi.kinks, np.inf])
     total = np.zeros(np.broadcast_shapes(s.shape, d.shape))
     for left, right, slope in zip(edges, edges[1:], phi.slopes, strict=False):
@@ -287,7 +287,7 @@ def _amplitude(design: EdgeOfChaos, amplitude: str) -> float:
 
 @lru_cache(maxsize=32)
 def _trajectory(key: tuple[tuple[str, Any], ...], depth: int) -> list[float]:
-    """1 - rho of layers 0..depth, from rho = 0."""
+    """Compute 1 - rho of layers 0..depth, from rho = 0."""
     design = sparse_design(**dict(key))
     path = [1.0]
     for _ in range(depth):

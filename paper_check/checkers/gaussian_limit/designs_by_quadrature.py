@@ -1,4 +1,4 @@
-"""Designs at q* = 1 and their moments by quadrature between the kinks, in doubles: what scans and root finding need."""
+"""Designs at q* = 1 and their moments by quadrature between the kinks, in doubles, for scans and root finding."""
 
 from functools import lru_cache
 
@@ -14,7 +14,7 @@ __all__ = ["design_numbers", "second_moment", "slope_gain"]
 Array = npt.NDArray[np.float64]
 
 RULE = np.polynomial.legendre.leggauss(96)
-REACH = 12.0  # standard deviations past the threshold beyond which nothing is left in double precision
+REACH = 12.0  # standard deviations past the threshold; beyond, the density is negligible in double precision
 
 
 @lru_cache(maxsize=256)
@@ -36,7 +36,7 @@ def design_numbers(kind: str, sparsity: float, v_prime: float | None) -> tuple[f
 
 
 def second_moment(kind: str, q: Array, tau: float, m: float) -> Array:
-    """E phi^2 by Gauss-Legendre quadrature between the kinks, in doubles, for tau of at least 0."""
+    """Compute E phi^2 by Gauss-Legendre quadrature between the kinks, in doubles, for tau of at least 0."""
     root = np.sqrt(q)
     a = tau / root
     b = np.minimum((tau + m) / root, a + REACH) if "clipped" in kind else a + REACH
@@ -47,7 +47,7 @@ def second_moment(kind: str, q: Array, tau: float, m: float) -> Array:
 
 
 def slope_gain(kind: str, q: Array, tau: float, m: float) -> Array:
-    """E phi'^2 in the same way."""
+    """Compute E phi'^2 in the same way."""
     root = np.sqrt(q)
     a = tau / root
     b = np.minimum((tau + m) / root, a + REACH) if "clipped" in kind else a + REACH

@@ -5,7 +5,7 @@ r"""How often finite networks leave their fixed point, by two samplers.
   pre-activations, and the single input is scaled so that the first layer has q* exactly.
 
 A case is a design, `kind`, `sparsity`, `v_prime` or `m` where it is clipped and `q` (1 if left out), and what is
-claimed of it unless it is claimed of all: `relation` and `right`, a formula, say P(q has left) relation right. Having
+claimed of it unless it is claimed of all: `relation` and `right`, a formula, state P(q has left) relation right. Having
 left means, at the last layer or, with `when = "any"`, at any layer, to lie outside [q*/factor, q* factor].
 """
 
@@ -34,8 +34,8 @@ __all__ = ["SAMPLERS", "dense_network", "escapes"]
 
 SAMPLERS = ("chain", "dense")
 PATHS = {("chain", False): 1_000, ("chain", True): 10_000, ("dense", False): 1_000, ("dense", True): 10_000}
-HALF_WIDTH = 0.05  # of limits that are narrow enough to have told a violation that matters
-BATCH = 25  # networks a thread samples at a time
+HALF_WIDTH = 0.05  # of limits narrow enough to have detected a relevant violation
+NETWORKS_PER_PASS = 25  # of one thread
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,9 +53,9 @@ def escapes(
     when: str = "last",
     growth: str = "",
 ) -> Evidence:
-    """Hold the probability of having left q* against a bound, case by case.
+    """Compare the probability of having left q* with a bound, case by case.
 
-    With `growth`, ">" or "<", the probability at the last layer is also held against that half-way.
+    With `growth`, ">" or "<", the probability at the last layer is also compared with that half-way.
     """
     check_choice("sampler", sampler, SAMPLERS)
     check_choice("when", when, ("last", "any"))
@@ -64,7 +64,7 @@ def escapes(
     workers = check_workers("workers", setting.workers)
     rows: list[dict[str, Any]] = []
     verdicts: list[Verdict] = []
-    with ThreadPoolExecutor(workers) as pool:  # a chain leaves the interpreter free while it draws
+    with ThreadPoolExecutor(workers) as pool:  # a chain releases the interpreter lock while it draws
         paths = list(
             pool.map(lambda case: _paths(sampler, _key(case), width, depth, trials, setting.seed, workers), cases)
         )
@@ -94,7 +94,7 @@ def escapes(
     where = "at some layer up to" if when == "any" else "at layer"
     summary = f"share of {trials} networks of width {width} off q* by a factor {factor:g} {where} {depth}: {listed}"
     if growth:
-        summary += f"; less that at layer {depth // 2}, at least {min(row['growth'] for row in rows):.3f}"
+        summary += f"; growth since layer {depth // 2}: at least {min(row['growth'] for row in rows):.3f}"
     return Evidence(
         route="Monte Carlo",
         verdict=all_of(verdicts),
@@ -105,7 +105,7 @@ def escapes(
 
 
 def dense_network(design: EdgeOfChaos, width: int, depth: int) -> tuple[Network, Floats]:
-    """Give the network of a design with one input, and the input at which the first layer has variance q*."""
+    """Return the network of a design with one input, and the input at which the first layer has variance q*."""
     network = Network(
         [width] * depth,
         input_dim=1,
@@ -118,7 +118,7 @@ def dense_network(design: EdgeOfChaos, width: int, depth: int) -> tuple[Network,
 
 
 def _key(case: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Pick what shapes the samples of a case: all but what is claimed of it."""
+    """Return the settings of a case that determine its samples: all except the claim."""
     return tuple(sorted((name, value) for name, value in case.items() if name not in ("relation", "right")))
 
 
@@ -147,14 +147,14 @@ def _paths(
 
 
 def _dense_paths(design: EdgeOfChaos, width: int, depth: int, trials: int, seed: int, workers: int) -> Floats:
-    """Sample one network at a time: a store keeps sums over networks, and this asks for their distribution."""
+    """Sample one network at a time: a store keeps sums over networks, and this needs their distribution."""
     network, point = dense_network(design, width, depth)
     task = Task(network, input_set(point, dimension=1), outputs=("variance",))
 
     def batch(start: int, stop: int) -> list[Floats]:
         return [crude_general.sample(task, seed, trial, trial + 1)["variance"] for trial in range(start, stop)]
 
-    starts = range(0, trials, BATCH)
+    starts = range(0, trials, NETWORKS_PER_PASS)
     with ThreadPoolExecutor(workers) as pool:
-        parts = pool.map(lambda at, count: batch(at, min(at + count, trials)), starts, repeat(BATCH))
+        parts = pool.map(lambda at, count: batch(at, min(at + count, trials)), starts, repeat(NETWORKS_PER_PASS))
         return np.array([row for part in parts for row in part])

@@ -1,4 +1,4 @@
-r"""Slope and curvature of the variance map at its fixed points, and how many of these there are.
+r"""Slope and curvature of the variance map at its fixed points, and the number of these.
 
 At the edge of chaos $\sigma_w^2 = 1/E\phi'^2$, so V'(q*) and V''(q*) are the derivatives of $E\phi^2$ over $E\phi'^2$:
 from quadrature or symbolic integration of the activation's definition, never from the formula that is tested. A design
@@ -17,11 +17,11 @@ from scipy.optimize import brentq
 
 from neurondeath.paper_check.checkers.gaussian_limit.closed_forms import (
     FORM_DIGITS,
+    evidence_from_deviations,
     formula_names,
     formula_symbols,
     grid,
     identities,
-    judged,
     library_design,
 )
 from neurondeath.paper_check.checkers.gaussian_limit.designs_by_quadrature import (
@@ -48,15 +48,15 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
-UNSEEN = mpf(10) ** (2 - FORM_DIGITS)  # probability of a clip that the quadrature cannot see
-SCAN = np.geomspace(1e-3, 1e5, 8001)  # variances among which fixed points are looked for
-SMALLEST_RATIO = 1e-13  # of V(q) - q to q, a sign below it means nothing
+UNSEEN = mpf(10) ** (2 - FORM_DIGITS)  # probability of a clip that the quadrature cannot resolve
+SCAN = np.geomspace(1e-3, 1e5, 8001)  # variances between which fixed points are searched
+SMALLEST_RATIO = 1e-13  # of V(q) - q to q; below it the sign is not significant
 
 
 def slope_by_quadrature(*, setting: Setting, kinds: Sequence[str], slope: str, relation: str, bound: str) -> Evidence:
-    """Hold V'(q*) against a formula, which may name sigma_w2 = 1/E phi'^2, and against a bound.
+    """Compare V'(q*) with a formula, which may name sigma_w2 = 1/E phi'^2, and with a bound.
 
-    Where the clip is so far out that the digits of the quadrature do not see it, a strict bound is not held against it.
+    Where the clip is so far out that the quadrature cannot resolve it, a strict bound is not checked.
     """
     rows: list[dict[str, Any]] = []
     kept = True
@@ -84,7 +84,7 @@ def slope_by_quadrature(*, setting: Setting, kinds: Sequence[str], slope: str, r
                     "library": float(abs(library - exact)),
                 }
             )
-    evidence = judged(rows, "the formula", "quadrature")
+    evidence = evidence_from_deviations(rows, "the formula", "quadrature")
     if kept or evidence.verdict is not Verdict.CONFIRMED:
         return evidence
     summary = f"V'(q*) {relation} {bound} fails on the grid; {evidence.summary}"
@@ -98,7 +98,7 @@ def slope_by_quadrature(*, setting: Setting, kinds: Sequence[str], slope: str, r
 
 
 def slope_by_calculus(*, setting: Setting, kinds: Sequence[str], slope: str) -> Evidence:
-    """Hold the same formula against the derivative of the symbolic integral, for all q*, tau, m > 0."""
+    """Compare the same formula with the derivative of the symbolic integral, for all q*, tau, m > 0."""
     del setting
     from neurondeath.paper_check.checkers.gaussian_limit.gaussian_calculus import identity_verdict, symbolic_moments
 
@@ -138,7 +138,7 @@ def curvature_by_calculus(*, setting: Setting, kinds: Sequence[str], curvature_r
 def map_above_identity(
     *, setting: Setting, kinds: Sequence[str], sparsities: Sequence[float], map_relation: str
 ) -> Evidence:
-    """Hold V(q) against q away from q* = 1, at the edge of chaos, by quadrature between the kinks."""
+    """Compare V(q) with q away from q* = 1, at the edge of chaos, by quadrature between the kinks."""
     q = np.geomspace(1e-2, 1e2, 401 if setting.full else 101)
     q = q[np.abs(q - 1.0) > 0.02]  # at q* itself they touch
     gaps = []
@@ -162,7 +162,7 @@ def map_above_identity(
 def fixed_points_by_quadrature(
     *, setting: Setting, kind: str, sparsity: float, v_prime: float, fixed_points: Sequence[str], chi1: Sequence[str]
 ) -> Evidence:
-    """Hold a list of all fixed points of a design, and chi_1 at each, against those that a fine scan of V - q finds.
+    """Compare a list of all fixed points of a design, and chi_1 at each, with those that a fine scan of V - q finds.
 
     A number written with d decimals is claimed to half a unit of the last one.
     """
@@ -202,7 +202,7 @@ def most_fixed_points(
     relation: str,
     count: int,
 ) -> Evidence:
-    """Hold the largest number of fixed points over a family of clipped designs against a claimed one."""
+    """Compare the largest number of fixed points over a family of clipped designs with a claimed one."""
     del setting
     counts = []
     cases = list(itertools.product(check_kinds(kinds), sparsities, v_primes))
@@ -228,7 +228,7 @@ def inflections_by_calculus(*, setting: Setting, kinds: Sequence[str], sign_chan
     r"""Count the sign changes of V'' of a clipped activation, for all tau, m > 0.
 
     V'' is a positive factor times $\tau p(a) - B p(b)$ with B > 0 linear in x = 1/q; its sign is that of
-    $-g(x)$, $g = \log(B p(b)/(\tau p(a)))$. g vanishes at x = 0, begins to rise, is concave and tends to minus
+    $-g(x)$, $g = \log(B p(b)/(\tau p(a)))$. g vanishes at x = 0, rises there, is concave and tends to minus
     infinity: one change of sign. Each of the four is decided symbolically, the form of V'' from the integral.
     """
     del setting
@@ -270,7 +270,7 @@ def inflections_by_calculus(*, setting: Setting, kinds: Sequence[str], sign_chan
 
 
 def _map_over_identity(kind: str, tau: float, m: float, q: Array) -> Array:
-    """(V(q) - q)/q at the edge of chaos of q* = 1."""
+    """Compute (V(q) - q)/q at the edge of chaos of q* = 1."""
     one = np.array([1.0])
     weight = 1.0 / slope_gain(kind, one, tau, m)[0]
     bias = 1.0 - weight * second_moment(kind, one, tau, m)[0]

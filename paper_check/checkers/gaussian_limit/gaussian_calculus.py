@@ -1,9 +1,9 @@
 r"""The same moments by symbolic integration, and a decision whether a symbolic expression is zero.
 
-sympy integrates the definition of each activation against the normal density, and differentiates the outcome in q. An
+sympy integrates the definition of each activation over the normal density, and differentiates the result in q. An
 expression of q, tau, m > 0 made of polynomials, roots, exp and erf is zero if and only if, once every exp and erf is
-written in one way, the coefficient of each is zero: they are linearly independent over the algebraic functions. Where
-this does not succeed the expression is evaluated: a value that is not zero refutes.
+written in one way, the coefficient of each is zero: they are linearly independent over the algebraic functions. If this
+fails, the expression is evaluated: a value that is not zero refutes.
 """
 
 from functools import lru_cache
@@ -22,7 +22,7 @@ q, tau, m = sympy.symbols("q tau m", positive=True)
 SYMBOLS = {"q": q, "tau": tau, "m": m}
 
 SAMPLE = {q: sympy.Rational(13, 10), tau: sympy.Rational(7, 10), m: sympy.Rational(11, 10)}  # any point will do
-DIGITS = 60  # of its evaluation; what is zero comes out at about this many digits after the point
+DIGITS = 60  # of its evaluation; zero evaluates to about 10^-DIGITS
 
 
 @lru_cache(maxsize=8)
@@ -47,7 +47,7 @@ def symbolic_moments(kind: str) -> Moments:
 
 @lru_cache(maxsize=256)  # a claim and its mutations share most of their formulas
 def identity_verdict(difference: Any) -> Verdict:
-    """Say whether an expression of q, tau, m and further positive symbols is zero everywhere.
+    """Decide whether an expression of q, tau, m and further positive symbols is zero everywhere.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 r"""Gaussian moments of the sparse activations straight from their definitions, by quadrature in high precision.
 
-With $p_q$ the density of N(0, q): $E f(u) = \int f p_q$, and since only the density knows q, derivatives in q are
+With $p_q$ the density of N(0, q): $E f(u) = \int f p_q$, and since only the density depends on q, derivatives in q are
 $\int f\, \partial_q p_q$ and $\int f\, \partial_q^2 p_q$ with $\partial_q \log p_q = x^2/(2q^2) - 1/(2q)$: no
 derivative of the activation, no closed form. Intervals are split at every kink, so that each integrand is smooth, and
 each is short enough for 48 Gauss-Legendre nodes to give more than 35 digits.
@@ -26,7 +26,7 @@ from neurondeath_theory.networks.activations import (
 
 __all__ = ["DIGITS", "KINDS", "Moments", "activation_value", "check_kinds", "library_activation", "moments", "sides"]
 
-DIGITS = 45  # of the arithmetic; results hold about 35
+DIGITS = 45  # of the arithmetic; results have about 35
 CUT = 15  # standard deviations beyond which the density is below 1e-49
 DEGREE = 5  # of mpmath's Gauss-Legendre rule: 48 nodes
 
@@ -45,7 +45,7 @@ class Moments:
 
 
 def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
-    """Accept names of sparse activations."""
+    """Check names of sparse activations."""
     return tuple(check_choice(f"kinds[{i}]", kind, KINDS) for i, kind in enumerate(kinds))
 
 
@@ -75,7 +75,7 @@ def library_activation(kind: str, tau: float, m: float) -> PiecewiseLinear:
 
 @lru_cache(maxsize=4096)
 def moments(kind: str, q: str, tau: str, m: str) -> Moments:
-    """Moments of an activation, from numbers written as text so that they are the same in any precision.
+    """Compute moments of an activation, from numbers as texts, which are the same in any precision.
 
     Examples
     --------
@@ -117,12 +117,12 @@ def _moments(kind: str, q: Any, tau: Any, m: Any) -> Moments:
             if sloped:
                 totals[3] += mass
     if "soft" not in kind:
-        totals[4] += mp.erfc(CUT / mp.sqrt(2)) / 2  # what lies beyond the cut, below 1e-50, on the silent side
+        totals[4] += mp.erfc(CUT / mp.sqrt(2)) / 2  # the part beyond the cut, below 1e-50, on the inactive side
     return Moments(*totals)
 
 
 @lru_cache(maxsize=1)
 def _rule() -> list[tuple[Any, Any]]:
-    """Nodes and weights on [-1, 1]."""
+    """Return nodes and weights on [-1, 1]."""
     rule = mpmath.calculus.quadrature.GaussLegendre(mp)
     return list(rule.get_nodes(-1, 1, DEGREE, mp.prec))

@@ -1,4 +1,4 @@
-r"""Survival of one input through narrow sparse networks: the conditioned chain against whole networks.
+r"""Survival of one input through narrow sparse networks: the conditioned chain compared with whole networks.
 
 The claim is an expectation of a product over layers of a formula in s = P(phi = 0) at the layer's variance and n, the
 width, along a chain of variances that is either conditioned on survival or not. The chain is drawn here by rejection:
@@ -45,7 +45,7 @@ def conditioned_product(
     factor: str,
     chain: str,
 ) -> Evidence:
-    """Hold the mean product of `factor` along a chain against the share of whole networks that are alive."""
+    """Compare the mean product of `factor` along a chain with the share of whole networks that are alive."""
     check_choice("chain", chain, CHAINS)
     design = sparse_design(kind, sparsity, v_prime=v_prime)
     products = np.ones(PATHS[setting.full])
@@ -104,7 +104,7 @@ def published_survival(
     depths: Sequence[int],
     survival: Sequence[str],
 ) -> Evidence:
-    """Hold claimed survival probabilities against the share of whole networks that are alive."""
+    """Compare claimed survival probabilities with the share of whole networks that are alive."""
     design = sparse_design(kind, sparsity, v_prime=v_prime)
     trials = NETWORKS[setting.full]
     share = _alive(setting, design, width, max(depths))[np.array(depths) - 1]
@@ -149,7 +149,7 @@ def _alive(setting: Setting, design: EdgeOfChaos, width: int, depth: int) -> Flo
 
 @lru_cache(maxsize=8)
 def _chain_paths(design: EdgeOfChaos, width: int, depth: int, paths: int, seed: int, chain: str) -> tuple[Floats, ...]:
-    """Variances of the layers, conditioned at every layer on an active unit, by drawing dead layers again."""
+    """Sample the variances of the layers, conditioned on an active unit in each, by drawing dead layers again."""
     rng = np.random.default_rng([seed, CHAINS.index(chain)])
     q = [np.full(paths, design.q)]
     for _ in range(depth - 1):

@@ -2,9 +2,9 @@ r"""Checkers of the one-dimensional picture of death in training: a walk absorbe
 
 For $dw = a(w)\,dt + s\,dW$ from w > 0, u(w, t) = P(0 reached by t) is the bounded solution of the backward equation
 $u_t = a(w)\,u_w + \frac{s^2}2 u_{ww}$ with u(0, t) = 1 and u(w, 0) = 0: computer algebra decides whether a formula is
-that solution. Independently walks are sampled in exact steps, with the excursions between two looks at their
-probability: a Brownian path from x to y > 0 touches 0 within a step h with probability $e^{-2xy/(s^2 h)}$; for a decay
-the bridge has the clock of its own noise.
+that solution. Independently, walks are sampled in exact steps, with excursions between two observations at their
+probability: a Brownian path from x to y > 0 touches 0 within a step h with probability $e^{-2xy/(s^2 h)}$; for a
+decay the bridge has the clock of its own noise.
 
 Formulas may name w, t, s (noise), l (decay) and m (pull).
 """
@@ -49,17 +49,17 @@ def solves_backward_equation(*, setting: Setting, probability: str, drift: str) 
     residual = sum(terms)
     point = {w: sympy.Rational(7, 5), t: sympy.Rational(3, 4), s: sympy.Rational(6, 5)}
     point |= {rate: sympy.Rational(4, 5), pull: sympy.Rational(2, 3)}
-    # a residual is told from rounding by the size of its terms
+    # the size of the terms distinguishes a residual from rounding
     left, scale = (sympy.N(term.subs(point), 40) for term in (abs(residual), sum(abs(term) for term in terms)))
     if left > sympy.Float("1e-25") * scale:
-        equation, told = (
+        equation, finding = (
             Verdict.REFUTED,
             f"its residual is {float(left):.3g} at a point, of terms of size {float(scale):.3g}",
         )
     elif sympy.simplify(residual) == 0:
-        equation, told = Verdict.CONFIRMED, "solves the backward equation identically"
+        equation, finding = Verdict.CONFIRMED, "solves the backward equation identically"
     else:
-        equation, told = Verdict.INCONCLUSIVE, "its residual vanishes at a point but does not simplify to 0"
+        equation, finding = Verdict.INCONCLUSIVE, "its residual vanishes at a point but does not simplify to 0"
     barrier = sympy.simplify(u.subs(w, 0)) == 1
     early = {**point, t: sympy.Rational(1, 10**6)}
     starts = bool(abs(sympy.N(u.subs(early), 30)) < sympy.Float("1e-50"))
@@ -67,7 +67,7 @@ def solves_backward_equation(*, setting: Setting, probability: str, drift: str) 
     return Evidence(
         route="symbolic",
         verdict=equation if barrier and starts else Verdict.REFUTED,
-        summary=f"{probability} {told}; {ends}",
+        summary=f"{probability} {finding}; {ends}",
         points=3,
     )
 
@@ -93,7 +93,7 @@ def walks_by_sampling(*, setting: Setting, probability: str, law: str) -> Eviden
     Parameters
     ----------
     setting : Setting
-        40000 walks from each start, or 400000 of a full check.
+        40000 walks from each start, or 400000 in a full check.
     probability : str
         The formula, in w, t, s, l, m.
     law : {"free", "decay", "pull"}
@@ -135,7 +135,7 @@ def walks_by_sampling(*, setting: Setting, probability: str, law: str) -> Eviden
 
 
 def _deaths(law: str, start: float, trials: int, *, seed: int, number: int) -> dict[int, int]:
-    """Count the walks that have reached 0, look by look."""
+    """Count the walks that have reached 0 by each observation."""
     from scipy.special import ndtr
 
     rate, pull = RATES[law]

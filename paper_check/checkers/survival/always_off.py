@@ -41,7 +41,7 @@ def probability_by_enumeration(
     Parameters
     ----------
     setting : Setting
-        3 draws of the magnitudes, or 10 and more networks of a full check.
+        3 draws of the magnitudes, or 10 and more networks in a full check.
     relation, right : str
         P(off everywhere) relation formula, in d, the input dimension, and n, the first layer's width.
     width_over_dimension : sequence of two int
@@ -63,11 +63,11 @@ def probability_by_enumeration(
             )
     wrong = [row for row in rows if not holds(row[2], relation, row[3])]
     d, n, share, claimed = (wrong or rows)[0]
-    told = f"d = {d}, n = {n}: {share} {'is not' if wrong else 'is'} {relation} {claimed}"
+    shown = f"d = {d}, n = {n}: {share} {'is not' if wrong else 'is'} {relation} {claimed}"
     return Evidence(
         route="enumeration",
         verdict=Verdict.REFUTED if wrong else Verdict.CONFIRMED,
-        summary=f"shares of sign patterns, and the library's values: {len(wrong)} of {len(rows)} against it; {told}",
+        summary=f"shares of sign patterns, and the library's values: {len(wrong)} of {len(rows)} against it; {shown}",
         points=len(rows),
         numbers={
             "d": [row[0] for row in rows],
@@ -156,7 +156,7 @@ def off_everywhere(weights: Array, biases: Array, outer: Array, bias: Array) -> 
 
 
 def _common_direction(rows: Array) -> Array:
-    """Give the direction orthogonal to d - 1 rows, shape (networks, d), by cofactors."""
+    """Return the direction orthogonal to d - 1 rows, shape (networks, d), by cofactors."""
     d = rows.shape[2]
     minors = [np.delete(rows, column, axis=2) for column in range(d)]
     return np.stack([(-1.0) ** column * np.linalg.det(minor) for column, minor in enumerate(minors)], axis=1)

@@ -74,7 +74,7 @@ SAMPLED = {
 
 
 def branches_by_enumeration(*, setting: Setting, architecture: str, relation: str, right: str) -> Evidence:
-    """Count P(some branch active at a nonzero point) of tiny networks exactly and hold it against a formula.
+    """Count P(some branch active at a nonzero point) of tiny networks exactly and compare it with a formula.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def branches_by_enumeration(*, setting: Setting, architecture: str, relation: st
     Returns
     -------
     Evidence
-        REFUTED if any fraction breaks the relation.
+        REFUTED if any fraction violates the relation.
     """
     rows, n_patterns = [], 0
     for network, layer, shares, patterns in _shares(architecture, setting):
@@ -114,12 +114,12 @@ def branches_with_depth(*, setting: Setting, architecture: str, trend: str) -> E
     setting, architecture
         As for `branches_by_enumeration`.
     trend : {">", "<", ">=", "<=", "=="}
-        The claim: relation of the deeper network's probability to the shallower one's.
+        The claim: relation of the deeper network's probability to that of the shallower one.
 
     Returns
     -------
     Evidence
-        REFUTED if any step breaks it.
+        REFUTED if any step violates it.
     """
     rows, n_patterns, before = [], 0, Fraction(0)
     for network, layer, shares, patterns in _shares(architecture, setting):
@@ -136,7 +136,7 @@ def branches_with_depth(*, setting: Setting, architecture: str, trend: str) -> E
                 )
             )
         before = max(shares) if trend.startswith(">") else min(shares)
-    what = f"P(some branch active at a point), {architecture}, against one block less"
+    what = f"P(some branch active at a point), {architecture}, compared with one block fewer"
     return counted_evidence(rows, trend, what, n_patterns)
 
 
@@ -173,7 +173,7 @@ def branches_by_sampling(*, setting: Setting, architecture: str, relation: str, 
 
 
 def _shares(architecture: str, setting: Setting) -> list[tuple[Network, int, list[Fraction], int]]:
-    """Give the exact probability at the end of every block, one a draw of the magnitudes, and the patterns counted."""
+    """Return exact probabilities at the end of every block, one per draw of the magnitudes, and the pattern count."""
     check_choice("architecture", architecture, ARCHITECTURES)
     found = []
     for network in TINY[architecture]:

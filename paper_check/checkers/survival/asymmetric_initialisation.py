@@ -1,4 +1,4 @@
-r"""Checkers of the randomised asymmetric initialisation, RAI [lu2019]: its scale, and what it does to death.
+r"""Checkers of the randomised asymmetric initialisation, RAI [lu2019]: its scale and its effect on death.
 
 A row (w, b) of length d + 1 is normal with standard deviation $\sigma / \sqrt d$, then one entry, uniformly chosen, is
 redrawn from Beta(2, 1), density 2x on (0, 1). Given that entry j is redrawn as y, the pre-activation at x is normal
@@ -21,7 +21,7 @@ from neurondeath_theory.networks.rai import rai_constant
 __all__ = ["inactive_units_by_quadrature", "networks_by_sampling", "root_by_algebra", "root_by_bisection"]
 
 DIGITS = 40
-ROUNDING = 1e-14  # of the library's double
+LIBRARY_TOLERANCE = 1e-14  # rounding error of the library's double
 # input dimension, width, depth, inputs
 NETWORKS = ((1, 3, 10, "rays"), (4, 2, 20, "gaussian:64"), (4, 4, 50, "gaussian:64"), (2, 2, 20, "orthant:16"))
 TRIALS, FULL_TRIALS = 20_000, 200_000
@@ -38,11 +38,11 @@ def root_by_algebra(
     setting : Setting
         Not used.
     equation : str
-        What is zero, in sigma, mu1 and mu2.
+        Expression that is zero, in sigma, mu1 and mu2.
     root : str
         The claimed solution.
     value, digits : float, int
-        The same to some digits.
+        Its value to some digits.
     a, b : int
         Shape of the Beta law.
     """
@@ -95,14 +95,14 @@ def root_by_bisection(
         rows = [
             ("closed form", evaluate(root, {}, digits=DIGITS), mpmath.mpf(10) ** (-DIGITS + 8)),
             (f"{digits} digits", mpmath.mpf(str(value)), mpmath.mpf(5) / 10 ** (digits + 1)),
-            ("library", mpmath.mpf(rai_constant(a=float(a), b=float(b))), mpmath.mpf(ROUNDING)),
+            ("library", mpmath.mpf(rai_constant(a=float(a), b=float(b))), mpmath.mpf(LIBRARY_TOLERANCE)),
         ]
         wrong = [name for name, stated, slack in rows if abs(stated - found) > slack]
         shown = mpmath.nstr(found, 20)
     return Evidence(
         route="high precision",
         verdict=Verdict.REFUTED if wrong else Verdict.CONFIRMED,
-        summary=f"the root is {shown}" + (f"; not so: {', '.join(wrong)}" if wrong else ", as all three have it"),
+        summary=f"the root is {shown}" + (f"; wrong: {', '.join(wrong)}" if wrong else ", equal to all three values"),
         points=len(rows),
         numbers={
             "source": [name for name, _, _ in rows],
@@ -113,16 +113,16 @@ def root_by_bisection(
 
 
 def inactive_units_by_quadrature(*, setting: Setting, points: str, relation: str, right: str) -> Evidence:
-    """Integrate P(unit inactive) at random points of 1 to 8 dimensions and hold it against a number.
+    """Integrate P(unit inactive) at random points of 1 to 8 dimensions and compare it with a number.
 
     Parameters
     ----------
     setting : Setting
-        40 points, or 400 of a full check.
+        40 points, or 400 in a full check.
     points : {"non-negative", "far negative"}
         Lengths from 0.01 to 100 in the non-negative orthant, or all coordinates from -100 to -10.
     relation, right : str
-        P(unit inactive) relation number.
+        The claim: P(unit inactive) relation number.
     """
     from scipy.integrate import quad
     from scipy.special import ndtr
@@ -168,11 +168,11 @@ def networks_by_sampling(*, setting: Setting, relation: str, factor: float) -> E
     Parameters
     ----------
     setting : Setting
-        20000 networks each, or 200000 of a full check.
+        20000 networks each, or 200000 in a full check.
     relation : str
-        Of the two probabilities.
+        Relation of the two probabilities.
     factor : float
-        By which the second is multiplied.
+        Factor of the second one.
     """
     trials = FULL_TRIALS if setting.full else TRIALS
     hits = np.empty((2, len(NETWORKS)), dtype=np.int64)

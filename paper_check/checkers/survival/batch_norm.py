@@ -1,4 +1,4 @@
-"""Batch normalisation before the ReLU: what lives on the whole batch, and what does not at single points.
+"""Batch normalisation before the ReLU: survival on the whole batch, and death at single points.
 
 Formulas may name n[0], n[1], .. (input dimension and widths), k (the layer) and M (points of the batch).
 """
@@ -34,8 +34,8 @@ __all__ = [
 
 TINY = ((([1, 1, 1], 1)), ([2, 2, 2], 2), ([3, 2], 2), ([1, 2, 3], 2), ([4], 3))
 BATCHES = (2, 3, 5)
-LARGEST = 10**6  # coordinate of a point: so fine a grid that no coincidence is met by chance
-OFTEN = 1 / 20  # roughly the share of dead points from which on its mean over the trials is nearly normal
+LARGEST = 10**6  # coordinate of a point: on so fine a grid no coincidence occurs by chance
+OFTEN = 1 / 20  # above about this share of dead points its mean over the trials is nearly normal
 SAMPLED = (
     ([1] * 5, 3, "gaussian:2", "he"),
     ([2] * 10, 2, "gaussian:32", "he"),
@@ -110,7 +110,7 @@ def batch_by_sampling(*, setting: Setting, layerwise: str, dead_units: str) -> E
             share = float(result.outputs["layerwise_alive"][0][at])
             mean, stderr = (float(values[at]) for values in result.outputs["dead_units"])
             width = network.widths[at]
-            # without a single dead unit the count of networks that have none says more than a spread of 0
+            # with no dead unit at all, the count of networks without any is more informative than a spread of 0
             units = {"hits": 0} if mean == 0.0 else {"mean": mean, "stderr": stderr}
             row = {"network": str(network), "layer": layer, "trials": result.trials}
             hits = round(share * result.trials)
@@ -231,7 +231,7 @@ def _runs(setting: Setting) -> list[tuple[Network, int, list[EverySign]]]:
 
 @lru_cache(maxsize=1024)
 def _run(network: Network, size: int, seed: int, draw: int) -> EverySign:
-    """Run points none of which is their mean, here or in a deeper layer: such a coincidence has no sign."""
+    """Run points none of which is their mean, here or in a deeper layer, where pre-activations would have no sign."""
     rng = np.random.default_rng([seed, draw, size, *network.widths])
     return every_sign(network, rng.integers(-LARGEST, LARGEST, size=(size, network.input_dim)), rng)
 

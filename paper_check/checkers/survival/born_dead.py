@@ -1,6 +1,6 @@
 r"""Checkers of the probability that a network is born dead: dead on all its inputs at initialisation [lu2019].
 
-The statements are formulas in a table `bounds` of relation -> formula, as { "<=" = "..." }: P(dead) stands on the left.
+The statements are formulas in a table `bounds` of relation -> formula, as { "<=" = "..." }, with P(dead) on the left.
 They may name n (from n[0], the input dimension), k hidden layers, L = k + 1, and N, the width where all are equal.
 
 Routes: exact counts over all sign patterns of tiny networks; for width 2 and two opposite rays a plain triple integral;
@@ -58,7 +58,7 @@ RAY_WIDTHS, RAY_DEPTH = (2, 3, 5, 10), 20
 TRIALS, FULL_TRIALS = 20_000, 200_000
 RAY_TRIALS, FULL_RAY_TRIALS = 80_000, 1_000_000
 QUADRATURE_DEPTH = 40
-ROUNDING = 1e-9  # added to the error of the quadrature
+ABSOLUTE_ROUNDING_ERROR = 1e-9  # added to the error of the quadrature
 
 
 def bounds_by_enumeration(*, setting: Setting, bounds: Bounds, rays: bool = False) -> Evidence:
@@ -109,7 +109,7 @@ def bounds_by_enumeration(*, setting: Setting, bounds: Bounds, rays: bool = Fals
 
 
 def bounds_by_sampling(*, setting: Setting, bounds: Bounds, rays: bool = False) -> Evidence:
-    """Sample networks and hold their share of the dead against the bounds; with `rays` for one-dimensional inputs."""
+    """Sample networks and compare their share of the dead with the bounds; with `rays` for one-dimensional inputs."""
     each = replace(setting, false_alarm=setting.false_alarm / len(bounds))
     sampled: list[tuple[Simulation, list[int]]] = []
     if rays:
@@ -141,7 +141,7 @@ def bounds_by_sampling(*, setting: Setting, bounds: Bounds, rays: bool = False) 
 
 
 def bounds_by_quadrature(*, setting: Setting, bounds: Bounds) -> Evidence:
-    """Compute P(dead) of width 2 on two opposite rays by a plain triple integral and hold it against the bounds."""
+    """Compute P(dead) of width 2 on two opposite rays by a plain triple integral and compare it with the bounds."""
     network, death, error = _width_two()
     parts = []
     for relation, formula in bounds.items():
@@ -220,14 +220,14 @@ def depths_and_widths(
     above = compare(death, low, high, ">", np.array(at_least, dtype=float))
     below = compare(death, low, high, "<", np.array(at_most, dtype=float))
     verdict = all_of([above.verdict, below.verdict])
-    told = ", ".join(
+    shown = ", ".join(
         f"width {width}: {value:.5f} in [{a:.5f}, {b:.5f}]"
         for width, value, a, b in zip(widths, death, low, high, strict=True)
     )
     return Evidence(
         route="Monte Carlo",
         verdict=verdict,
-        summary=f"P(dead) of {layers} layers on one-dimensional inputs, {simulations[0].trials} networks each: {told}",
+        summary=f"P(dead) of {layers} layers on one-dimensional inputs, {simulations[0].trials} networks each: {shown}",
         points=len(widths),
         numbers={
             "width": list(widths),
@@ -266,15 +266,15 @@ def _row(simulation: Simulation, layer: int, claimed: float) -> Sampled:
 
 
 def _width_two() -> tuple[Network, Any, Any]:
-    """P(dead) on two opposite rays at width 2, layer by layer, and its error."""
+    """Return P(dead) on two opposite rays at width 2, layer by layer, and its error."""
     ratio, error = survival_over_single_point(np.pi, QUADRATURE_DEPTH)
     single = 0.75 ** np.arange(1, QUADRATURE_DEPTH + 1)
-    return Network([2] * QUADRATURE_DEPTH, input_dim=1), 1.0 - single * ratio, single * error + ROUNDING
+    return Network([2] * QUADRATURE_DEPTH, input_dim=1), 1.0 - single * ratio, single * error + ABSOLUTE_ROUNDING_ERROR
 
 
 def _half(digits: int) -> float:
-    """Half a unit of the last digit, and rounding."""
-    return 0.5 * 10.0**-digits + ROUNDING
+    """Return half a unit of the last digit plus the rounding error."""
+    return 0.5 * 10.0**-digits + ABSOLUTE_ROUNDING_ERROR
 
 
 def _values(
@@ -286,7 +286,7 @@ def _values(
     slack: Sequence[float],
     precision: float = 0.0,
 ) -> Evidence:
-    """Hold values against claimed ones that are themselves rounded by `slack`."""
+    """Compare values with claimed ones that are themselves rounded by `slack`."""
     value, wide = np.asarray(claimed, dtype=float), error + np.asarray(slack)
     absolute = 0.0 if precision else 1e-3
     result = compare(found, found - wide, found + wide, "==", value, precision=precision, absolute=absolute)
@@ -302,7 +302,7 @@ def _values(
 
 
 def _joined(parts: Sequence[Evidence], bounds: Bounds) -> Evidence:
-    """Make one piece of evidence of the relations' pieces: all of them must hold."""
+    """Combine the evidence on several relations, all of which must hold."""
     if len(parts) == 1:
         return parts[0]
     numbers: dict[str, list[Any]] = {"relation": []}

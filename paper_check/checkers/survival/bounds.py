@@ -1,8 +1,8 @@
 """Survival of plain networks: P(alive) and the mean living ratio, counted over sign patterns and sampled.
 
-A claim gives the relation and its right-hand side, a formula in n[0] (the input dimension), n[1], n[2], .. (the
-widths), k (the layer it is held at), b (1 with biases, 0 without) and first (1 where all inputs lie in the non-negative
-orthant, 2 otherwise: the first layer whose inputs certainly do).
+A claim states the relation and its right-hand side, a formula in n[0] (the input dimension), n[1], n[2], .. (the
+widths), k (the layer of the comparison), b (1 with biases, 0 without) and first (1 where all inputs lie in the
+non-negative orthant, 2 otherwise: the first layer whose inputs are certain to).
 """
 
 from collections.abc import Iterator
@@ -36,8 +36,8 @@ Shares = dict[str, list[Fraction]]  # of each measure, layer by layer
 MEASURES = ("alive", "living ratio")
 INPUTS = ("any", "one point", "the orthant")
 KINDS = ("one point", "orthant point", "opposite points", "both signs", "orthant", "corners")
-OFTEN = 1 / 20  # roughly the share of dead points from which on its mean over the trials is nearly normal
-FAR = 10**6  # of a point on an axis: its products outweigh every bias, whose magnitude is at most 300
+OFTEN = 1 / 20  # above about this share of dead points its mean over the trials is nearly normal
+FAR = 10**6  # coordinate of a point on an axis: its products exceed every bias, whose magnitude is at most 300
 
 TINY = (
     Network([4], input_dim=3),
@@ -91,7 +91,7 @@ ORTHANT_SAMPLED = tuple(
 
 
 def survival_by_enumeration(*, setting: Setting, measure: str, inputs: str, relation: str, right: str) -> Evidence:
-    """Count P(alive) or the mean living ratio of tiny networks exactly and hold it against a formula.
+    """Count P(alive) or the mean living ratio of tiny networks exactly and compare it with a formula.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def survival_by_enumeration(*, setting: Setting, measure: str, inputs: str, rela
     Returns
     -------
     Evidence
-        REFUTED if any fraction breaks the relation, at any layer and draw of the magnitudes.
+        REFUTED if any fraction violates the relation, at any layer and draw of the magnitudes.
     """
     check_choice("measure", measure, MEASURES)
     check_choice("inputs", inputs, INPUTS)
@@ -134,7 +134,7 @@ def survival_by_enumeration(*, setting: Setting, measure: str, inputs: str, rela
 
 
 def survival_by_sampling(*, setting: Setting, measure: str, inputs: str, relation: str, right: str) -> Evidence:
-    """Sample P(alive) or the mean living ratio by multiplying networks out, and hold it against a formula.
+    """Sample P(alive) or the mean living ratio by multiplying networks out, and compare it with a formula.
 
     Parameters
     ----------
@@ -161,10 +161,10 @@ def survival_by_sampling(*, setting: Setting, measure: str, inputs: str, relatio
     for network, kinds in cases:
         for kind in kinds:
             if kind == "orthant" and not alive:
-                continue  # of an infinite set no share is counted
+                continue  # an infinite set has no share to count
             spec = _points_of(kind, network)
             result = sample(setting, network, spec, trials=trials, engine="dense")
-            # a set within the non-negative orthant, if only by chance, obeys the sharper bound as well
+            # a set that lies in the non-negative orthant, even by chance, obeys the sharper bound as well
             first = 1 if result.inputs["nonnegative"] else 2
             for layer in layers_to_check(network.depth):
                 at = layer - 1
@@ -186,7 +186,7 @@ def survival_by_sampling(*, setting: Setting, measure: str, inputs: str, relatio
 
 
 def _points_of(kind: str, network: Network) -> str | npt.NDArray[np.float64]:
-    """Give a specification, or the points of one of the kinds that have none."""
+    """Return a specification, or the points of a kind that has none."""
     if kind == "point":
         return input_set("gaussian:1", dimension=network.input_dim, seed=2).points
     if kind == "origin":
@@ -210,7 +210,7 @@ def _tiny_shares(network: Network, inputs: str, setting: Setting) -> Iterator[tu
 
 @lru_cache(maxsize=4096)
 def _shares(network: Network, kind: str, seed: int, draw: int) -> Shares:
-    """Give both measures after every layer, once for a claim and its mutations."""
+    """Return both measures after every layer; cached, as a claim and its mutations share them."""
     rng = np.random.default_rng([seed, draw, number_of_signs(network), KINDS.index(kind)])
     d = network.input_dim
     if kind == "corners":

@@ -19,15 +19,15 @@ __all__ = [
 
 WIDTHS = range(1, 9)
 MPMATH_DIGITS = 60
-NEAR_ENOUGH = 0.02  # of an interval that holds a limit
+NEAR_ENOUGH = 0.02  # of an interval that contains a limit
 
 
 def fixed_width_symbolic(*, setting: Setting, limit: str) -> Evidence:
-    r"""Bound P(alive) at width n from above by symbols, and take the depth to infinity.
+    r"""Bound P(alive) at width n from above symbolically, and take the depth to infinity.
 
-    Whatever happened before, all n(n+1) weights and biases of a layer are negative with probability $q = 2^{-n(n+1)}$,
-    and then no input gets through. So P(alive) lies between 0 and $(1 - q)^{k-1}$, at every input set and with or
-    without biases; its limit is determined where both ends have the same.
+    Independently of the layers before, all n(n+1) weights and biases of a layer are negative with probability
+    $q = 2^{-n(n+1)}$, and then the layer is dead on every input. So P(alive) lies between 0 and $(1 - q)^{k-1}$, at
+    every input set and with or without biases; its limit is determined where both ends have the same limit.
     """
     import sympy
 
@@ -78,7 +78,7 @@ def fixed_width_by_sampling(*, setting: Setting, limit: str) -> Evidence:
 
 
 def log_width_symbolic(*, setting: Setting, width: str, limit: str) -> Evidence:
-    """Take (1 - 2^-width)^k to infinite depth by symbols; width is a formula in k and c, limit one in c."""
+    """Take (1 - 2^-width)^k to infinite depth symbolically; width is a formula in k and c, limit one in c."""
     import sympy
 
     k, c = sympy.Symbol("k", positive=True), sympy.Symbol("c", real=True)
@@ -100,7 +100,7 @@ def log_width_symbolic(*, setting: Setting, width: str, limit: str) -> Evidence:
 
 
 def log_width_high_precision(*, setting: Setting, width: str, limit: str) -> Evidence:
-    r"""Compute (1 - 2^-width)^k to 60 digits at depths up to 10^30 and hold it against the limit.
+    r"""Compute (1 - 2^-width)^k to 60 digits at depths up to 10^30 and compare it with the limit.
 
     With $a = 2^{-c}$ a layer of width $\log_2 k + c$ dies with probability a/k, and
     $-a - a^2/k \le k \log(1 - a/k) \le -a$ for $k \ge 2a$: the relative distance from the limit must be at most
@@ -112,13 +112,13 @@ def log_width_high_precision(*, setting: Setting, width: str, limit: str) -> Evi
     with mpmath.workdps(MPMATH_DIGITS):
         for c in (-1, 0, 1, 2, 5):
             a = mpmath.mpf(2) ** -c
-            said = evaluate(limit, {"c": c}, digits=MPMATH_DIGITS)
+            stated = evaluate(limit, {"c": c}, digits=MPMATH_DIGITS)
             for exponent in (1, 3, 6, 10, 20, 30):
                 k = 10**exponent
                 n = evaluate(width, {"k": k, "c": c}, digits=MPMATH_DIGITS)
                 value = mpmath.exp(k * mpmath.log1p(-(mpmath.mpf(2) ** -n)))
-                distance = abs(mpmath.log(value / said)) if said > 0 and value > 0 else mpmath.inf
-                rows.append((c, exponent, float(value), float(said), float(distance), float(a**2 / k)))
+                distance = abs(mpmath.log(value / stated)) if stated > 0 and value > 0 else mpmath.inf
+                rows.append((c, exponent, float(value), float(stated), float(distance), float(a**2 / k)))
                 if exponent <= 6:
                     library = float(log_width_schedule(k, float(c)).survival[0])
                     exact = mpmath.exp(k * mpmath.log1p(-a / k))
@@ -132,7 +132,7 @@ def log_width_high_precision(*, setting: Setting, width: str, limit: str) -> Evi
         verdict=Verdict.REFUTED if wrong else Verdict.CONFIRMED,
         summary=(
             f"(1 - 2^-({width}))^k at depths 10 to 10^30, c from -1 to 5: {len(wrong)} of {len(rows)} farther from the "
-            f"limit than 2^(-2c)/k; the worst at c = {worst[0]}, k = 10^{worst[1]}: {worst[2]:.6g} beside "
+            f"limit than 2^(-2c)/k; the worst at c = {worst[0]}, k = 10^{worst[1]}: {worst[2]:.6g} against "
             f"{worst[3]:.6g}, relative distance {worst[4]:.2g} of {worst[5]:.2g}"
         ),
         points=len(rows),
@@ -141,9 +141,9 @@ def log_width_high_precision(*, setting: Setting, width: str, limit: str) -> Evi
 
 
 def log_width_by_sampling(*, setting: Setting, width: str, limit: str) -> Evidence:
-    """Sample a single point's survival, which the lower bound is, at depths of 64 to 512, width a whole number.
+    """Sample a single point's survival, which equals the lower bound, at depths of 64 to 512 and integer widths.
 
-    The limits are widened by what is missing at finite depth, a^2/k relative, as in `log_width_high_precision`.
+    The limits are widened by the relative difference a^2/k at finite depth, as in `log_width_high_precision`.
     """
     trials = 200_000 if setting.full else 40_000
     rows = []

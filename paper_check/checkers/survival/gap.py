@@ -11,16 +11,16 @@ from neurondeath_theory.survival.born_dead import one_dimensional_survival
 
 __all__ = ["gap_by_sampling", "gap_exactly"]
 
-NEAR_ENOUGH = 0.02  # of an interval that holds a limit, half its length
+NEAR_ENOUGH = 0.02  # half-length of an interval that contains a limit
 
 
 def gap_exactly(*, setting: Setting, gap: str, bound: str) -> Evidence:
-    """Follow the gap between P(alive) and its lower bound along n = log2 k + c, exactly, on two opposite rays.
+    """Compute the gap between P(alive) and its lower bound along n = log2 k + c, exactly, on two opposite rays.
 
-    P(alive) is `one_dimensional_survival`, exact with its error (and held against independent quadrature by the
-    claims at fixed width); depths 8, 32, 128, 512 with c = 0, when full 2048 and c = 1 too. A positive gap that falls
-    from each depth to the next has its limit between 0 and the last one. The lower bound must come within 2^(-2c)/k of
-    its own limit, which must be a positive number.
+    P(alive) is `one_dimensional_survival`, exact with its error (and compared with independent quadrature by the
+    claims at fixed width); depths 8, 32, 128, 512 with c = 0, in a full check also 2048 and c = 1. A positive gap that
+    falls from each depth to the next has its limit between 0 and the last one. The lower bound must come within
+    2^(-2c)/k of its own limit, which must be a positive number.
     """
     exponents = (3, 5, 7, 9, 11) if setting.full else (3, 5, 7, 9)
     rows, verdicts = [], []
@@ -32,11 +32,11 @@ def gap_exactly(*, setting: Setting, gap: str, bound: str) -> Evidence:
             lower = float(evaluate("(1 - 2**(-n))**k", {"n": n, "k": k}, digits=30))
             gaps.append(float(rays.exact[-1]) - lower)
             rows.append((c, k, n, float(rays.exact[-1]), float(rays.error[-1]), lower, gaps[-1]))
-        said_gap, said_bound = float(evaluate(gap, {"c": c})), float(evaluate(bound, {"c": c}))
+        stated_gap, stated_bound = float(evaluate(gap, {"c": c})), float(evaluate(bound, {"c": c}))
         error, slack = rows[-1][4], 4.0**-c / rows[-1][1]
-        verdicts.append(compare(gaps[-1], 0.0, gaps[-1] + error, "==", said_gap, absolute=NEAR_ENOUGH).verdict)
-        verdicts.append(compare(lower, lower, lower + slack, "==", said_bound, absolute=NEAR_ENOUGH).verdict)
-        verdicts.append(Verdict.CONFIRMED if said_bound > slack else Verdict.REFUTED)
+        verdicts.append(compare(gaps[-1], 0.0, gaps[-1] + error, "==", stated_gap, absolute=NEAR_ENOUGH).verdict)
+        verdicts.append(compare(lower, lower, lower + slack, "==", stated_bound, absolute=NEAR_ENOUGH).verdict)
+        verdicts.append(Verdict.CONFIRMED if stated_bound > slack else Verdict.REFUTED)
         falling = all(0 < later < earlier for earlier, later in pairwise(gaps))
         verdicts.append(Verdict.CONFIRMED if falling else Verdict.INCONCLUSIVE)
     names = ("c", "depth", "width", "alive", "error", "lower bound", "gap")
@@ -56,7 +56,7 @@ def gap_exactly(*, setting: Setting, gap: str, bound: str) -> Evidence:
 def gap_by_sampling(*, setting: Setting, gap: str) -> Evidence:
     """Sample the same gap on two opposite rays and on 64 Gaussian points, and decide by the same rule.
 
-    By the conditional estimator. The gap falls when its upper confidence limit lies below the lower one before.
+    Uses the conditional estimator. The gap falls when its upper confidence limit lies below the previous lower one.
     """
     trials = 40_000 if setting.full else 4_000
     exponents = (3, 5, 7, 9)
@@ -79,8 +79,8 @@ def gap_by_sampling(*, setting: Setting, gap: str) -> Evidence:
             lows.append(float(low))
             highs.append(float(high))
             rows.append((kind, k, float(result.alive[-1]), lower, found, lows[-1], highs[-1]))
-        said = float(evaluate(gap, {"c": 0}))
-        verdicts.append(compare(max(found, 0.0), 0.0, highs[-1], "==", said, absolute=NEAR_ENOUGH).verdict)
+        stated = float(evaluate(gap, {"c": 0}))
+        verdicts.append(compare(max(found, 0.0), 0.0, highs[-1], "==", stated, absolute=NEAR_ENOUGH).verdict)
         falling = all(later < earlier for earlier, later in zip(lows, highs[1:], strict=False))
         verdicts.append(Verdict.CONFIRMED if falling else Verdict.INCONCLUSIVE)
     names = ("inputs", "depth", "alive", "lower bound", "gap", "low", "high")

@@ -1,8 +1,8 @@
-"""Sign flips at initialisation: how many points live at least, under every sign pattern and in every sampled network.
+"""Sign flips at initialisation: the least number of living points, for all sign patterns and all sampled networks.
 
-A claim gives the least number of living points, a formula in M (the number of points), n[0], n[1], .. (input dimension
-and widths), k (the layer) and m (the least width). Guarantees hold with probability one: a single network that breaks
-one refutes it.
+A claim states the least number of living points, a formula in M (the number of points), n[0], n[1], .. (input dimension
+and widths), k (the layer) and m (the least width). Guarantees hold with probability one: a single network that
+violates one refutes it.
 """
 
 from fractions import Fraction
@@ -62,7 +62,7 @@ def sign_flip_by_enumeration(
     Returns
     -------
     Evidence
-        REFUTED if any pattern of any draw breaks the relation.
+        REFUTED if any pattern of any draw violates the relation.
     """
     check_choice("mode", mode, MODES)
     rows, n_patterns = [], 0
@@ -94,12 +94,12 @@ def sign_flip_by_sampling(
     Parameters
     ----------
     setting, mode, living, relation, points
-        As for `sign_flip_by_enumeration`; where `points` is given, the sets have so many Gaussian points.
+        As for `sign_flip_by_enumeration`; where `points` is given, the sets have that many Gaussian points.
 
     Returns
     -------
     Evidence
-        REFUTED if any network breaks the relation at any layer; else CONFIRMED, a break being rarer than the stated
+        REFUTED if any network violates the relation at any layer; else CONFIRMED: violations are rarer than the stated
         probability.
     """
     check_choice("mode", mode, MODES)
@@ -123,11 +123,11 @@ def sign_flip_by_sampling(
     if refuted:
         row = max(refuted, key=lambda row: row[6])
         summary += (
-            f"{len(refuted)} broken, mostly at layer {row[2]} of {row[0]}, {row[1]}: by {row[6]} networks, with "
+            f"{len(refuted)} violated, mostly at layer {row[2]} of {row[0]}, {row[1]}: by {row[6]} networks, with "
             f"{row[3]} living points instead of {relation} {row[5]:g}"
         )
     else:
-        summary += f"none breaks it; a break in more than {rare:.2g} of all networks would have shown"
+        summary += f"none violates it; violations in more than {rare:.2g} of all networks would have been found"
     return Evidence(
         route="Monte Carlo",
         verdict=Verdict.REFUTED if refuted else Verdict.CONFIRMED,
@@ -145,7 +145,7 @@ def _size(points: str, network: Network) -> int:
 def _least_and_most(
     network: Network, size: int, seed: int, draw: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
-    """Give the least and the most living points over all sign patterns, layer by layer."""
+    """Return the least and the most living points over all sign patterns, layer by layer."""
     rng = np.random.default_rng([seed, draw, size, *network.widths])
     points = rng.integers(1, 50, size=(size, network.input_dim)) * rng.choice([-1, 1], size=(size, network.input_dim))
     living = every_sign(network, points, rng).alive.sum(axis=2)
@@ -154,7 +154,7 @@ def _least_and_most(
 
 @lru_cache(maxsize=64)
 def _living_points(network: Network, spec: str, seed: int, trials: int) -> tuple[npt.NDArray[np.int64], int]:
-    """Give the living points of every single network, shape (trials, depth), and the number of points."""
+    """Return the living points of every single network, shape (trials, depth), and the number of points."""
     inputs = input_set(spec, dimension=network.input_dim)
     task = Task(network, inputs, dtype="float64")
     shards = (run_shard(task, seed, trial, trial + 1) for trial in range(trials))

@@ -1,8 +1,8 @@
-r"""Tiny networks under every pattern of signs: exact probabilities by counting, with no theory in between.
+r"""Tiny networks under every pattern of signs: exact probabilities by counting, without theory.
 
-The magnitudes of all weights and biases are whole numbers drawn once and then fixed; their signs are independent fair
+The magnitudes of all weights and biases are integers drawn once and then fixed; their signs are independent fair
 coins, so each of the $2^w$ patterns of w signs has probability $2^{-w}$, and the probability of an event is its number
-of patterns over $2^w$. The claims assume no more of the weights than such a law offers: what they say must hold for
+of patterns over $2^w$. The claims assume no more of the weights than such a law satisfies: they must hold for
 every draw of the magnitudes, and for the mixtures of draws that Gaussian or uniform weights are.
 
 The forward pass is in 64-bit integers, without rounding; a draw where a pre-activation vanishes at a living point
@@ -25,7 +25,7 @@ Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 
 LARGEST_MAGNITUDE = 300
 MOST_SIGNS = 20
-CHUNK = 2**14  # patterns that are run at once
+PATTERNS_PER_PASS = 2**14
 LARGEST_INTEGER = 2.0**62
 NEAR_ZERO = 1e-9  # of a normalised pre-activation, whose rounding error is far smaller
 DRAWS = 1000
@@ -63,14 +63,14 @@ def every_sign(network: Network, points: npt.ArrayLike, rng: np.random.Generator
         Widths, input dimension, architecture, whether there are biases, and the sign flip; its law of the magnitudes
         is not used.
     points : int array, shape (n_points, input_dim)
-        Whole numbers.
+        Integer coordinates.
     rng : numpy Generator
-        Of the magnitudes, whole numbers from 1 to 300.
+        Of the magnitudes, integers from 1 to 300.
 
     Returns
     -------
     EverySign
-        What every pattern does.
+        Results for every pattern.
 
     Raises
     ------
@@ -92,8 +92,8 @@ def every_sign(network: Network, points: npt.ArrayLike, rng: np.random.Generator
     for _ in range(DRAWS):
         magnitudes = rng.integers(1, LARGEST_MAGNITUDE + 1, size=n_signs)
         chunks = []
-        for start in range(0, 2**n_signs, CHUNK):
-            patterns = np.arange(start, min(start + CHUNK, 2**n_signs))[:, None]
+        for start in range(0, 2**n_signs, PATTERNS_PER_PASS):
+            patterns = np.arange(start, min(start + PATTERNS_PER_PASS, 2**n_signs))[:, None]
             entries = magnitudes * (1 - 2 * ((patterns >> np.arange(n_signs)) & 1))
             chunk = _forward(network, inputs, entries)
             if chunk is None:
@@ -162,7 +162,7 @@ def _forward(network: Network, points: Integers, entries: Integers) -> EverySign
 
 
 def _flipped(z: Numbers, alive: Booleans, mode: str) -> Numbers:
-    """Flip signs as a correction at initialisation would, pattern by pattern; only living points have a say."""
+    """Flip signs as a correction at initialisation would, pattern by pattern; only living points count."""
     flipped = z.copy()
     if mode == "layer":
         stay = ((z > 0).any(axis=1) & alive).sum(axis=1)
@@ -177,7 +177,7 @@ def _flipped(z: Numbers, alive: Booleans, mode: str) -> Numbers:
 
 
 def _normalised(z: Numbers) -> tuple[npt.NDArray[np.float64], bool]:
-    """Shift and scale every unit to mean 0 and variance 1 over the points; and whether a sign is in doubt."""
+    """Normalise every unit to mean 0 and variance 1 over the points; also return whether a sign is uncertain."""
     moved = z - z.mean(axis=2, keepdims=True)
     spread = moved.std(axis=2, keepdims=True)
     flat = spread <= NEAR_ZERO * np.abs(z).max(axis=2, keepdims=True)

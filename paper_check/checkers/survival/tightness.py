@@ -1,4 +1,4 @@
-"""How near P(alive) comes to its lower bound: on inputs that shrink to a point, and with depth at fixed width.
+"""Distance of P(alive) from its lower bound: on inputs that shrink to a point, and with depth at fixed width.
 
 Formulas may name n[0], n[1], .. (input dimension and widths) and k (the number of layers).
 """
@@ -27,12 +27,12 @@ __all__ = [
 WIDTHS = range(1, 9)
 PAIR_ANGLES = (1.0, 0.1, 0.01, 0.001)
 PAIR_DEPTHS = (1, 2, 5, 10, 20)
-SHRUNK = 1e-6  # radius over distance from the origin, where what is left of the set's size is far below the errors
+SHRUNK = 1e-6  # radius over distance from the origin, at which the effect of the set's size is far below the errors
 EDGES = 10.0  # errors of the quadrature, in differences between its two resolutions
 
 
 def shrinking_pair_symbolic(*, setting: Setting, limit: str) -> Evidence:
-    r"""Let two points approach each other: one layer, by symbols.
+    r"""Take the limit of two points that approach each other: one layer, symbolically.
 
     A unit is inactive on both points at angle t with probability (pi - t)/(2 pi), the angle of the intersection of two
     half-planes over a full turn, so n independent units leave the layer alive on the pair with $1 - ((pi-t)/(2 pi))^n$.
@@ -43,9 +43,9 @@ def shrinking_pair_symbolic(*, setting: Setting, limit: str) -> Evidence:
     t, n = sympy.Symbol("t", positive=True), sympy.IndexedBase("n")
     claimed = parse_formula(limit, {"n": n, "k": sympy.Integer(1)}).doit()
     found = [sympy.limit(1 - ((sympy.pi - t) / (2 * sympy.pi)) ** width, t, 0) for width in WIDTHS]
-    said = [claimed.subs(n[1], width) for width in WIDTHS]
-    wrong = [width for width, a, b in zip(WIDTHS, found, said, strict=True) if sympy.simplify(a - b) != 0]
-    end = f"the formula gives something else at widths {wrong}" if wrong else "the formula gives the same"
+    stated = [claimed.subs(n[1], width) for width in WIDTHS]
+    wrong = [width for width, a, b in zip(WIDTHS, found, stated, strict=True) if sympy.simplify(a - b) != 0]
+    end = f"the formula differs at widths {wrong}" if wrong else "the formula agrees"
     return Evidence(
         route="symbolic",
         verdict=Verdict.REFUTED if wrong else Verdict.CONFIRMED,
@@ -54,17 +54,17 @@ def shrinking_pair_symbolic(*, setting: Setting, limit: str) -> Evidence:
         numbers={
             "width": list(WIDTHS),
             "limit": [str(value) for value in found],
-            "claimed": [str(value) for value in said],
+            "claimed": [str(value) for value in stated],
         },
     )
 
 
 def shrinking_pair_by_quadrature(*, setting: Setting, limit: str) -> Evidence:
-    """Let two points approach each other: up to 20 layers of width 2, by quadrature of the chain of angles.
+    """Extrapolate to coinciding points: up to 20 layers of width 2, by quadrature of the chain of angles.
 
     P(alive) falls over the angles 1, 0.1, 0.01, 0.001, nearly along a straight line at the end, so its limit is taken
-    to lie below the value at 0.001 by at most twice what the line through the last two says. The library's exact value
-    must agree at each angle.
+    to lie below the value at 0.001 by at most twice the extrapolation of the line through the last two. The
+    library's exact value must agree at each angle.
     """
     depths = np.array(PAIR_DEPTHS)
     single = 0.75**depths
@@ -102,11 +102,11 @@ def shrinking_pair_by_quadrature(*, setting: Setting, limit: str) -> Evidence:
 
 
 def shrinking_set_by_sampling(*, setting: Setting, limit: str) -> Evidence:
-    """Shrink 64 points around one: networks of widths 2 to 5, 10 layers, in four dimensions.
+    """Sample 64 points that shrink to one: networks of widths 2 to 5, 10 layers, in four dimensions.
 
-    A unit tells points apart that lie within 1e-6 of their distance from the origin with a probability of a few 1e-6,
-    so one of a network's 50 does with one of some 1e-4, far below the limits' width. The same sets at full size are far
-    above, so that the shrinking tells.
+    A unit separates points that lie within 1e-6 of their distance from the origin with a probability of a few 1e-6, so
+    one of a network's 50 units does with a probability of some 1e-4, far below the width of the limits. The same sets
+    at full size lie far above, so that the effect of the shrinking is visible.
     """
     trials = 200_000 if setting.full else 40_000
     cloud = input_set("gaussian:64", dimension=4, seed=1).points
@@ -139,7 +139,7 @@ def shrinking_set_by_sampling(*, setting: Setting, limit: str) -> Evidence:
 
 
 def depth_ratio_by_quadrature(*, setting: Setting, rays: str, tolerance: float) -> Evidence:
-    """Follow P(alive) on two opposite rays over a single point's survival, width 2, to depth 400, by quadrature.
+    """Compute P(alive) on two opposite rays over a single point's survival, width 2, to depth 400, by quadrature.
 
     The ratio must have settled (less than a tenth of the tolerance from depth 50 on) and be the claimed number, up to
     the tolerance, half a unit of its last digit. The library's exact value must agree.
@@ -177,7 +177,7 @@ def depth_ratio_by_quadrature(*, setting: Setting, rays: str, tolerance: float) 
 def depth_ratio_by_sampling(*, setting: Setting, rays: str, gaussian: str, tolerance: float) -> Evidence:
     """Sample the same ratio at depths 20, 40 and 80, on two opposite rays and on 64 Gaussian points of the plane.
 
-    By the conditional estimator, whose error relative to P(alive) does not grow with depth. The claimed numbers hold
+    Uses the conditional estimator, whose error relative to P(alive) does not grow with depth. The claimed numbers hold
     within the tolerance, half a unit of the last digit of the coarser one.
     """
     trials = 200_000 if setting.full else 40_000

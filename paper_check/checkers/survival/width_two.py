@@ -2,7 +2,7 @@ r"""Two points in a zero-bias ReLU network of width 2, by plain quadrature: a ch
 
 The two layer inputs span a plane, so a Gaussian unit acts on them as a vector of that plane with uniform direction
 $\psi$ and Rayleigh length R: with the first point at angle 0 and the second at $\theta$ the pre-activations are
-$R \cos\psi$ and $R \cos(\psi - \theta)$ (up to the points' lengths, which no sign and no angle feels). Of two units
+$R \cos\psi$ and $R \cos(\psi - \theta)$ (up to the points' lengths, which affect no sign and no angle). Of two units
 only the ratio of lengths $\tan\phi = R_2/R_1$ matters, with density $\sin 2\phi$ on $(0, \pi/2)$. A unit is active on
 both points for $\psi$ in $(\theta - \pi/2, \pi/2)$, on one alone for two arcs of length $\theta$, on none for the rest.
 
@@ -27,7 +27,7 @@ FINE, COARSE = (28, 28), (18, 18)  # Chebyshev and Gauss nodes
 
 
 def survival_over_single_point(angle: float, depth: int) -> tuple[Array, Array]:
-    """Give P(alive on two points through layer l) over (3/4)^l, a single point's survival, at width 2.
+    """Return P(alive on two points through layer l) over (3/4)^l, a single point's survival, at width 2.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def _follow(angle: float, depth: int, n_values: int, n_nodes: int) -> Array:
 
 @lru_cache(maxsize=4)
 def _operator(n_values: int, n_nodes: int) -> tuple[Array, Array, Array]:
-    """Give the nodes, the matrix from values of u to E[u(theta'); both live on], and P(exactly one lives on)."""
+    """Return the nodes, the matrix from values of u to E[u(theta'); both live on], and P(exactly one lives on)."""
     angles = 0.25 * np.pi * (1.0 + chebyshev.chebpts1(n_values))
     rows = [_row(angle, n_nodes, n_values) for angle in angles]
     to_coefficients = np.linalg.inv(chebyshev.chebvander(4.0 * angles / np.pi - 1.0, n_values - 1))
@@ -73,12 +73,12 @@ def _operator(n_values: int, n_nodes: int) -> tuple[Array, Array, Array]:
 
 
 def _row(theta: float, n_nodes: int, n_values: int) -> tuple[Array, float]:
-    """Integrate the Chebyshev polynomials of the new angle over both units, and give P(exactly one lives on)."""
+    """Integrate the Chebyshev polynomials of the new angle over both units; also return P(exactly one lives on)."""
     node, weight = np.polynomial.legendre.leggauss(n_nodes)
     node, weight = 0.5 * (1.0 + node), 0.5 * weight
     first, second, ratio = np.meshgrid(node, node, 0.5 * np.pi * node, indexing="ij")
     density = np.sin(2.0 * ratio) * 0.5 * np.pi * np.einsum("i,j,k->ijk", weight, weight, weight)
-    both, single = (np.pi - theta) / (2.0 * np.pi), theta / (2.0 * np.pi)  # `both` is also the share of no activity
+    both, single = (np.pi - theta) / (2.0 * np.pi), theta / (2.0 * np.pi)  # `both` is also P(active on none)
 
     psi = theta - 0.5 * np.pi + (np.pi - theta) * first
     alone = -0.5 * np.pi + theta * second

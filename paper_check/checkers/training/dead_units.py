@@ -1,8 +1,9 @@
-"""Checkers of what a dead unit is worth: its gradients, and the network without it; in exact rational arithmetic.
+"""Checkers of claims on dead units: their gradients, and the network without them; in exact rational arithmetic.
 
-Small ReLU networks with rational weights are drawn, and in each one unit is made dead on all points of a data set (or
-on all but one) by its bias. The loss is the squared error. As long as no sign of a pre-activation changes it is a
-quadratic function of any single weight, so the central difference is its exact derivative: no autodiff, no rounding.
+Small ReLU networks with rational weights are drawn, and in each network one unit is made dead on all points of a data
+set (or on all but one) by its bias. The loss is the squared error. As long as no sign of a pre-activation changes it
+is a quadratic function of any single weight, so the central difference is its exact derivative: no autodiff, no
+rounding.
 """
 
 from collections.abc import Sequence
@@ -28,16 +29,16 @@ UNITS = ("dead", "dead but for one point", "live")
 
 
 def gradients_by_differences(*, setting: Setting, units: str, relation: str, right: str) -> Evidence:
-    """Differentiate the loss with respect to every weight and bias that leads into a unit, and every weight out of it.
+    """Differentiate the loss with respect to the incoming weights, the bias and the outgoing weights of a unit.
 
     Parameters
     ----------
     setting : Setting
-        10 networks, or 100 of a full check; in each one unit of each hidden layer.
+        10 networks, or 100 in a full check; in each, one unit of each hidden layer.
     units : {"dead", "dead but for one point", "live"}
         Which units the claim is about.
     relation, right : str
-        Each derivative relation number.
+        The claim on each derivative: derivative relation number.
     """
     rng = np.random.default_rng(setting.seed)
     claimed = Fraction(str(evaluate(right, {}).item()))
@@ -65,7 +66,7 @@ def gradients_by_differences(*, setting: Setting, units: str, relation: str, rig
 
 
 def gradients_by_algebra(*, setting: Setting, units: str, relation: str, right: str) -> Evidence:
-    """Differentiate the loss of a unit on two points by computer algebra, where its pre-activations have a sign.
+    """Differentiate the loss of a unit on two points by computer algebra, for given signs of its pre-activations.
 
     Parameters
     ----------
@@ -106,12 +107,12 @@ def gradients_by_algebra(*, setting: Setting, units: str, relation: str, right: 
 
 
 def outputs_without(*, setting: Setting, units: str, inputs: str) -> Evidence:
-    """Remove a unit, with its weights in and out, and compare the network's outputs exactly.
+    """Remove a unit, with its incoming and outgoing weights, and compare the network's outputs exactly.
 
     Parameters
     ----------
     setting : Setting
-        20 networks, or 200 of a full check.
+        20 networks, or 200 in a full check.
     units : {"dead", "dead but for one point", "live"}
         Which units are removed.
     inputs : {"the data", "elsewhere"}
@@ -158,7 +159,7 @@ def _network(rng: np.random.Generator, points: Sequence[Vector], layer: int, uni
     network = [(_numbers(rng, fan_out, fan_in), _numbers(rng, 1, fan_out)[0]) for fan_in, fan_out in pairwise(WIDTHS)]
     weights, biases = network[layer]
     reach = sorted(sum(a * b for a, b in zip(weights[0], _layer_input(network, layer, p), strict=True)) for p in points)
-    if reach[-1] == reach[-2]:  # two points look alike to the unit, as where the layer before is dead at both
+    if reach[-1] == reach[-2]:  # the unit cannot distinguish two points, as where the layer before is dead at both
         return _network(rng, points, layer, units)
     bias = {"dead": -reach[-1] - 1, "dead but for one point": -(reach[-1] + reach[-2]) / 2, "live": 1 - reach[0]}[units]
     network[layer] = (weights, [Fraction(bias), *biases[1:]])
@@ -170,7 +171,7 @@ def _layer_input(network: Sequence[Layer], layer: int, point: Vector) -> Vector:
 
 
 def _forward(network: Sequence[Layer], point: Vector) -> list[Vector]:
-    """Give the pre-activations of all layers."""
+    """Return the pre-activations of all layers."""
     found = []
     for weights, biases in network:
         z = [
@@ -183,7 +184,7 @@ def _forward(network: Sequence[Layer], point: Vector) -> list[Vector]:
 
 
 def _parameters(layer: int) -> list[tuple[str, tuple[int, int, int]]]:
-    """Name the parameters of a layer's first unit: (layer, row, column), column -1 for the bias."""
+    """List the parameters of a layer's first unit: (layer, row, column), column -1 for the bias."""
     into = [("weight in", (layer, 0, column)) for column in range(WIDTHS[layer])]
     out = [("weight out", (layer + 1, row, 0)) for row in range(WIDTHS[layer + 2])]
     return [*into, ("bias", (layer, 0, -1)), *out]

@@ -1,10 +1,10 @@
-"""Checkers of what training shows: they read the tables of the project's studies, or of studies that were run anew.
+"""Checkers of claims on training: they read the tables of the shipped studies, or of studies that were run again.
 
-A claim names a study (`neurondeath study list`), a measurement, and the runs it is about by their settings. What chance
-there is lies in the seeds: means over seeds carry Student's t intervals, paired where the two sides share their seeds
-and Welch's where they do not, counts of networks exact binomial ones; all at 95 %, shared over the comparisons of a
-checker. A relation is CONFIRMED when all of the interval satisfies it, REFUTED when none of it does, else INCONCLUSIVE.
-A run without a number (a loss that was no longer finite) drops out, and the summary says so.
+A claim names a study (`neurondeath study list`), a measurement, and the runs it is about by their settings. The
+randomness is that of the seeds: means over seeds have Student's t intervals, paired where the two sides share their
+seeds and Welch's where they do not; counts of networks have exact binomial ones; all at 95 %, shared over the
+comparisons of a checker. A relation is CONFIRMED when all of the interval satisfies it, REFUTED when none of it does,
+else INCONCLUSIVE. A run without a number (a loss that was no longer finite) is left out, and the summary says so.
 
 Settings are given as tables of column and value, "" for a setting that a run does not have; `at` among them is the
 epoch: "last", "first" (before training) or a number.
@@ -32,7 +32,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """An estimate with its limits, beside what is claimed of it."""
+    """An estimate with its limits, and the claim on it."""
 
     what: str
     left: float
@@ -68,7 +68,7 @@ def difference(
     relation : {">", "<"}
         How the difference is related to the margin.
     by : sequence of str
-        Compare apart for every combination of these columns.
+        Compare separately for every combination of these columns.
     margin : float
         What the difference must exceed, or stay below.
     """
@@ -92,7 +92,7 @@ def difference(
                 verdict=_verdict(estimate, low, high, relation, margin),
             )
         )
-    what = f"{y} of {_words(left)} less that of {_words(right)}, {relation} {margin:g}"
+    what = f"{y} of {_words(left)} minus that of {_words(right)}, {relation} {margin:g}"
     return _evidence(table, what, found, missing)
 
 
@@ -109,7 +109,7 @@ def trend(
     margin: float = 0.0,
     pooled: bool = False,
 ) -> Evidence:
-    """Say whether a measurement rises or falls along a setting: by its mean slope a step, each seed's by least squares.
+    """Check whether a measurement rises or falls along a setting, by its mean slope per step (least squares per seed).
 
     Parameters
     ----------
@@ -118,13 +118,13 @@ def trend(
     study, y : str
         The table and its column.
     along : str
-        The column whose values, in rising order, are the steps; "epoch" follows each run.
+        The column whose values, in ascending order, are the steps; "epoch" follows each run.
     direction : {"rises", "falls"}
-        Of the slope.
+        Sign of the slope.
     where : mapping
         Which runs, by column and value, and `at`.
     minus : mapping, optional
-        Take y less its value in these runs of the same seed.
+        Subtract from y its value in these runs of the same seed.
     values : sequence, optional
         Only these values of the column.
     margin : float
@@ -165,8 +165,8 @@ def trend(
         n=len(seeds),
         verdict=verdict,
     )
-    less = f" less that of {_words(minus)}" if minus is not None else ""
-    return _evidence(table, f"{y} of {_words(where)}{less} {direction} with {along}", [one], missing)
+    subtracted = f" minus that of {_words(minus)}" if minus is not None else ""
+    return _evidence(table, f"{y} of {_words(where)}{subtracted} {direction} with {along}", [one], missing)
 
 
 def level(
@@ -187,7 +187,7 @@ def level(
     right : float
         The number.
     by : sequence of str
-        Compare apart for every combination of these columns.
+        Compare separately for every combination of these columns.
     """
     return _levels(setting, study, y, where, by, [(relation, right)], f"{relation} {right:g}")
 
@@ -195,7 +195,7 @@ def level(
 def near(
     *, setting: Setting, study: str, y: str, where: Row, number: float, tolerance: float, by: Sequence[str] = ()
 ) -> Evidence:
-    """Say whether the mean of a measurement lies within a tolerance of a number.
+    """Check whether the mean of a measurement lies within a tolerance of a number.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def near(
     number : float
         The number.
     tolerance : float
-        How far away it may lie.
+        Largest distance of the mean from the number.
     """
     check_real("tolerance", tolerance, low=0.0, low_open=True)
     sides = [(">", number - tolerance), ("<", number + tolerance)]
@@ -278,7 +278,7 @@ def _levels(
 
 
 def _evidence(table: StudyTable, what: str, found: Sequence[Compared], missing: int) -> Evidence:
-    """Put comparisons together; the summary shows the one that decides."""
+    """Combine comparisons into evidence; the summary shows the decisive one."""
     verdict = all_of(one.verdict for one in found)
     shown = next(one for one in found if one.verdict is verdict)
     place = f", {shown.what}" if shown.what else ""
@@ -311,7 +311,7 @@ def _groups(table: StudyTable, by: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _rows(table: StudyTable, where: Row) -> list[Row]:
-    """Pick rows by their cells and the epoch."""
+    """Select rows by their cells and the epoch."""
     wanted = {name: None if value == "" else value for name, value in where.items() if name != "at"}
     for name in wanted:
         _check_column(table, name)
@@ -330,11 +330,11 @@ def _rows(table: StudyTable, where: Row) -> list[Row]:
 
 
 def _values(table: StudyTable, y: str, where: Row, pooled: bool = False) -> tuple[dict[int, float], int]:
-    """Give the measurement of each seed, and the number of runs that have none."""
+    """Return the measurement of each seed, and the number of runs without one."""
     _check_column(table, y)
     rows = _rows(table, where)
     if not pooled and len({row["seed"] for row in rows}) < len(rows):
-        raise ValueError(f"study {table.name} has several runs a seed of {_words(where)}; name more settings")
+        raise ValueError(f"study {table.name} has several runs per seed of {_words(where)}; name more settings")
     ended = {(row["experiment"], row["seed"]) for row in table.rows if row.get("diverged")}
     whole = [
         row for row in rows if row[y] is not None and isfinite(row[y]) and (row["experiment"], row["seed"]) not in ended
@@ -350,7 +350,7 @@ def _check_column(table: StudyTable, name: str) -> None:
 
 
 def _difference_limits(a: Mapping[int, float], b: Mapping[int, float], alarm: float) -> tuple[float, float, float, int]:
-    """Give the mean difference and its limits: paired where the seeds are the same, else Welch's."""
+    """Return the mean difference and its limits: paired where the seeds are the same, else Welch's."""
     if a.keys() == b.keys() or len(a.keys() & b.keys()) >= max(2, min(len(a), len(b)) - 1):
         shared = sorted(a.keys() & b.keys())
         return *_mean_limits([a[seed] - b[seed] for seed in shared], 1.0 - alarm), len(shared)
@@ -365,7 +365,7 @@ def _difference_limits(a: Mapping[int, float], b: Mapping[int, float], alarm: fl
 
 
 def _mean_limits(values: Sequence[float], confidence: float) -> tuple[float, float, float]:
-    """Return Student's interval of a mean; of no values nothing is known, which any number with open limits states."""
+    """Return a mean with Student's limits; without values, 0 with infinite limits."""
     return student_interval(values, confidence) if values else (0.0, -np.inf, np.inf)
 
 
