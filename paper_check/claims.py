@@ -1,42 +1,9 @@
 """Claims as data: what a paper states, how it is checked, and wrong versions of it.
 
 A claims file is TOML, one file per paper (`claim_files/<paper>.toml`); a file of your own names the paper of each
-claim. The format:
-
-    [[claim]]
-    id = "M1"                          # unique
-    paper = "mypaper"                  # only in a file of your own
-    where = "abstract"                 # section or equation, if known
-    statement = "The survival probability falls with depth to its limit."
-    formula = "p_k = (1 - 2^{-n})^k"   # LaTeX, optional
-    assumptions = ["one input point"]
-    domain = "widths 1 to 30, depths 1 to 100"
-    figure = "survival_depth"          # optional: a name that `neurondeath figures list` shows
-    erratum = ""                       # optional: in which restricted sense it holds
-    expected = "CONFIRMED"             # or REFUTED (with an erratum), INCONCLUSIVE (with a reason), or NOT TESTED
-                                       # (with a reason, without checks)
-    reason = ""
-
-    [[claim.check]]
-    route = "high precision"           # symbolic, high precision, enumeration, Monte Carlo, training
-    checker = "neurondeath.paper_check.checkers.identities:holds_at_random_points"
-
-    [claim.check.parameters]
-    left = "(1 - 2**(-n))**k"
-    relation = "<="
-    right = "exp(-k*2**(-n))"
-    names = { n = [1, 30, "integer"], k = [1, 100, "integer"] }
-
-    [[claim.mutation]]
-    description = "the direction reversed"
-    changes = { relation = ">=" }      # replaces these parameters of every check that has them
-
-A checker is a function `checker(*, setting, <parameters>) -> Evidence`. Its parameters define the statement
-under test: a mutation changes them, and the same checker must then refute the claim. The generic checkers are in
-`neurondeath.paper_check.checkers.identities`; checkers of your own can be in any module that Python can import.
+claim. Its keys are those of `claim_keys`; `neurondeath check --claim-template` writes a file that shows them all.
 """
 
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,30 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from neurondeath.paper_check.checker_names import current_name
-from neurondeath.paper_check.evidence import ROUTES, Verdict
+from neurondeath.paper_check.claim_keys import CHECK_KEYS, CLAIM_KEYS, EXPECTED, FILE_KEYS, MUTATION_KEYS
+from neurondeath.paper_check.evidence import Verdict
+from neurondeath_theory.foundation.configuration import check_table
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["Check", "Claim", "Mutation", "packaged_claims", "read_claims", "select_claims"]
-
-CHECKER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-EXPECTED = (Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.NOT_TESTED)
-CLAIM_FIELDS: dict[str, type] = {
-    "id": str,
-    "paper": str,
-    "where": str,
-    "statement": str,
-    "formula": str,
-    "assumptions": list,
-    "domain": str,
-    "figure": str,
-    "erratum": str,
-    "expected": str,
-    "reason": str,
-    "check": list,
-    "mutation": list,
-}
-WORDS: dict[type, str] = {str: "a text", list: "a list", dict: "a table"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +153,7 @@ def _parse(file: str, content: bytes, *, paper: str | None = None) -> list[Claim
         data = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidArgumentError(f"`{file}` is not TOML: {error}") from None
-    _check_fields(file, data, {"claim": list}, required=("claim",))
+    check_table(file, data, FILE_KEYS)
     entries = _tables(f"{file}, claim", data["claim"])
     if not entries:
         raise invalid(f"{file}, claim", "hold at least one claim", [])
@@ -215,8 +165,8 @@ def _parse(file: str, content: bytes, *, paper: str | None = None) -> list[Claim
 def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) -> Claim:
     name = entry.get("id")
     place = f"{file}, claim {name if isinstance(name, str) and name else f'number {number}'}"
-    fields = {key: kind for key, kind in CLAIM_FIELDS.items() if paper is None or key != "paper"}
-    _check_fields(place, entry, fields, required=("id", "statement", *(("paper",) if paper is None else ())))
+    keys = {name: key for name, key in CLAIM_KEYS.items() if paper is None or name != "paper"}
+    check_table(place, entry, keys)
     for number_, assumption in enumerate(entry.get("assumptions", [])):
         if not isinstance(assumption, str):
             raise invalid(f"{place}, assumptions[{number_}]", "be a text", assumption)
@@ -242,7 +192,7 @@ def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) 
     )
     if entry.get("figure"):
         _check_figure(f"{place}, figure", entry["figure"])
-    texts = {key: value for key, value in entry.items() if fields[key] is str and key not in ("paper", "expected")}
+    texts = {name: value for name, value in entry.items() if keys[name].kind == "text" and name != "paper"}
     return Claim(
         **texts,
         paper=entry["paper"] if paper is None else paper,
@@ -254,18 +204,12 @@ def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) 
 
 
 def _check(place: str, entry: Mapping[str, Any]) -> Check:
-    _check_fields(place, entry, {"route": str, "checker": str, "parameters": dict}, required=("route", "checker"))
-    if entry["route"] not in ROUTES:
-        raise invalid(f"{place}, route", f"be one of {', '.join(ROUTES)}", entry["route"])
-    if not CHECKER.fullmatch(entry["checker"]):
-        raise invalid(f"{place}, checker", "have the form module:function", entry["checker"])
+    check_table(place, entry, CHECK_KEYS)
     return Check(**{**entry, "checker": current_name(entry["checker"])})
 
 
 def _mutation(place: str, entry: Mapping[str, Any], known: set[str]) -> Mutation:
-    _check_fields(place, entry, {"description": str, "changes": dict}, required=("description", "changes"))
-    if not entry["changes"]:
-        raise invalid(f"{place}, changes", "replace at least one parameter", {})
+    check_table(place, entry, MUTATION_KEYS)
     for parameter in entry["changes"]:
         if parameter not in known:
             rule = f"replace parameters that a check has ({', '.join(sorted(known)) or 'none'})"
@@ -278,19 +222,6 @@ def _tables(place: str, entries: Any) -> list[Mapping[str, Any]]:
         if not isinstance(entry, dict):
             raise invalid(place, "be written as [[...]] tables", entry)
     return list(entries)
-
-
-def _check_fields(
-    place: str, entry: Mapping[str, Any], fields: Mapping[str, type], *, required: tuple[str, ...]
-) -> None:
-    for name, value in entry.items():
-        if name not in fields:
-            raise invalid(f"{place}, {name}", f"be one of the fields {', '.join(fields)}", value)
-        if not isinstance(value, fields[name]):
-            raise invalid(f"{place}, {name}", f"be {WORDS[fields[name]]}", value)
-    for name in required:
-        if not entry.get(name):
-            raise invalid(f"{place}, {name}", "be given", entry.get(name))
 
 
 def _check_figure(place: str, name: str) -> None:

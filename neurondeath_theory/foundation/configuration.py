@@ -17,6 +17,7 @@ __all__ = [
     "REQUIRED",
     "Key",
     "check_fields",
+    "check_table",
     "choice_field",
     "count_field",
     "flag_field",
@@ -55,12 +56,15 @@ class Key:
         `check(name, value)` returns the value as it is used, or raises `InvalidArgumentError`.
     default : object
         Value where the key is left out; REQUIRED if it may not be. A key with the default None also accepts None.
+    example : object, optional
+        Value shown in a template where there is no default; made up from the kind if not given.
     """
 
     kind: str
     meaning: str
     check: Callable[[str, Any], Any]
     default: Any = REQUIRED
+    example: Any = None
 
 
 def count_field(meaning: str, default: Any = REQUIRED, *, least: int = 1) -> Any:
@@ -141,6 +145,32 @@ def check_fields(configuration: Any, prefix: str = "") -> None:
             key.check(f"{prefix}{name}", value)
 
 
+def check_table(place: str, table: Mapping[str, Any], keys: Mapping[str, Key]) -> None:
+    """Validate a table of a file: every key known, every value in its domain, every required key given.
+
+    Parameters
+    ----------
+    place : str
+        Where the table stands, for errors.
+    table : mapping
+        The table as read.
+    keys : mapping of str to Key
+        Its keys.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Naming the place and the key.
+    """
+    for name, value in table.items():
+        if name not in keys:
+            raise invalid(f"{place}, {name}", f"be one of the fields {', '.join(keys)}", value)
+        keys[name].check(f"{place}, {name}", value)
+    for name, key in keys.items():
+        if key.default is REQUIRED and not table.get(name):
+            raise invalid(f"{place}, {name}", "be given", table.get(name))
+
+
 def key_columns(keys: Mapping[str, Key]) -> dict[str, list[str]]:
     """Return keys as columns: key, values, default, meaning."""
     return {
@@ -206,6 +236,8 @@ def toml_value(value: Any) -> str:
 
 def _example(key: Key) -> str:
     """Write a value of the right kind."""
+    if key.example is not None:
+        return toml_value(key.example)
     if " | " in key.kind:
         first = key.kind.split(" | ")[0]
         return first if first in ("true", "false") else f'"{first}"'

@@ -6,10 +6,13 @@ from importlib import import_module
 import pytest
 
 from neurondeath.figures.registry import FIGURES
+from neurondeath.paper_check.checker_names import MOVED, RENAMED, current_name
+from neurondeath.paper_check.claim_keys import CHECK_KEYS, CLAIM_KEYS, MUTATION_KEYS, claim_template
 from neurondeath.paper_check.claims import packaged_claims, read_claims, select_claims
 from neurondeath.paper_check.evidence import Verdict
 from neurondeath.paper_check.papers import PAPERS
 from neurondeath.paper_check.report_page import formula_markup
+from neurondeath.paper_check.verification import check as check_claims
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 
 CLAIMS = packaged_claims()
@@ -154,3 +157,34 @@ def test_selection():
     for wrong in ({"only": ["R99"]}, {"only": []}, {"paper": "nobody"}, {"only": ["B1"], "paper": "lu2019"}):
         with pytest.raises(InvalidArgumentError):
             select_claims(CLAIMS, **wrong)
+
+
+def test_the_template_is_a_claims_file_that_is_confirmed_and_whose_mutation_is_refuted(tmp_path):
+    path = tmp_path / "claims.toml"
+    path.write_text(claim_template())
+    (claim,) = read_claims(path)
+    assert (claim.id, claim.paper, claim.where) == ("M1", "mypaper", "abstract")
+    assert check_claims(claims=path).passed
+    assert check_claims(claims=path, self_test=True).passed
+    for name in (*CLAIM_KEYS, *CHECK_KEYS, *MUTATION_KEYS):
+        assert name in claim_template()
+
+
+def test_checkers_of_earlier_versions_are_found():
+    for room in ("survival", "gaussian_limit", "training"):
+        for name in MOVED[room]:
+            module, _, function = current_name(f"paper_check.checkers.{name}:check").partition(":")
+            assert function == "check"
+            assert import_module(module).__name__.endswith(f"{room}.{name}")
+    for old, new in RENAMED.items():
+        assert import_module(current_name(f"paper_check.checkers.{old}:f").partition(":")[0]).__name__ == (
+            f"neurondeath.paper_check.checkers.{new}"
+        )
+    assert current_name("neurondeath.paper_check.checkers.identities:f").endswith("identities:f")
+    assert current_name("paper_check.checkers.my_own:f") == "paper_check.checkers.my_own:f"
+
+
+def test_a_claims_file_of_an_earlier_version_still_works(tmp_path):
+    path = tmp_path / "claims.toml"
+    path.write_text(claim_template().replace("neurondeath.paper_check.checkers", "paper_check.checkers"))
+    assert check_claims(claims=path).passed
