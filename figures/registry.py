@@ -39,6 +39,7 @@ BY_FOLDER = {
         "correlation_maps": "correlation maps at the edge of chaos",
         "variance_trajectories": "variances of finite networks: stable, exploding, jumping",
         "sparsity_clip_phase": "which sparsity and clipping height are stable",
+        "phases": "ordered, chaotic and unbounded phases of wide networks",
         "sparse_survival": "narrow sparse networks die",
     },
     "training": {

@@ -69,7 +69,7 @@ def convolution_covariance_map(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
+    >>> from neurondeath_theory.networks.activations import relu
     >>> white = np.eye(4)
     >>> convolution_covariance_map(relu(), white, (3,), 2.0).round(4)[0].tolist()
     [1.0, 0.3183, 0.3183, 0.3183]

@@ -88,7 +88,7 @@ def correlation_map(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
+    >>> from neurondeath_theory.networks.activations import relu
     >>> correlation_map(relu(), [0.0, 1.0], sigma_w2=2.0).round(12).tolist()  # 1/pi at independence
     [0.318309886184, 1.0]
     """
@@ -114,7 +114,7 @@ def correlation_slope(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
+    >>> from neurondeath_theory.networks.activations import relu
     >>> correlation_slope(relu(), [-1.0, 0.0, 1.0], sigma_w2=2.0).round(12).tolist()
     [0.0, 0.5, 1.0]
     """
@@ -136,7 +136,7 @@ def correlation_rate(activation: ActivationLike, q: float, sigma_w2: float) -> f
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
+    >>> from neurondeath_theory.networks.activations import relu
     >>> round(9 / correlation_rate(relu(), 1.0, 2.0) ** 2, 6)  # 9 pi^2 / 2
     44.41322
     """
@@ -166,7 +166,7 @@ def correlation_trajectory(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
+    >>> from neurondeath_theory.networks.activations import relu
     >>> correlation_trajectory(relu(), 0.0, 3, sigma_w2=2.0).round(4).tolist()
     [0.0, 0.3183, 0.4937, 0.6048]
     """
@@ -236,7 +236,7 @@ def depth_scales(activation: ActivationLike, q: float, sigma_w2: float, sigma_b2
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
+    >>> from neurondeath_theory.networks.activations import relu
     >>> depth_scales(relu(), 1.0, 1.0, 0.5).gradient_scale.__round__(6)
     1.442695
     """
@@ -295,7 +295,7 @@ def covariance_map(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
+    >>> from neurondeath_theory.networks.activations import relu
     >>> covariance_map(relu(), [[1.0, 0.0], [0.0, 4.0]], sigma_w2=2.0).round(9).tolist()
     [[1.0, 0.636619772], [0.636619772, 4.0]]
     """

@@ -57,7 +57,7 @@ class EdgeOfChaos(Result):
 
     Attributes
     ----------
-    activation : PiecewiseLinear or str
+    activation : PiecewiseLinear
         The activation.
     tau, m : float or None
         Threshold and clipping height where the activation has them.

@@ -137,7 +137,7 @@ def fixed_points(activation: ActivationLike, sigma_w2: float, sigma_b2: float) -
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, hard_tanh
+    >>> from neurondeath_theory.networks.activations import hard_tanh
     >>> print(fixed_points(hard_tanh(1.0), 4.0, 0.0))
     fixed points q = 0 (unstable), 2.765 (stable)
     """

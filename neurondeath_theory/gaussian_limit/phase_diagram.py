@@ -39,7 +39,7 @@ class PhaseDiagram(Result):
 
     Attributes
     ----------
-    activation : PiecewiseLinear or str
+    activation : PiecewiseLinear
         The activation.
     sigma_w, sigma_b : float array
         Grid of standard deviations.
@@ -111,7 +111,7 @@ def phase_diagram(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, hard_tanh
+    >>> from neurondeath_theory.networks.activations import hard_tanh
     >>> phase_diagram(hard_tanh(1.0), [0.5, 3.0], [0.1]).phase[:, 0].tolist()
     ['ordered', 'chaotic']
     """

@@ -76,7 +76,7 @@ def variance_map(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
+    >>> from neurondeath_theory.networks.activations import clipped_shifted_relu, relu
     >>> variance_map(relu(), [0.5, 1.0, 3.0], sigma_w2=2.0).round(12).tolist()
     [0.5, 1.0, 3.0]
     >>> float(variance_map(clipped_shifted_relu(1.0, 1.0), 1.0).round(12))
@@ -102,7 +102,7 @@ def variance_slope(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.A
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
+    >>> from neurondeath_theory.networks.activations import hard_tanh
     >>> float(variance_slope(hard_tanh(1.0), 1.0).round(12))
     0.198748043099
     """
@@ -121,7 +121,7 @@ def variance_curvature(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: n
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
+    >>> from neurondeath_theory.networks.activations import relu, shifted_relu
     >>> float(variance_curvature(relu(), 1.0, 2.0)), bool(variance_curvature(shifted_relu(1.0), 1.0) > 0)
     (0.0, True)
     """
@@ -146,7 +146,7 @@ def chi1(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.ArrayLike =
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
+    >>> from neurondeath_theory.networks.activations import relu
     >>> float(chi1(relu(), 7.0, sigma_w2=2.0))
     1.0
     """
@@ -165,7 +165,7 @@ def chi1_slope(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.Array
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
+    >>> from neurondeath_theory.networks.activations import relu
     >>> float(chi1_slope(relu(), 1.0))
     0.0
     """
@@ -184,7 +184,7 @@ def activation_sparsity(activation: ActivationLike, q: npt.ArrayLike) -> Array:
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
+    >>> from neurondeath_theory.networks.activations import leaky_relu, relu
     >>> float(activation_sparsity(relu(), 3.0)), float(activation_sparsity(leaky_relu(), 3.0))
     (0.5, 0.0)
     """
@@ -201,7 +201,7 @@ def step_variance(activation: ActivationLike, q: npt.ArrayLike, sigma_w2: npt.Ar
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
+    >>> from neurondeath_theory.networks.activations import relu
     >>> float(step_variance(relu(), 1.0, sigma_w2=2.0))
     5.0
     """

@@ -149,7 +149,7 @@ def variance_chain(
 
     Examples
     --------
-    >>> from neurondeath_theory.networks.activations import ActivationLike, relu
+    >>> from neurondeath_theory.networks.activations import relu
     >>> chain = variance_chain(relu(), 2.0, 0.0, width=10**6, depth=1000, n_paths=100)
     >>> bool(abs(chain.mean[-1] - 1.0) < 5 * chain.mean_error[-1])
     True

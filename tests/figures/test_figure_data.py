@@ -330,3 +330,17 @@ def test_unknown_figures_and_bad_folders(tmp_path):
 def test_the_registry_names_modules():
     for name in neurondeath.figures.registry.FIGURES:
         assert load(name).__doc__
+
+
+def test_phases_meet_at_the_edge(tables):
+    table = tables["phases"]
+    relu = rows(table, activation="ReLU")
+    cells = np.isin(relu["phase"], ("ordered", "unbounded"))
+    assert cells.all()
+    assert ((relu["phase"] == "ordered") == (relu["sigma_w"] < np.sqrt(2.0))).all()
+    tanh = rows(table, activation="hard tanh")
+    edge = tanh["phase"] == "attracting edge"
+    assert edge.sum() > 100
+    along = np.interp(tanh["sigma_b"], tanh["sigma_b"][edge], tanh["sigma_w"][edge])
+    inside = ~edge & (tanh["sigma_b"] > 0) & (tanh["sigma_b"] < tanh["sigma_b"][edge].max())
+    assert ((tanh["phase"] == "chaotic") == (tanh["sigma_w"] > along))[inside].all()
