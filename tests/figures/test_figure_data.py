@@ -341,6 +341,7 @@ def test_phases_meet_at_the_edge(tables):
     tanh = rows(table, activation="hard tanh")
     edge = tanh["phase"] == "attracting edge"
     assert edge.sum() > 100
-    along = np.interp(tanh["sigma_b"], tanh["sigma_b"][edge], tanh["sigma_w"][edge])
+    order = np.argsort(tanh["sigma_b"][edge])
+    along = np.interp(tanh["sigma_b"], tanh["sigma_b"][edge][order], tanh["sigma_w"][edge][order])
     inside = ~edge & (tanh["sigma_b"] > 0) & (tanh["sigma_b"] < tanh["sigma_b"][edge].max())
     assert ((tanh["phase"] == "chaotic") == (tanh["sigma_w"] > along))[inside].all()
