@@ -29,7 +29,7 @@ CAPTION = (
 )
 SHADES = {"ordered": "#56B4E9", "critical": "#000000", "chaotic": "#E69F00", "unbounded": "0.75"}
 LARGEST_BIAS = 1.5
-EDGES: dict[str, Any] = {"attracting edge": "-", "edge": ":"}  # line styles
+EDGES: dict[str, Any] = {"attracting edge": "-", "edge": ":"}  # line styles; a single point is a marker
 
 
 def compute(quick: bool, store: Path) -> Table:
@@ -42,7 +42,8 @@ def compute(quick: bool, store: Path) -> Table:
         columns = diagram.columns()
         for sigma_w, sigma_b, phase in zip(columns["sigma_w"], columns["sigma_b"], columns["phase"], strict=True):
             records.append({"activation": name, "sigma_w": sigma_w, "sigma_b": sigma_b, "phase": str(phase)})
-        for sigma_w, sigma_b, _, slope in diagram.edge:
+        edges = np.unique(diagram.edge.round(12), axis=0) if len(diagram.edge) else diagram.edge
+        for sigma_w, sigma_b, _, slope in edges[np.argsort(edges[:, 1], kind="stable")]:
             edge = "attracting edge" if slope < 1.0 else "edge"
             records.append({"activation": name, "sigma_w": sigma_w, "sigma_b": sigma_b, "phase": edge})
     return tabulate(records)
@@ -64,7 +65,10 @@ def draw(table: Table) -> Figure:
             axis.pcolormesh(weights, biases, grid, cmap=shades, vmin=-0.5, vmax=len(PHASES) - 0.5, shading="nearest")
             for phase, style in EDGES.items():
                 here = part["phase"] == phase
-                axis.plot(part["sigma_w"][here], part["sigma_b"][here], color="black", linestyle=style)
+                shape = (
+                    {"marker": "o", "clip_on": False} if len(set(part["sigma_w"][here])) == 1 else {"linestyle": style}
+                )
+                axis.plot(part["sigma_w"][here], part["sigma_b"][here], color="black", **shape)
             axis.grid(visible=False)
             axis.set_title(name)
             axis.set_xlabel(r"$\sigma_w$")
@@ -72,12 +76,7 @@ def draw(table: Table) -> Figure:
             axis.set_ylim(biases[0], biases[-1])
         axes[0].set_ylabel(r"$\sigma_b$")
         handles: list[Any] = [Patch(facecolor=SHADES[phase], label=phase) for phase in PHASES if phase != "critical"]
-        labels = {"attracting edge": "edge of chaos", "edge": "edge of chaos, not attracting"}
-        handles += [
-            Line2D([], [], color="black", linestyle=style, label=labels[phase])
-            for phase, style in EDGES.items()
-            if (table["phase"] == phase).any()
-        ]
+        handles.append(Line2D([], [], color="black", marker="o", label="edge of chaos"))
         figure.legend(handles=handles, loc="outside lower center", ncols=5)
     return figure
 

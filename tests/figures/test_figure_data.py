@@ -335,9 +335,12 @@ def test_the_registry_names_modules():
 def test_phases_meet_at_the_edge(tables):
     table = tables["phases"]
     relu = rows(table, activation="ReLU")
-    cells = np.isin(relu["phase"], ("ordered", "unbounded"))
-    assert cells.all()
-    assert ((relu["phase"] == "ordered") == (relu["sigma_w"] < np.sqrt(2.0))).all()
+    edge = relu["phase"] == "edge"  # every q is fixed there, which attracts nothing
+    np.testing.assert_allclose(
+        [relu["sigma_w"][edge], relu["sigma_b"][edge]], np.sqrt([[2.0] * edge.sum(), [0.0] * edge.sum()]), atol=1e-9
+    )
+    assert np.isin(relu["phase"][~edge], ("ordered", "unbounded")).all()
+    assert ((relu["phase"] == "ordered") == (relu["sigma_w"] < np.sqrt(2.0)))[~edge].all()
     tanh = rows(table, activation="hard tanh")
     edge = tanh["phase"] == "attracting edge"
     assert edge.sum() > 100
