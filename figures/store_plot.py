@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from neurondeath.figures.picture import colour, house_style, line_style, marker, new_figure
 from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
-from neurondeath_theory.foundation.results import format_number
+from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["draw_store_plot"]

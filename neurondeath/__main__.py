@@ -8,11 +8,11 @@ from neurondeath.commands.console import command_line, run
 __all__ = ["main"]
 
 NAME = "neurondeath"
-HELP = "Decide, before anyone trains, whether a rectifier network will live."
+HELP = "Decide before training whether a rectifier network will live."
 
 
 def main() -> int:
-    """Run the command line of this process and give its exit code."""
+    """Run the command line of this process and return its exit code."""
     return run(command_line(NAME, COMMANDS, help=HELP), NAME)
 
 

@@ -1,4 +1,4 @@
-"""Citations for a claim or a function: the papers that its documentation names, as BibTeX."""
+"""Citations as BibTeX: for a claim or a function the papers that its documentation names, and for the project."""
 
 import ast
 import re
@@ -8,10 +8,18 @@ from pathlib import Path
 from neurondeath.paper_check.claims import packaged_claims
 from neurondeath.paper_check.papers import PAPERS
 from neurondeath_theory.foundation.validation import check_instance, invalid
+from neurondeath_theory.foundation.version import __version__
 
 __all__ = ["cite"]
 
-PACKAGES = ("neurondeath_theory", "simulations", "figures", "neurondeath_torch", "paper_check")
+PACKAGES = (
+    "neurondeath_theory",
+    "neurondeath.simulations",
+    "neurondeath.figures",
+    "neurondeath_torch",
+    "neurondeath.paper_check",
+)
+PROJECT = "neurondeath"
 PREFIX = re.compile(r"^(nd|neurondeath|neurondeath_\w+|simulations|figures|paper_check)\.([\w.]+\.)?")
 
 
@@ -21,7 +29,8 @@ def cite(name: str) -> str:
     Parameters
     ----------
     name : str
-        The key of a paper, the id of a claim, or a public function or class of the project.
+        The key of a paper, the id of a claim, a public function or class of the project, or "neurondeath" for the
+        project itself.
 
     Returns
     -------
@@ -51,6 +60,8 @@ def cite(name: str) -> str:
     '@article{lu2019,'
     """
     wanted = check_instance("name", name, str, "a text").strip()
+    if wanted == PROJECT:
+        return _project_entry()
     if wanted in PAPERS:
         return PAPERS[wanted].bibtex
     papers = {claim.id.lower(): claim.paper for claim in packaged_claims()}
@@ -59,12 +70,23 @@ def cite(name: str) -> str:
     texts = _documentation(PREFIX.sub("", wanted))
     if not texts:
         rule = "be the key of a paper, the id of a claim, or a public function or class"
-        raise invalid("name", rule, name, f"papers: {', '.join(PAPERS)}")
+        raise invalid("name", rule, name, f"papers: {', '.join(PAPERS)}; the project: {PROJECT}")
     for text in texts:
         keys = [key for key in PAPERS if re.search(rf"\b{key}\b", text)]
         if keys:
             return "\n\n".join(PAPERS[key].bibtex for key in keys)
-    raise invalid("name", "have a paper behind it", name, "cite the project itself: CITATION.cff")
+    raise invalid("name", "have a paper behind it", name, f"cite the project itself: {PROJECT}")
+
+
+def _project_entry() -> str:
+    """Return the BibTeX entry of the installed version of the project."""
+    fields = {
+        "title": "neurondeath: survival and training of rectifier networks at initialisation",
+        "author": "{The neurondeath authors}",
+        "note": f"Version {__version__}",
+        "license": "BSD-3-Clause",
+    }
+    return "@software{neurondeath,\n" + ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items()) + "\n}"
 
 
 def _documentation(name: str) -> list[str]:

@@ -19,7 +19,7 @@ from neurondeath.paper_check.papers import PAPERS
 from neurondeath.paper_check.report import versions
 from neurondeath.paper_check.verification import CheckedClaim, Report
 from neurondeath_theory.foundation.interruption import Interrupted
-from neurondeath_theory.foundation.results import format_number
+from neurondeath_theory.foundation.number_format import format_number
 
 __all__ = ["formula_markup", "page"]
 

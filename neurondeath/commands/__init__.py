@@ -1,4 +1,4 @@
-"""The command line: name -> where a subcommand lives; nothing is imported before it is called."""
+"""The command line: name -> place of a subcommand; nothing is imported before it is called."""
 
 from neurondeath.commands.console import Command
 
@@ -7,9 +7,11 @@ __all__ = ["COMMANDS"]
 COMMANDS = {
     "bounds": Command("neurondeath.commands.bounds:bounds", "Bound the probability that a ReLU network is born alive."),
     "design": Command(
-        "neurondeath.commands.design:design", "Give the least width for a depth, or the greatest depth for a width."
+        "neurondeath.commands.design:design", "Find the least width for a depth, or the greatest depth for a width."
     ),
-    "eoc": Command("neurondeath.commands.eoc:eoc", "Design a sparse activation at the edge of chaos and judge it."),
+    "eoc": Command(
+        "neurondeath.commands.eoc:eoc", "Design a sparse activation at the edge of chaos, and report its stability."
+    ),
     "advise": Command("neurondeath.commands.advise:advise", "Rank the remedies against neuron death for one network."),
     "simulate": Command(
         "neurondeath.commands.simulate:simulate", "Estimate survival by Monte Carlo over a grid of networks."
@@ -17,12 +19,12 @@ COMMANDS = {
     "results": Command("neurondeath.commands.results:results", "Read the estimates of a results store."),
     "merge": Command("neurondeath.commands.merge:merge", "Add the shards of other results stores to one."),
     "fetch": Command("neurondeath.commands.fetch:fetch", "Fetch MNIST or CIFAR-10 into the data folder."),
-    "figures": Command("neurondeath.commands.figures:figures", "Make the figures again, with their data."),
-    "plot": Command("neurondeath.commands.plot:plot", "Draw the estimates of a results store beside the bounds."),
+    "figures": Command("neurondeath.commands.figures:figures", "Make the figures, with their data."),
+    "plot": Command("neurondeath.commands.plot:plot", "Draw the estimates of a results store with the bounds."),
     "check": Command("neurondeath.commands.check:check", "Verify the papers' claims by machine, with the evidence."),
-    "cite": Command("neurondeath.commands.cite:cite", "Give the BibTeX of the papers behind a claim or a function."),
+    "cite": Command("neurondeath.commands.cite:cite", "Print the BibTeX of the papers behind a claim or a function."),
     "audit": Command("neurondeath.commands.audit:audit", "Diagnose a PyTorch model on data (extra torch)."),
     "train": Command("neurondeath.commands.train:train", "Run training experiments (extra torch)."),
-    "study": Command("neurondeath.commands.study:study", "Run the studies behind the claims anew (extra torch)."),
+    "study": Command("neurondeath.commands.study:study", "Repeat the studies behind the claims (extra torch)."),
     "runs": Command("neurondeath.commands.runs:runs", "Read a store of training runs (extra torch)."),
 }

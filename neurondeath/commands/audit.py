@@ -1,13 +1,16 @@
 """`neurondeath audit`: diagnose a PyTorch model on data."""
 
-import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 
-from neurondeath.commands.console import Format, FormatOption, print_csv, print_json, print_table
+from neurondeath.commands.data_formats import records
+from neurondeath.commands.messages import message
 from neurondeath.commands.model_files import load_data, load_model, load_weights, read_shape
+from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
+from neurondeath.commands.show import show
+from neurondeath.commands.tables import Layout
 from neurondeath.figures.picture import check_picture
 from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
@@ -16,9 +19,17 @@ from neurondeath_torch.auditing.audit import audit as run_audit
 
 __all__ = ["audit"]
 
-SHOWN = (
-    *("activation", "layer", "units", "dead", "sparsity", "predicted_sparsity", "q", "predicted_q"),
-    *("correlation", "predicted_correlation", "living_ratio", "expected_living_ratio"),
+LAYOUT = Layout(
+    keys=("activation",),
+    priority=(
+        *("units", "dead", ("living_ratio", "expected_living_ratio"), ("sparsity", "predicted_sparsity")),
+        *(("q", "predicted_q"), ("correlation", "predicted_correlation"), "layer"),
+    ),
+    prose=("reason",),
+    shown=(
+        *("activation", "layer", "units", "dead", "sparsity", "predicted_sparsity", "q", "predicted_q"),
+        *("correlation", "predicted_correlation", "living_ratio", "expected_living_ratio"),
+    ),
 )
 
 
@@ -27,22 +38,24 @@ def audit(
         str, typer.Argument(metavar="MODEL", help="Function that builds it: module:function or file.py:function.")
     ],
     data: Annotated[
-        str, typer.Option(help="digits, mnist, cifar10 (each with :M or whole), gaussian:M, a .npy or .npz file.")
+        str, typer.Option(help="digits, mnist, cifar10 (with :M only M images), gaussian:M, a .npy or .npz file.")
     ],
     weights: Annotated[str | None, typer.Option(help="State dict to load into the model.")] = None,
     input_shape: Annotated[
-        str | None, typer.Option(help="Shape of one point, as 3,32,32, where the first layer does not tell it.")
+        str | None, typer.Option(help="Shape of one point, e.g. 3,32,32; needed if the first layer does not imply it.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Points a batch.")] = 256,
+    batch_size: Annotated[int, typer.Option(help="Points per batch.")] = 256,
     mode: Annotated[str, typer.Option(help="Mode of the model: eval or train (batch norms use the batch).")] = "eval",
     seed: Annotated[int, typer.Option(help="Seed of random data and of a model that draws its weights.")] = 0,
-    picture: Annotated[str | None, typer.Option(help="Also draw it: a .png, .pdf or .svg file.")] = None,
+    picture: Annotated[str | None, typer.Option(help="Also draw the audit: a .png, .pdf or .svg file.")] = None,
+    columns: ColumnsOption = None,
     output: FormatOption = Format.table,
 ) -> None:
-    """Say which units of a model are dead on data, what the theory expects, and what to do."""
+    """Report which units of a model are dead on data, what the theory expects, and which remedies there are."""
     shape = read_shape(input_shape)
     check_choice("--mode", mode, ("eval", "train"))
     check_count("--batch-size", batch_size)
+    check_columns(columns, output)
     if picture is not None:
         check_picture("--picture", picture)
     torch.manual_seed(check_count("--seed", seed, least=0))
@@ -57,33 +70,29 @@ def audit(
     except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:  # the model's own forward pass failed
         lines = str(error).splitlines()
         received = f"points of shape {tuple(batches[0].shape[1:])}"
-        remedy = f"it says {type(error).__name__}: {lines[0] if lines else ''}"
+        remedy = f"the model raised {type(error).__name__}: {lines[0] if lines else ''}"
         raise invalid("MODEL", "accept the data", received, remedy) from None
-    _print(result, output)
+    show(
+        result.columns(),
+        output,
+        chosen=columns,
+        title=f"{result.n_points} points, batches: {result.n_batches}, mode: {result.mode}",
+        notes=[
+            *(f"{layer.activation}: no prediction, {layer.reason}." for layer in result.layers if layer.reason),
+            *(f"{name}: {reason}." for name, reason in result.report.never_zero.items()),
+            *result.verdict,
+            *(f"  {remedy}" for remedy in result.remedies),
+        ],
+        layout=LAYOUT,
+        json=lambda: _document(result),
+    )
     if picture is not None:
         result.plot(picture)
-        print(f"picture: {picture}", file=sys.stderr)
+        message(f"picture: {picture}")
 
 
-def _print(result: Audit, output: Format) -> None:
-    columns = result.columns()
-    if output is Format.csv:
-        print_csv(columns)
-        return
-    if output is Format.json:
-        facts = {name: getattr(result, name) for name in ("n_points", "n_batches", "n_probe", "mode")}
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        never = {"never_zero": result.report.never_zero}
-        print_json({**facts, "layers": rows, **never, "verdict": result.verdict, "remedies": result.remedies})
-        return
-    notes = [
-        *(f"{layer.activation}: no prediction, {layer.reason}." for layer in result.layers if layer.reason),
-        *(f"{name}: {reason}." for name, reason in result.report.never_zero.items()),
-        *result.verdict,
-        *(f"  {remedy}" for remedy in result.remedies),
-    ]
-    print_table(
-        {name: columns[name] for name in SHOWN},
-        title=f"{result.n_points} points, batches: {result.n_batches}, mode: {result.mode}",
-        notes=notes,
-    )
+def _document(result: Audit) -> dict[str, Any]:
+    facts = {name: getattr(result, name) for name in ("n_points", "n_batches", "n_probe", "mode")}
+    never = {"never_zero": result.report.never_zero}
+    layers = records(result.columns())
+    return {**facts, "layers": layers, **never, "verdict": result.verdict, "remedies": result.remedies}

@@ -7,15 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from neurondeath.commands.console import (
-    Format,
-    FormatOption,
-    print_csv,
-    print_json,
-    print_table,
-    read_layers,
-    shown_layers,
-)
+from neurondeath.commands.data_formats import records
+from neurondeath.commands.network_layers import read_layers, shown_layers
+from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
+from neurondeath.commands.show import show
+from neurondeath.commands.tables import Layout
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_theory.foundation.widths import short_widths
 from neurondeath_theory.survival.bounds import SurvivalBounds, survival_bounds
@@ -25,11 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["bounds"]
 
+PRIORITY = (
+    *("exact", ("lower", "upper"), ("de_caen", "gallot"), "mean_living_ratio", "error"),
+    *(("log10_death_at_most", "log10_death_at_least"), "log10_death", "death_relative_error", "general_lower"),
+)
+
 
 def bounds(
-    width: Annotated[str | None, typer.Option(help="Width of every hidden layer; several as 2,4,8 or 2:16:2.")] = None,
-    depth: Annotated[str | None, typer.Option(help="Number of hidden layers; several as 10,100.")] = None,
-    widths: Annotated[str | None, typer.Option(help="Widths of one network, layer by layer, as 8,8,16.")] = None,
+    width: Annotated[str | None, typer.Option(help="Width of every hidden layer; several: 2,4,8 or 2:16:2.")] = None,
+    depth: Annotated[str | None, typer.Option(help="Number of hidden layers; several: 10,100.")] = None,
+    widths: Annotated[str | None, typer.Option(help="Widths of one network, layer by layer, e.g. 8,8,16.")] = None,
     input_dim: Annotated[int | None, typer.Option(help="Input dimension.")] = None,
     bias: Annotated[bool, typer.Option(help="Whether the layers have random biases.")] = True,
     nonnegative_inputs: Annotated[
@@ -45,13 +46,14 @@ def bounds(
         bool,
         typer.Option("--one-dimensional-input", help="Exact P(alive) for input dimension 1 without biases."),
     ] = False,
-    per_layer: Annotated[bool, typer.Option("--per-layer", help="Give every layer, not only the last.")] = False,
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="Every layer, not only the last.")] = False,
+    columns: ColumnsOption = None,
     output: FormatOption = Format.table,
 ) -> None:
-    """Bound the probability that a plain ReLU network is born alive, and give its exact mean living ratio."""
+    """Bound the probability that a plain ReLU network is born alive, and compute its exact mean living ratio."""
     networks = read_layers(width, depth, widths)
     results: Sequence[SurvivalBounds | OneDimensionalSurvival]
-    aware: list[dict[str, Any]] = [{} for _ in networks]  # what the points at hand add, network by network
+    data_aware: list[dict[str, Any]] = [{} for _ in networks]  # further bounds of each network, from the points
     if one_dimensional_input:
         for name, given in (("--input-dim", input_dim not in (None, 1)), ("--nonnegative-inputs", nonnegative_inputs)):
             if given:
@@ -72,7 +74,7 @@ def bounds(
             survival_bounds(layers, input_dim=points.shape[1], bias=bias, nonnegative_inputs=bool((points >= 0).all()))
             for layers, points in zip(networks, sets, strict=True)
         ]
-        aware = [_data_aware(layers, points, bias) for layers, points in zip(networks, sets, strict=True)]
+        data_aware = [_data_aware(layers, points, bias) for layers, points in zip(networks, sets, strict=True)]
         title = f"P(alive) of plain ReLU networks {'with' if bias else 'without'} biases on {inputs}"
     else:
         results = [
@@ -81,28 +83,38 @@ def bounds(
         ]
         signs = "non-negative inputs" if nonnegative_inputs else "inputs of both signs"
         title = f"P(alive) of plain ReLU networks {'with' if bias else 'without'} biases, {signs}"
-    if output is Format.json:
-        records = [{**_record(result, per_layer), **more} for result, more in zip(results, aware, strict=True)]
-        print_json(records[0] if len(records) == 1 else {"bounds": records})
-        return
-    columns: dict[str, list[Any]] = {}
-    for result, more in zip(results, aware, strict=True):
-        shown = [result.depth - 1]
+
+    def document() -> Any:
+        documents = [{**_record(result, per_layer), **more} for result, more in zip(results, data_aware, strict=True)]
+        return documents[0] if len(documents) == 1 else {"bounds": documents}
+
+    flat: dict[str, list[Any]] = {}
+    for result, more in zip(results, data_aware, strict=True):
+        layers = [result.depth - 1]
         if per_layer:
-            shown = shown_layers(result.depth) if output is Format.table else list(range(result.depth))
+            layers = shown_layers(result.depth) if output is Format.table else list(range(result.depth))
         for name, values in {"widths": [short_widths(result.widths)] * result.depth, **result.columns()}.items():
-            columns.setdefault(name, []).extend(values[layer] for layer in shown)
+            flat.setdefault(name, []).extend(values[layer] for layer in layers)
         for name, value in more.items():
-            columns.setdefault(name, []).append(value)
-    if output is Format.csv:
-        print_csv(columns)
-        return
-    withheld = columns.pop("withheld", [])[:1]
-    print_table(columns, title=title, notes=[*([str(results[0])] if len(results) == 1 else []), *withheld])
+            flat.setdefault(name, []).append(value)
+    show(
+        flat,
+        output,
+        chosen=columns,
+        title=title,
+        notes=[*([str(results[0])] if len(results) == 1 else []), *flat.get("withheld", [])[:1]],
+        layout=Layout(
+            keys=("widths", "depth"),
+            priority=PRIORITY,
+            prose=("withheld",),
+            shown=tuple(name for name in flat if name != "withheld"),
+        ),
+        json=document,
+    )
 
 
 def _data_aware(layers: Sequence[int], points: npt.NDArray[np.float64], bias: bool) -> dict[str, Any]:
-    """Bounds from the pairs of points, or why there are none."""
+    """Compute the bounds from pairs of points, or the reason why there are none."""
     if bias:
         reason = "de Caen and Gallot withheld: they hold for networks without biases; give --no-bias"
         return {"de_caen": None, "gallot": None, "n_points": len(points), "n_rays": None, "withheld": reason}
@@ -114,10 +126,9 @@ def _data_aware(layers: Sequence[int], points: npt.NDArray[np.float64], bias: bo
 
 
 def _record(result: "SurvivalBounds | OneDimensionalSurvival", per_layer: bool) -> dict[str, Any]:
-    """Plain data of one network: its last layer, and every layer if wanted."""
+    """Return plain data of one network: its last layer, and with `per_layer` every layer."""
     columns = result.columns()
-    same = bool((result.widths == result.widths[0]).all())
-    layers = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] if per_layer else []
+    one_width = bool((result.widths == result.widths[0]).all())
     assumptions: dict[str, Any] = {"input_dim": 1, "bias": False}
     if isinstance(result, SurvivalBounds):
         assumptions = {
@@ -128,8 +139,8 @@ def _record(result: "SurvivalBounds | OneDimensionalSurvival", per_layer: bool) 
     elif result.withheld is not None:
         assumptions |= {"lower": None, "upper": None, "withheld": result.withheld}
     return {
-        **({"width": result.widths[0]} if same else {"widths": result.widths}),
+        **({"width": result.widths[0]} if one_width else {"widths": result.widths}),
         **{name: values[-1] for name, values in columns.items() if name != "width"},
         **assumptions,
-        **({"layers": layers} if per_layer else {}),
+        **({"layers": records(columns)} if per_layer else {}),
     }

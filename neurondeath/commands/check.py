@@ -3,7 +3,6 @@
 import io
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
@@ -13,10 +12,11 @@ from typing import Annotated
 
 import typer
 
-from neurondeath.commands.check_table import print_report
-from neurondeath.commands.console import print_csv, print_json
+from neurondeath.commands.check_table import report_columns, show_report
+from neurondeath.commands.messages import OpenLine, message
+from neurondeath.commands.output_options import ColumnsOption, Format, check_columns
+from neurondeath.commands.show import show_path
 from neurondeath.paper_check.claims import Claim, packaged_claims, read_claims, select_claims
-from neurondeath.paper_check.report import report_data
 from neurondeath.paper_check.verification import CheckedClaim, Report
 from neurondeath.paper_check.verification import check as check_claims
 from neurondeath.simulations.sweeps.driver import check_workers
@@ -37,8 +37,8 @@ class ReportFormat(StrEnum):
 
 
 def check(
-    paper: Annotated[str | None, typer.Option(help="Only the claims of this paper, as rister2020.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only these claims, as R1,R2; repeatable.")] = None,
+    paper: Annotated[str | None, typer.Option(help="Only the claims of this paper, e.g. rister2020.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only these claims, e.g. R1,R2; repeatable.")] = None,
     full: Annotated[bool, typer.Option("--full", help="More points and trials; up to 20 minutes.")] = False,
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Check wrong versions of the claims: each must come out REFUTED.")
@@ -47,6 +47,7 @@ def check(
     output: Annotated[
         ReportFormat, typer.Option("--format", help="How to write the report; html is one self-contained page.")
     ] = ReportFormat.table,
+    columns: ColumnsOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the report to this file, in place of stdout.")] = None,
     claims: Annotated[
         Path | None, typer.Option(help="Check the claims of this TOML file in place of the papers'.")
@@ -56,10 +57,10 @@ def check(
         str | None, typer.Option(help="Keep the simulations in this results store; a second run samples none twice.")
     ] = None,
     studies: Annotated[
-        Path | None, typer.Option(help="Hold the claims on training against the tables in this folder.")
+        Path | None, typer.Option(help="Compare the claims on training with the tables in this folder.")
     ] = None,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="Run the studies of trainings anew, reduced: minutes each (extra torch).")
+        bool, typer.Option("--retrain", help="Run the studies of trainings again, reduced: minutes each (extra torch).")
     ] = False,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the MNIST files, for --retrain.  [default: $NEURONDEATH_DATA]")
@@ -73,10 +74,11 @@ def check(
     """
     check_count("--seed", seed, least=0)
     threads = check_workers("--workers", workers)
+    check_columns(columns, output, report_columns(self_test=self_test))
     if out is not None and (out.is_dir() or not os.access(out.parent, os.W_OK)):
         raise invalid("--out", "name a file in a folder that exists and can be written to", str(out))
     if retrain and (self_test or studies is not None):
-        raise invalid("--retrain", "stand without --self-test and --studies", True)
+        raise invalid("--retrain", "be used without --self-test and --studies", True)
     if studies is not None and not studies.is_dir():
         raise invalid(
             "--studies", "name a folder that exists", str(studies), "run `neurondeath study NAME --out FOLDER`"
@@ -98,18 +100,18 @@ def check(
             data_dir=data_dir,
             progress=progress,
         )
-    progress.end_line()
-    _write(report, output, out, figures)
-    print(report, file=sys.stderr)
+    progress.line.end()
+    _write(report, output, columns, out, figures)
+    message(str(report))
     if not report.finished:
-        message = f"interrupted with {len(report.claims)} of {report.n_wanted} claims checked"
-        raise Interrupted(message, stopped[0] if stopped else signal.SIGINT)
+        finished = f"{len(report.claims)} of {report.n_wanted} claims checked"
+        raise Interrupted(f"interrupted with {finished}", stopped[0] if stopped else signal.SIGINT)
     raise typer.Exit(0 if report.passed else 1)
 
 
 @contextmanager
 def _stop_requests() -> Iterator[list[int]]:
-    """Let SIGTERM do what Ctrl-C does, and note which it was."""
+    """Let SIGTERM do what Ctrl-C does, and record which it was."""
     stopped: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -124,50 +126,39 @@ def _stop_requests() -> Iterator[list[int]]:
 
 
 class _Progress:
-    """One line a claim on stderr: what is checked, then its verdict and time."""
+    """One line per claim on stderr: its name, then its verdict and time."""
 
     def __init__(self) -> None:
-        self.number = 0
-        self.is_open = False
+        self.line = OpenLine()
+        self._number = 0
 
     def __call__(self, claim: Claim, found: CheckedClaim | None) -> None:
         if found is None:
-            self.number, self.is_open = self.number + 1, True
-            print(f"[{self.number}] {claim.paper} {claim.id} ...", end="", file=sys.stderr, flush=True)
+            self._number += 1
+            self.line.begin(f"[{self._number}] {claim.paper} {claim.id} ...")
             return
+        outcome = found.verdict.value
         if found.mutations:
             refuted = sum(mutation.verdict == "REFUTED" for mutation in found.mutations)
-            said = f"{refuted} of {len(found.mutations)} mutations refuted"
-        else:
-            said = found.verdict.value
-        print(f" {said}, {found.seconds:.1f} s", file=sys.stderr, flush=True)
-        self.is_open = False
-
-    def end_line(self) -> None:
-        """End the line of a claim that was interrupted."""
-        if self.is_open:
-            print(file=sys.stderr)
+            outcome = f"{refuted} of {len(found.mutations)} mutations refuted"
+        self.line.end(f"{outcome}, {found.seconds:.1f} s")
 
 
-def _write(report: Report, output: ReportFormat, out: Path | None, figures: bool) -> None:
+def _write(report: Report, output: ReportFormat, columns: str | None, out: Path | None, figures: bool) -> None:
     if out is None:
-        _print(report, output, figures)
+        _show(report, output, columns, figures)
         return
     text = io.StringIO()
     with redirect_stdout(text):
-        _print(report, output, figures)
+        _show(report, output, columns, figures)
     write_atomically(out, text.getvalue())
-    print(out)
+    show_path(out)
 
 
-def _print(report: Report, output: ReportFormat, figures: bool) -> None:
-    if output is ReportFormat.json:
-        print_json(report_data(report))
-    elif output is ReportFormat.csv:
-        print_csv(report.columns())
-    elif output is ReportFormat.html:
+def _show(report: Report, output: ReportFormat, columns: str | None, figures: bool) -> None:
+    if output is ReportFormat.html:
         from neurondeath.paper_check.report_page import page  # figures and MathML are loaded for the page only
 
         print(page(report, figures=figures and report.finished))
     else:
-        print_report(report)
+        show_report(report, Format(output), columns)

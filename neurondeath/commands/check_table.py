@@ -1,16 +1,34 @@
-"""A report of `neurondeath check` as a table on the terminal."""
+"""A report of `neurondeath check` as a table."""
 
-from collections.abc import Sequence
-
-from neurondeath.commands.console import print_table
-from neurondeath.paper_check.evidence import Verdict
+from neurondeath.commands.output_options import Format
+from neurondeath.commands.show import show
+from neurondeath.commands.tables import Layout, Table
+from neurondeath.paper_check.evidence import Setting, Verdict
+from neurondeath.paper_check.report import report_data
 from neurondeath.paper_check.verification import Report
 
-__all__ = ["print_report"]
+__all__ = ["report_columns", "show_report"]
+
+LAYOUT = Layout(
+    keys=("id",),
+    priority=("verdict", "expected", "paper, route", "paper", "routes", "checks", "points", "seconds"),
+    prose=("evidence", "mutation", "statement"),
+)
 
 
-def print_report(report: Report) -> None:
-    """Write a report as a table: a claim, then its evidence line by line."""
+def report_columns(*, self_test: bool) -> list[str]:
+    """Return the names of the columns of a report, before there is one.
+
+    Examples
+    --------
+    >>> report_columns(self_test=True)
+    ['id', 'paper', 'mutation', 'verdict', 'checks', 'seconds']
+    """
+    return list(Report(claims=(), setting=Setting(), self_test=self_test, n_wanted=0, seconds=0.0).columns())
+
+
+def show_report(report: Report, output: Format, columns: str | None) -> None:
+    """Write a report; its table has a row for each claim, followed by rows for its evidence."""
     rows: list[tuple[str, str, str, str]] = []
     for item in report.claims:
         claim = item.claim
@@ -26,17 +44,23 @@ def print_report(report: Report) -> None:
         if claim.reason:
             rows.append(("", "", "reason", claim.reason))
     head = ("id", "verdict", "" if report.self_test else "paper, route", "mutation" if report.self_test else "evidence")
-    columns = {name: [row[index] for row in rows] for index, name in enumerate(head) if name}
-    print_table(columns, title=_title(report), notes=_odd(report))
+    grouped = {name: [row[index] for row in rows] for index, name in enumerate(head) if name}
+    title = f"{'self-test' if report.self_test else 'check'}, {'full' if report.setting.full else 'quick'}"
+    title += f", seed {report.setting.seed}"
+    show(
+        report.columns(),
+        output,
+        chosen=columns,
+        title=title,
+        notes=_unexpected(report),
+        layout=LAYOUT,
+        tables=[Table(columns=grouped, title=title, layout=LAYOUT)],
+        json=lambda: report_data(report),
+    )
 
 
-def _title(report: Report) -> str:
-    kind = "full" if report.setting.full else "quick"
-    return f"{'self-test' if report.self_test else 'check'}, {kind}, seed {report.setting.seed}"
-
-
-def _odd(report: Report) -> Sequence[str]:
-    """Say what is not as it should be."""
+def _unexpected(report: Report) -> list[str]:
+    """Describe the verdicts that are not as expected."""
     if report.self_test:
         return [
             f"{item.claim.id}: a wrong version is not refuted ({one.mutation.description}): "
@@ -46,5 +70,6 @@ def _odd(report: Report) -> Sequence[str]:
             if one.verdict != Verdict.REFUTED
         ]
     return [
-        f"{item.claim.id}: {item.verdict.value}, but {item.claim.expected.value} is expected" for item in report.odd
+        f"{item.claim.id}: {item.verdict.value}, but {item.claim.expected.value} is expected"
+        for item in report.unexpected
     ]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from neurondeath.commands.show import show_text
 from neurondeath.paper_check.citations import cite as find_citation
 
 __all__ = ["cite"]
@@ -14,5 +15,5 @@ def cite(
         str, typer.Argument(metavar="KEY|CLAIM|FUNCTION", help="rister2020, R1 or survival_bounds, for example.")
     ],
 ) -> None:
-    """Give the BibTeX entries of the papers behind a claim or a function."""
-    print(find_citation(name))
+    """Print the BibTeX entries of the papers behind a claim or a function."""
+    show_text(find_citation(name))

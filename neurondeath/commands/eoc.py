@@ -1,16 +1,28 @@
-"""`neurondeath eoc`: an edge-of-chaos design of a sparse activation and what it is worth."""
+"""`neurondeath eoc`: an edge-of-chaos design of a sparse activation, and how signals survive in it."""
 
 from typing import Annotated, Any
 
 import typer
 
-from neurondeath.commands.console import Format, FormatOption, print_csv, print_json, print_table
-from neurondeath_theory.foundation.results import format_number
+from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
+from neurondeath.commands.show import show
+from neurondeath.commands.tables import Layout, Table
+from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import CLIPPED, KINDS, EdgeOfChaos, sparse_design
 
 __all__ = ["eoc"]
 
+DESIGN_LAYOUT = Layout(
+    priority=(("sigma_w2", "sigma_b2"), ("tau", "m"), ("v_prime", "v_second"), "sparsity", "q"), prose=("verdict",)
+)
+SURVIVAL_LAYOUT = Layout(
+    keys=("width", "depth"),
+    priority=(
+        *("signal", "gradient", "escape", "escape_threshold", ("escape_low", "escape_high")),
+        *(("signal_error", "gradient_error"), "q_deviation"),
+    ),
+)
 OPTIONS = {"sparsity": "--sparsity", "v_prime": "--v-prime", "kind": "--activation", "m": "--m", "q": "--q"}
 
 
@@ -25,9 +37,10 @@ def eoc(
     width: Annotated[int | None, typer.Option(help="Width of every hidden layer, for survival.")] = None,
     depth: Annotated[int | None, typer.Option(help="Number of hidden layers, for survival.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampled survival.")] = 0,
+    columns: ColumnsOption = None,
     output: FormatOption = Format.table,
 ) -> None:
-    """Choose weight and bias variances for a sparse activation at the edge of chaos, and say whether q stays put."""
+    """Choose weight and bias variances for a sparse activation at the edge of chaos, and report whether q is stable."""
     kind = check_choice("--activation", activation, KINDS)
     if (width is None) != (depth is None):
         raise invalid("--width" if width is None else "--depth", "be given", None, "survival needs --width N --depth K")
@@ -44,11 +57,11 @@ def eoc(
         sparsity = 0.5
     design = _design(kind, sparsity, v_prime, m, q)
     survival = _survival(design, width, depth, seed) if width is not None and depth is not None else None
-    _print(design, survival, output)
+    _show(design, survival, columns, output)
 
 
 def _design(kind: str, sparsity: float, v_prime: float | None, m: float | None, q: float) -> EdgeOfChaos:
-    """Design with the errors worded in the command's option names."""
+    """Compute the design; errors name the options of the command."""
     from neurondeath_theory.foundation.errors import InvalidArgumentError
 
     try:
@@ -86,7 +99,7 @@ def _survival(design: EdgeOfChaos, width: int, depth: int, seed: int) -> dict[st
     }
 
 
-def _print(design: EdgeOfChaos, survival: dict[str, Any] | None, output: Format) -> None:
+def _show(design: EdgeOfChaos, survival: dict[str, Any] | None, columns: str | None, output: Format) -> None:
     numbers = {name: values[0] for name, values in design.columns().items()}
     verdict = design.verdict
     if survival is not None:
@@ -95,32 +108,36 @@ def _print(design: EdgeOfChaos, survival: dict[str, Any] | None, output: Format)
             f"{format_number(survival['signal'], 3)}, its gradient with {format_number(survival['gradient'], 3)}, and "
             f"q passes {format_number(survival['escape_threshold'], 4)} with {format_number(survival['escape'], 3)}"
         )
-    points = [
+    fixed_points = [
         {"q": point.q, "v_prime": point.v_prime, "chi1": point.chi1, "stable": point.stable, "kind": point.stability}
         for point in design.fixed_points.points
     ]
-    if output is Format.json:
-        print_json(
-            {
-                "activation": str(design.activation),
-                **numbers,
-                "fixed_points": points,
-                "every_q_is_fixed": design.fixed_points.continuum,
-                "survival": survival,
-                "verdict": verdict,
-            }
-        )
-        return
-    flat = {f"survival_{name}": value for name, value in (survival or {}).items()}
-    if output is Format.csv:
-        row = {"activation": str(design.activation), **numbers, **flat, "verdict": verdict}
-        print_csv({name: [value] for name, value in row.items()})
-        return
-    print_table(
-        {name: [value] for name, value in numbers.items()},
-        title=f"Edge of chaos of {design.activation}",
-        notes=[str(design.fixed_points)],
-    )
+    document = {
+        "activation": str(design.activation),
+        **numbers,
+        "fixed_points": fixed_points,
+        "every_q_is_fixed": design.fixed_points.continuum,
+        "survival": survival,
+        "verdict": verdict,
+    }
+    prefixed = {f"survival_{name}": value for name, value in (survival or {}).items()}
+    row = {"activation": str(design.activation), **numbers, **prefixed, "verdict": verdict}
+    title = f"Edge of chaos of {design.activation}"
+    notes = [str(design.fixed_points)]
+    tables = [Table(columns=_as_columns(numbers), title=title, notes=notes, layout=DESIGN_LAYOUT)]
     if survival is not None:
-        print_table({name: [value] for name, value in survival.items()}, title="One input in networks of finite width")
-    print(verdict)
+        title = "One input in networks of finite width"
+        tables.append(Table(columns=_as_columns(survival), title=title, layout=SURVIVAL_LAYOUT))
+    show(
+        _as_columns(row),
+        output,
+        chosen=columns,
+        layout=DESIGN_LAYOUT,
+        tables=tables,
+        notes=[verdict],
+        json=lambda: document,
+    )
+
+
+def _as_columns(row: dict[str, Any]) -> dict[str, list[Any]]:
+    return {name: [value] for name, value in row.items()}

@@ -1,13 +1,19 @@
-"""How estimates are shown on stdout, whether just sampled or read from a store."""
+"""How estimates are shown on stdout, just sampled or read from a store."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neurondeath.commands.console import Format, print_csv, print_json, print_table, shown_layers
+from neurondeath.commands.data_formats import records
+from neurondeath.commands.network_layers import shown_layers
+from neurondeath.commands.output_options import Format, check_columns
+from neurondeath.commands.show import show
+from neurondeath.commands.tables import Layout, Table
 from neurondeath.simulations.estimation.estimates import Simulation
+from neurondeath.simulations.outputs import OUTPUTS
 
-__all__ = ["SUMMARY_COLUMNS", "show_layers", "show_summary", "show_table"]
+__all__ = ["KNOWN_COLUMNS", "SUMMARY_COLUMNS", "show_layers", "show_summary", "show_table"]
 
+TASK_COLUMNS = ("task_id", "network", "inputs", "seed")
 TABLE_COLUMNS = (
     "depth",
     "alive",
@@ -19,32 +25,44 @@ TABLE_COLUMNS = (
     "living_ratio_stderr",
     "expected_living_ratio",
 )
-
-SUMMARY_COLUMNS = ("task_id", "network", "inputs", "seed", *TABLE_COLUMNS, "trials", "estimator")
+SUMMARY_COLUMNS = (*TASK_COLUMNS, *TABLE_COLUMNS, "trials", "estimator")
 
 # in JSON and CSV only, unless the estimator makes them worth a column
 HIDDEN_COLUMNS = ("alive_stderr", "death", "log10_alive", "log10_death", "trials", "estimator")
 
+# all columns that estimates may have
+KNOWN_COLUMNS = (
+    *TASK_COLUMNS,
+    *TABLE_COLUMNS,
+    *HIDDEN_COLUMNS,
+    *(f"{name}{ending}" for name in OUTPUTS for ending in ("", "_stderr")),
+    "living_ratio_at_least",
+)
 
-def show_layers(simulations: Sequence[Simulation], output: Format, notes: Sequence[str] = ()) -> None:
-    """Write every layer of every task; a table of a deep network thins out."""
-    if output is Format.json:
-        print_json({"tasks": [_with_layers(simulation) for simulation in simulations]})
-    elif output is Format.csv:
-        _print_layers_as_csv(simulations)
-    else:
-        for simulation in simulations:
-            columns = simulation.columns()
-            picked = shown_layers(simulation.network.depth)
-            print_table(
-                {name: [columns[name][layer] for layer in picked] for name in _table_columns(simulation)},
-                title=f"{simulation.network} on {simulation.inputs['spec']}, {simulation.trials} trials, "
-                f"seed {simulation.seed}, task {simulation.task_id}",
-                notes=[f"{name} withheld: {reason}" for name, reason in simulation.withheld.items()],
-            )
-            print()
-        for note in (*_interval_notes(simulations), *notes):
-            print(note)
+PRIORITY: tuple[str | tuple[str, ...], ...] = (
+    *("alive", ("low", "high"), ("always_low", "always_high"), ("death", "alive_stderr"), "living_ratio"),
+    *((name, f"{name}_stderr") for name in OUTPUTS),
+    *(("lower_bound", "upper_bound"), "living_ratio_stderr", "expected_living_ratio", "inputs", "network"),
+)
+LAYOUT = Layout(keys=("task_id", "seed", "depth"), priority=PRIORITY)
+
+
+def show_layers(
+    simulations: Sequence[Simulation], output: Format, columns: str | None = None, notes: Sequence[str] = ()
+) -> None:
+    """Write every layer of every task, in a table for each task; tables of deep networks are thinned out."""
+    names = check_columns(columns, output, KNOWN_COLUMNS)
+    needs_flat_table = output is Format.csv or names is not None
+    show(
+        _all_layers(simulations, names or [], thinned=output is Format.table) if needs_flat_table else {},
+        output,
+        chosen=columns,
+        title="layers of every task",
+        layout=LAYOUT,
+        tables=[_task_table(simulation) for simulation in simulations],
+        notes=[*_interval_notes(simulations), *notes],
+        json=lambda: {"tasks": [_with_layers(simulation) for simulation in simulations]},
+    )
 
 
 def show_summary(simulations: Sequence[Simulation]) -> None:
@@ -52,33 +70,67 @@ def show_summary(simulations: Sequence[Simulation]) -> None:
     rows: dict[str, list[Any]] = {}
     for simulation in simulations:
         columns = simulation.columns()
-        for name, value in {**_identity(simulation), **{c: columns[c][-1] for c in TABLE_COLUMNS}}.items():
-            rows.setdefault(name, []).append(None if value != value else value)  # NaN: no statement holds
-        rows.setdefault("trials", []).append(simulation.trials)
-        rows.setdefault("estimator", []).append(simulation.estimator)
-    print_table(rows, title="last layer of every task", notes=_interval_notes(simulations))
+        for name in SUMMARY_COLUMNS:
+            value = _task_values(simulation)[name] if name in TASK_COLUMNS else columns[name][-1]
+            rows.setdefault(name, []).append(value)
+    show_table(rows, Format.table, "last layer of every task", notes=_interval_notes(simulations))
 
 
-def show_table(columns: Mapping[str, Sequence[Any]], output: Format, title: str) -> None:
-    """Write one flat table; as JSON a list of rows."""
-    if output is Format.json:
-        print_json({"rows": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]})
-    elif output is Format.csv:
-        print_csv(columns)
-    else:
-        known = {name: [None if value != value else value for value in values] for name, values in columns.items()}
-        print_table(known, title=title)
+def show_table(
+    columns: Mapping[str, Sequence[Any]],
+    output: Format,
+    title: str,
+    *,
+    shown: Sequence[str] | None = None,
+    everything: bool = False,
+    notes: Sequence[str] = (),
+) -> None:
+    """Write one flat table; in JSON a list of rows.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        The table; what is NaN in it is unknown.
+    output : Format
+        Table, JSON or CSV.
+    title, notes : str, sequence of str
+        Text above and below a table.
+    shown : sequence of str, optional
+        Columns that a table shows; by default all.
+    everything : bool
+        Hide no column, however narrow the terminal.
+    """
+    known = {name: [None if value != value else value for value in values] for name, values in columns.items()}
+    show(
+        known if output is Format.table else columns,
+        output,
+        chosen="all" if everything and output is Format.table else None,
+        title=title,
+        layout=Layout(keys=LAYOUT.keys, priority=PRIORITY, shown=None if shown is None else tuple(shown)),
+        notes=notes,
+    )
 
 
-def _table_columns(simulation: Simulation) -> list[str]:
-    """Name the columns of a table: the usual ones that hold something, rare death, and what else was measured."""
+def _task_table(simulation: Simulation) -> Table:
     columns = simulation.columns()
-    shown = list(TABLE_COLUMNS)
+    layers = shown_layers(simulation.network.depth)
+    return Table(
+        columns={name: [values[layer] for layer in layers] for name, values in columns.items()},
+        title=f"{simulation.network} on {simulation.inputs['spec']}, {simulation.trials} trials, "
+        f"seed {simulation.seed}, task {simulation.task_id}",
+        notes=[*(f"{name} withheld: {reason}" for name, reason in simulation.withheld.items()), ""],
+        layout=Layout(keys=("depth",), priority=PRIORITY, shown=_table_columns(simulation)),
+    )
+
+
+def _table_columns(simulation: Simulation) -> tuple[str, ...]:
+    """Name the columns of a table: those of all tables that have a value, a rare death, and the further outputs."""
+    columns = simulation.columns()
+    names = list(TABLE_COLUMNS)
     if simulation.estimator != "crude":
-        shown[2:2] = ["alive_stderr", "death"]
-    usual = {*shown, *HIDDEN_COLUMNS}
-    shown += [name for name in columns if name not in usual]
-    return [name for name in shown if any(value == value for value in columns[name])]
+        names[2:2] = ["alive_stderr", "death"]
+    names += [name for name in columns if name not in (*names, *HIDDEN_COLUMNS)]
+    return tuple(name for name in names if any(value == value for value in columns[name]))
 
 
 def _interval_notes(simulations: Sequence[Simulation]) -> list[str]:
@@ -88,23 +140,27 @@ def _interval_notes(simulations: Sequence[Simulation]) -> list[str]:
     return [f"low and high: 95 % interval of P(alive), {', '.join(kinds)}"]
 
 
-def _print_layers_as_csv(simulations: Sequence[Simulation]) -> None:
-    tables = [(_identity(simulation), simulation.columns(), simulation.network.depth) for simulation in simulations]
-    names = list(dict.fromkeys(name for identity, columns, _ in tables for name in (*identity, *columns)))
+def _all_layers(simulations: Sequence[Simulation], wanted: Sequence[str], *, thinned: bool) -> dict[str, list[Any]]:
+    """Lay out the layers of all tasks as one table; None where a task has no such column."""
+    tables = [(_task_values(simulation), simulation.columns(), simulation.network.depth) for simulation in simulations]
+    names = dict.fromkeys([*(name for values, columns, _ in tables for name in (*values, *columns)), *wanted])
     rows: dict[str, list[Any]] = {name: [] for name in names}
-    for identity, columns, depth in tables:
+    for values, columns, depth in tables:
+        layers = shown_layers(depth) if thinned else range(depth)
         for name in names:
-            rows[name].extend([identity[name]] * depth if name in identity else columns.get(name, [None] * depth))
-    print_csv(rows)
+            if name in columns:
+                rows[name] += [columns[name][layer] for layer in layers]
+            else:
+                rows[name] += [values.get(name)] * len(layers)
+    return rows
 
 
 def _with_layers(simulation: Simulation) -> dict[str, Any]:
-    columns = simulation.columns()
-    layers = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return {**simulation.summary(), "layers": layers}
+    return {**simulation.summary(), "layers": records(simulation.columns())}
 
 
-def _identity(simulation: Simulation) -> dict[str, Any]:
+def _task_values(simulation: Simulation) -> dict[str, Any]:
+    """Return the values of `TASK_COLUMNS`."""
     return {
         "task_id": simulation.task_id,
         "network": str(simulation.network),

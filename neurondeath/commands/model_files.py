@@ -1,4 +1,4 @@
-"""What a command line names: a model as module:function, weights in a file, and data by a short specification."""
+"""Models, weights and data named on the command line: module:function, a file, a short specification."""
 
 import importlib
 import importlib.util
@@ -20,12 +20,12 @@ IMAGE_SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32
 
 
 def load_model(spec: str) -> nn.Module:
-    """Build the model that "module:function" or "path/to/file.py:function" gives; a model object does as well.
+    """Build the model that "module:function" or "path/to/file.py:function" returns; it may also name a model object.
 
     Raises
     ------
     InvalidArgumentError
-        If there is no such module or attribute, calling it fails, or it gives no nn.Module.
+        If there is no such module or attribute, calling it fails, or it returns no nn.Module.
     """
     place, _, attribute = spec.rpartition(":")
     if not place or not attribute:
@@ -38,20 +38,20 @@ def load_model(spec: str) -> nn.Module:
     if isinstance(found, nn.Module):
         return found
     if not callable(found):
-        raise invalid("MODEL", "name a function that gives a torch.nn.Module", type(found).__name__)
+        raise invalid("MODEL", "name a function that returns a torch.nn.Module", type(found).__name__)
     try:
         model = found()
     except NeuronDeathError:
         raise
     except Exception as error:
-        raise invalid("MODEL", "work when called without arguments", _told(spec, error)) from None
+        raise invalid("MODEL", "work when called without arguments", _with_error(spec, error)) from None
     if not isinstance(model, nn.Module):
-        raise invalid("MODEL", "give a torch.nn.Module", type(model).__name__)
+        raise invalid("MODEL", "return a torch.nn.Module", type(model).__name__)
     return model
 
 
 def load_weights(model: nn.Module, path: str) -> None:
-    """Load a state dict, whole, from a file that torch.save wrote.
+    """Load a complete state dict from a file written by torch.save.
 
     Raises
     ------
@@ -63,9 +63,9 @@ def load_weights(model: nn.Module, path: str) -> None:
         raise invalid("--weights", "name a file that exists", path)
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # what is wrong with a file has no common class
+    except Exception as error:  # the errors of torch.load have no common class
         rule = "be a file of tensors alone, as torch.save(model.state_dict(), path) writes it"
-        raise invalid("--weights", rule, path, f"torch.load says {type(error).__name__}") from None
+        raise invalid("--weights", rule, path, f"torch.load raised {type(error).__name__}") from None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     try:
@@ -76,18 +76,18 @@ def load_weights(model: nn.Module, path: str) -> None:
 
 
 def load_data(model: nn.Module, spec: str, shape: tuple[int, ...] | None, batch_size: int, seed: int) -> list[Any]:
-    """Give the batches of a data specification in the shape that the model's first layer reads.
+    """Return the batches of a data specification in the shape that the first layer of the model reads.
 
     Parameters
     ----------
     model : nn.Module
-        Decides on shape and dtype: flat points for a linear first layer, known images for a convolution.
+        Determines shape and dtype: flat points for a linear first layer, images of known sets for a convolution.
     spec : str
         digits, mnist or cifar10, with or without :M, a random set such as gaussian:M, or a .npy or .npz file.
     shape : tuple of int or None
-        Shape of one point, where the first layer does not tell.
+        Shape of one point; None if the first layer implies it.
     batch_size, seed : int
-        Points a batch, and input seed.
+        Points per batch, and input seed.
 
     Raises
     ------
@@ -103,7 +103,9 @@ def load_data(model: nn.Module, spec: str, shape: tuple[int, ...] | None, batch_
         elif isinstance(first, nn.Conv2d) and kind in IMAGE_SHAPES:
             shape = IMAGE_SHAPES[kind]
         else:
-            raise invalid("--input-shape", "be given: the model's first layer does not tell it", None, "as in 3,32,32")
+            raise invalid(
+                "--input-shape", "be given: the first layer of the model does not imply it", None, "as in 3,32,32"
+            )
     dimension = 1
     for length in shape:
         dimension *= length
@@ -116,7 +118,7 @@ def load_data(model: nn.Module, spec: str, shape: tuple[int, ...] | None, batch_
 
 
 def read_shape(text: str | None) -> tuple[int, ...] | None:
-    """Read "3,32,32".
+    """Read the shape of a point, such as "3,32,32".
 
     Examples
     --------
@@ -146,9 +148,9 @@ def _import(place: str, spec: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (place == error.name or place.startswith(f"{error.name}.")):
             raise invalid("MODEL", "name a module that can be imported from here", place) from None
-        raise invalid("MODEL", "name a module that imports without an error", _told(spec, error)) from None
+        raise invalid("MODEL", "name a module that imports without an error", _with_error(spec, error)) from None
     except Exception as error:
-        raise invalid("MODEL", "name a module that imports without an error", _told(spec, error)) from None
+        raise invalid("MODEL", "name a module that imports without an error", _with_error(spec, error)) from None
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -164,8 +166,8 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-class _Told:
-    """A received value that explains itself, shown without quotes."""
+class _Unquoted:
+    """A received value with an explanation, which an error message shows without quotes."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -174,6 +176,6 @@ class _Told:
         return self.text
 
 
-def _told(what: str, error: Exception) -> _Told:
+def _with_error(what: str, error: Exception) -> _Unquoted:
     lines = str(error).splitlines()
-    return _Told(f"{what} ({type(error).__name__}: {lines[0] if lines else ''})")
+    return _Unquoted(f"{what} ({type(error).__name__}: {lines[0] if lines else ''})")

@@ -1,12 +1,13 @@
-"""`neurondeath results`: what a store holds."""
+"""`neurondeath results`: the contents of a store."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from neurondeath.commands.console import Format, FormatOption
 from neurondeath.commands.layer_tables import SUMMARY_COLUMNS, show_layers, show_summary, show_table
+from neurondeath.commands.output_options import ALL_COLUMNS, Format, FormatOption
+from neurondeath.commands.show import show_path
 from neurondeath.simulations.estimation.estimates import read_store
 from neurondeath.simulations.estimation.exports import check_export, export_table
 from neurondeath.simulations.estimation.layer_table import (
@@ -26,22 +27,25 @@ __all__ = ["results"]
 
 def results(
     store: Annotated[str, typer.Argument(help="The results store.")],
-    task: Annotated[str | None, typer.Option(help="Only tasks whose id begins so.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only tasks whose id begins with this.")] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(help="Only what meets a condition on a column, repeatable: width=4,8  init!=he  alive<0.5."),
+        typer.Option(help="Only rows that meet a condition on a column, repeatable: width=4,8  init!=he  alive<0.5."),
     ] = None,
     layer: Annotated[
         str | None, typer.Option(help="last, all or a number.  [default: last in tables, all elsewhere]")
     ] = None,
-    per_layer: Annotated[bool, typer.Option("--per-layer", help="As --layer all, a table a task.")] = False,
+    per_layer: Annotated[bool, typer.Option("--per-layer", help="As --layer all, with one table per task.")] = False,
     columns: Annotated[
         str | None,
-        typer.Option(help=f"One flat table of these columns or groups of columns: {', '.join(COLUMN_GROUPS)}."),
+        typer.Option(
+            help="One flat table, also in JSON: all, or names of columns and groups, separated by commas; the groups "
+            f"are {', '.join(COLUMN_GROUPS)}."
+        ),
     ] = None,
-    sort: Annotated[str | None, typer.Option(help="One flat table in the order of columns, as width,-alive.")] = None,
+    sort: Annotated[str | None, typer.Option(help="One flat table sorted by columns, e.g. width,-alive.")] = None,
     anytime: Annotated[
-        bool, typer.Option("--anytime", help="Add the interval that holds however often a run is topped up.")
+        bool, typer.Option("--anytime", help="Add the interval that stays valid however often a run is extended.")
     ] = False,
     export: Annotated[Path | None, typer.Option(help="Write the flat table to a .csv, .json or .parquet file.")] = None,
     output: FormatOption = Format.table,
@@ -51,7 +55,7 @@ def results(
     conditions = [parse_condition(text, "--where") for text in where or ()]
     picked = check_layer(layer, "--layer")
     if per_layer and layer is not None:
-        raise invalid("--per-layer", "stand alone, without --layer", layer)
+        raise invalid("--per-layer", "be used without --layer", layer)
     with Store(store, readonly=True) as opened:
         simulations = read_store(opened, task)
     flat = columns is not None or sort is not None or target is not None or layer is not None or anytime
@@ -67,13 +71,17 @@ def results(
     table = layer_table(simulations, layer=picked, where=conditions, anytime=anytime)
     if sort is not None:
         table = sorted_table(table, sort, "--sort")
-    if columns is not None:
+    if columns is not None and columns.strip() != ALL_COLUMNS:
         table = chosen_columns(table, columns, "--columns")
-    elif output is Format.table and target is None:
-        usual = [*SUMMARY_COLUMNS[:8], *(["always_low", "always_high"] if anytime else []), *SUMMARY_COLUMNS[8:]]
-        table = {name: table[name] for name in usual}
-    if target is None:
-        which = f"layer {picked}" if isinstance(picked, int) else f"{picked} layer{'s' * (picked == 'all')}"
-        show_table(table, output, title=f"{which} of every task")
-    else:
-        print(export_table(table, target, name="--export"))
+    if target is not None:
+        show_path(export_table(table, target, name="--export"))
+        return
+    which = f"layer {picked}" if isinstance(picked, int) else f"{picked} layer{'s' * (picked == 'all')}"
+    summary = [*SUMMARY_COLUMNS[:8], *(["always_low", "always_high"] if anytime else []), *SUMMARY_COLUMNS[8:]]
+    show_table(
+        table,
+        output,
+        f"{which} of every task",
+        shown=summary if columns is None else None,
+        everything=columns is not None,
+    )

@@ -1,10 +1,12 @@
-"""How a plan is shown on stdout."""
+"""How the plan of a run is shown on stdout."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from neurondeath.commands.console import Format, print_csv, print_json, print_table
+from neurondeath.commands.output_options import Format
+from neurondeath.commands.show import show
+from neurondeath.commands.tables import Layout
 from neurondeath.simulations.stores.store import Store
 from neurondeath.simulations.sweeps.goals import Goal
 from neurondeath.simulations.sweeps.parts import Part
@@ -13,9 +15,22 @@ from neurondeath.simulations.task import Task
 
 __all__ = ["show_plan"]
 
+LAYOUT = Layout(
+    keys=("task_id",),
+    priority=("to_do", "network", "inputs", "goal", "stored", "seconds"),
+)
+
 
 def show_plan(
-    tasks: Sequence[Task], store: str, output: Format, *, seed: int, goal: Goal, part: Part, workers: int
+    tasks: Sequence[Task],
+    store: str,
+    output: Format,
+    columns: str | None,
+    *,
+    seed: int,
+    goal: Goal,
+    part: Part,
+    workers: int,
 ) -> None:
     """Write what a run would do; the store is only read, and not made."""
     if Path(store).exists():
@@ -24,23 +39,23 @@ def show_plan(
     else:
         plan = plan_tasks(tasks, None, seed=seed, goal=goal, part=part)
     rows = [_row(planned, workers) for planned in plan]
-    known = [planned for planned in plan if planned.to_do is not None]
-    if output is Format.json:
-        print_json({"tasks": rows, "store": store, "seed": seed, "part": f"{part.index}/{part.count}"})
-        return
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    if output is Format.csv:
-        print_csv(columns)
-        return
-    trials = sum(planned.to_do or 0 for planned in known)
+    counted = [planned for planned in plan if planned.to_do is not None]
+    trials = sum(planned.to_do or 0 for planned in counted)
     notes = [f"{len(plan)} tasks, {trials} trials to sample; nothing was sampled or written"]
-    if len(known) < len(plan):
+    if len(counted) < len(plan):
         why = "a pilot fixes them" if goal.relative_error is not None else "the clock ends the run"
-        notes.append(f"{len(plan) - len(known)} tasks have no number of trials yet: {why}")
-    seconds = [planned.seconds for planned in known]
-    if None in seconds:
+        notes.append(f"{len(plan) - len(counted)} tasks have no number of trials yet: {why}")
+    if any(planned.seconds is None for planned in counted):
         notes.append("seconds: known only for tasks of which something is stored")
-    print_table(columns, title=f"dry run, seed {seed}, store {store}", notes=notes)
+    show(
+        {name: [row[name] for row in rows] for name in rows[0]},
+        output,
+        chosen=columns,
+        title=f"dry run, seed {seed}, store {store}",
+        notes=notes,
+        layout=LAYOUT,
+        json=lambda: {"tasks": rows, "store": store, "seed": seed, "part": f"{part.index}/{part.count}"},
+    )
 
 
 def _row(planned: PlannedTask, workers: int) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""How training runs tell of their progress on stderr."""
+"""Progress of training runs, on stderr."""
 
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from neurondeath.commands.messages import message
 from neurondeath_torch.training.configuration import Experiment
 
 __all__ = ["RunLines"]
@@ -13,7 +13,7 @@ PLAIN_SECONDS = 5.0  # between lines about the epochs of a run
 
 
 class RunLines:
-    """A line on stderr for every finished run, and now and then for an epoch."""
+    """A line on stderr for every finished run, and every few seconds for an epoch."""
 
     def __init__(self, n_runs: int, *, quiet: bool) -> None:
         self.n_runs, self.quiet = n_runs, quiet
@@ -21,18 +21,18 @@ class RunLines:
         self.begun = self.last = time.monotonic()
 
     def epoch_done(self, experiment: Experiment, seed: int, measured: Mapping[str, Any] | None) -> None:
-        """Say how an epoch went, unless something was said a moment ago."""
+        """Report an epoch, unless there was a line within the last seconds."""
         if not self.quiet and measured is not None and time.monotonic() - self.last > PLAIN_SECONDS:
-            self._say(f"  epoch {measured['epoch']}/{experiment.epochs} of {experiment}, seed {seed}", measured)
+            self._report(f"  epoch {measured['epoch']}/{experiment.epochs} of {experiment}, seed {seed}", measured)
 
     def run_done(self, experiment: Experiment, seed: int, measured: Mapping[str, Any] | None) -> None:
-        """Say how a run ended."""
+        """Report a finished run."""
         self.done += 1
         if not self.quiet and measured is not None:
             left = (time.monotonic() - self.begun) * (self.n_runs / self.done - 1)
-            self._say(f"run {self.done}/{self.n_runs}, about {left:.0f} s left: {experiment}, seed {seed}", measured)
+            self._report(f"run {self.done}/{self.n_runs}, about {left:.0f} s left: {experiment}, seed {seed}", measured)
 
-    def _say(self, what: str, measured: Mapping[str, Any]) -> None:
+    def _report(self, what: str, measured: Mapping[str, Any]) -> None:
         self.last = time.monotonic()
         dead = "diverged" if measured["diverged"] else f"{measured['dead_units']} of {measured['units']} units dead"
-        print(f"{what}: test accuracy {measured['test_accuracy']:.4f}, {dead}", file=sys.stderr, flush=True)
+        message(f"{what}: test accuracy {measured['test_accuracy']:.4f}, {dead}")

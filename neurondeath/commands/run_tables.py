@@ -4,14 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from neurondeath.commands.console import Format, print_csv, print_json, print_table
+from neurondeath.commands.output_options import Format
+from neurondeath.commands.show import show
+from neurondeath.commands.tables import Layout
 from neurondeath_torch.training.configuration import read_experiment, varying_settings
 from neurondeath_torch.training.run_store import StoredRun
 
-__all__ = ["show_epochs", "show_runs", "stored_forecast"]
+__all__ = ["run_columns", "show_epochs", "show_runs", "stored_forecast"]
+
+Forecast = Callable[[StoredRun], Mapping[str, Any]]
 
 FORECASTS = ("forecast_living_ratio", "forecast_leaving")
-SHOWN = (
+MEASURED = (
     "test_accuracy",
     "train_loss",
     "dead_units",
@@ -21,22 +25,17 @@ SHOWN = (
     "weight_sparsity",
     "live_parameters",
 )
+RESULTS = ("test_accuracy", "epochs", ("dead_units", "units"), *FORECASTS)
+DETAILS = ("train_loss", "live_parameters", "activation_sparsity", "weight_sparsity", "dynamic_dnr")
 
 
 def stored_forecast(run: StoredRun) -> Mapping[str, Any]:
-    """Give what was forecast of a run before it was trained."""
+    """Return what was forecast of a run before it was trained."""
     return run.epochs[0] if run.epochs else {}
 
 
-def show_runs(
-    runs: Sequence[StoredRun],
-    output: Format,
-    forecast_of: Callable[[StoredRun], Mapping[str, Any]] = stored_forecast,
-) -> None:
-    """Write a row a run: what sets it apart, what was forecast of it, and its last epoch; JSON holds all epochs."""
-    if output is Format.json:
-        print_json({"runs": [{**asdict(run), "forecast": _forecast(run, forecast_of)} for run in runs]})
-        return
+def run_columns(runs: Sequence[StoredRun], forecast_of: Forecast = stored_forecast) -> dict[str, list[Any]]:
+    """Lay out one row per run: the settings in which the runs differ, the forecast, and the last epoch."""
     settings = [read_experiment(run.description).settings() for run in runs]
     varying = varying_settings(settings)
     rows: dict[str, list[Any]] = {}
@@ -49,34 +48,61 @@ def show_runs(
             "seed": run.seed,
             "epochs": f"{max(len(run.epochs) - 1, 0)}/{run.description['epochs']}",
             **_forecast(run, forecast_of),
-            **{name: last.get(name) for name in SHOWN},
+            **{name: last.get(name) for name in MEASURED},
         }
         for name, value in row.items():
             rows.setdefault(name, []).append(value)
-    if output is Format.csv:
-        print_csv(rows)
-        return
-    told = {name: cells for name, cells in rows.items() if any(cell not in ("", None) for cell in cells)}
-    print_table(told, title="last epoch of every run" if any(run.epochs for run in runs) else "runs")
+    return rows
 
 
-def show_epochs(runs: Sequence[StoredRun], output: Format) -> None:
-    """Write a row an epoch."""
-    if output is Format.json:
-        show_runs(runs, output)
-        return
+def show_runs(
+    runs: Sequence[StoredRun],
+    output: Format,
+    columns: str | None = None,
+    forecast_of: Forecast = stored_forecast,
+) -> None:
+    """Write one row per run; JSON holds all epochs."""
+    rows = {} if output is Format.json else run_columns(runs, forecast_of)
+    fixed = {"experiment", "name", "seed", "epochs", *FORECASTS, *MEASURED}
+    settings = [name for name in rows if name not in fixed]
+    show(
+        rows,
+        output,
+        chosen=columns,
+        title="last epoch of every run" if any(run.epochs for run in runs) else "runs",
+        layout=Layout(
+            keys=("experiment", "seed"),
+            priority=(*RESULTS[:2], *settings, *RESULTS[2:], "name", *DETAILS),
+            shown=tuple(name for name, cells in rows.items() if any(cell not in ("", None) for cell in cells)),
+        ),
+        json=lambda: _document(runs, forecast_of),
+    )
+
+
+def show_epochs(runs: Sequence[StoredRun], output: Format, columns: str | None = None) -> None:
+    """Write one row per epoch."""
     rows: dict[str, list[Any]] = {}
     for run in runs:
         for measured in run.epochs:
             row = {"experiment": run.experiment_id, "seed": run.seed, "epoch": measured["epoch"]}
-            for name, value in {**row, **{name: measured.get(name) for name in SHOWN}}.items():
+            for name, value in {**row, **{name: measured.get(name) for name in MEASURED}}.items():
                 rows.setdefault(name, []).append(value)
-    (print_csv if output is Format.csv else print_table)(rows)
+    show(
+        rows,
+        output,
+        chosen=columns,
+        layout=Layout(keys=("experiment", "seed", "epoch"), priority=(*RESULTS, *DETAILS)),
+        json=lambda: _document(runs, stored_forecast),
+    )
 
 
-def _forecast(run: StoredRun, forecast_of: Callable[[StoredRun], Mapping[str, Any]]) -> dict[str, Any]:
-    said = forecast_of(run)
-    return {name: said.get(name) for name in FORECASTS}
+def _document(runs: Sequence[StoredRun], forecast_of: Forecast) -> dict[str, Any]:
+    return {"runs": [{**asdict(run), "forecast": _forecast(run, forecast_of)} for run in runs]}
+
+
+def _forecast(run: StoredRun, forecast_of: Forecast) -> dict[str, Any]:
+    found = forecast_of(run)
+    return {name: found.get(name) for name in FORECASTS}
 
 
 def _short(value: Any) -> Any:

@@ -1,13 +1,13 @@
 """`neurondeath simulate`: Monte Carlo over a grid of networks and input sets, into a store."""
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from neurondeath.commands.console import Format, FormatOption
-from neurondeath.commands.layer_tables import show_layers
+from neurondeath.commands.layer_tables import KNOWN_COLUMNS, show_layers
+from neurondeath.commands.messages import message
+from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.run_plan import show_plan
 from neurondeath.simulations.engines import is_plain_gaussian
 from neurondeath.simulations.estimation.estimates import Simulation, read_simulation
@@ -27,16 +27,16 @@ from neurondeath_theory.networks.activations import FAMILIES
 
 __all__ = ["simulate"]
 
-FEW_EVENTS = 100  # of the rarer outcome, below which crude sampling is a poor tool
-MOST_LINES = 12  # about engines and hints, before they become noise
+FEW_EVENTS = 100  # of the rarer outcome, below which crude sampling is inefficient
+MOST_LINES = 12  # of messages about engines, and of hints
 
 Text = str | None
 
 
 def simulate(
-    width: Annotated[Text, typer.Option(help="Widths, as 2,4,8 or 2:16:2.")] = None,
-    depth: Annotated[Text, typer.Option(help="Numbers of hidden layers, as 50 or 10,100.")] = None,
-    widths: Annotated[Text, typer.Option(help="Widths of one network, layer by layer, as 8,8,16.")] = None,
+    width: Annotated[Text, typer.Option(help="Widths, e.g. 2,4,8 or 2:16:2.")] = None,
+    depth: Annotated[Text, typer.Option(help="Numbers of hidden layers, e.g. 50 or 10,100.")] = None,
+    widths: Annotated[Text, typer.Option(help="Widths of one network, layer by layer, e.g. 8,8,16.")] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,7 +57,7 @@ def simulate(
     architecture: Annotated[
         Text, typer.Option(help="plain, residual, skip, dense or batch_norm.  [default: plain]")
     ] = None,
-    block_depth: Annotated[Text, typer.Option(help="Layers of a block of the skip architecture.")] = None,
+    block_depth: Annotated[Text, typer.Option(help="Layers per block of the skip architecture.")] = None,
     activation: Annotated[Text, typer.Option(help=f"{', '.join(FAMILIES)}.  [default: relu]")] = None,
     tau: Annotated[Text, typer.Option(help="Threshold of shifted and soft-threshold activations.")] = None,
     m: Annotated[Text, typer.Option(help="Clipping height, or limit of hard-tanh.")] = None,
@@ -65,45 +65,51 @@ def simulate(
     init: Annotated[Text, typer.Option(help="he, gaussian, uniform, orthogonal or rai.  [default: he]")] = None,
     weight_variance: Annotated[Text, typer.Option(help="sigma_w^2 of the weights, over the fan-in.")] = None,
     bias_variance: Annotated[
-        Text, typer.Option(help="sigma_b^2 of Gaussian biases, as 0,0.1 or 0:0.5:0.1.  [default: 0, none]")
+        Text, typer.Option(help="sigma_b^2 of Gaussian biases, e.g. 0,0.1 or 0:0.5:0.1.  [default: 0, none]")
     ] = None,
     sign_flip: Annotated[Text, typer.Option(help="none, layer or neuron.  [default: none]")] = None,
     estimator: Annotated[Text, typer.Option(help="crude, conditional or splitting.  [default: crude]")] = None,
     engine: Annotated[Text, typer.Option(help="auto, dense, gram or single.  [default: auto]")] = None,
-    outputs: Annotated[Text, typer.Option(help=f"Measure also, as a,b: {', '.join(OUTPUTS)}.")] = None,
+    outputs: Annotated[
+        Text, typer.Option(help=f"Also measure these, separated by commas: {', '.join(OUTPUTS)}.")
+    ] = None,
     stream: Annotated[
         Text, typer.Option(help="Name of a random stream; tasks of one name draw common random numbers.")
     ] = None,
     dtype: Annotated[Text, typer.Option(help="float32, or float64 to check it.  [default: float32]")] = None,
     grid: Annotated[
-        Text, typer.Option(help="A TOML file of [[study]] tables with lists of these options, in place of them.")
+        Text, typer.Option(help="A TOML file of [[study]] tables with lists of these options, in place of the options.")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Stop at so many networks a task.  [default: 1000, if no other rule is given]")
+        int | None, typer.Option(help="Networks to sample per task.  [default: 1000, if no other rule is given]")
     ] = None,
     relative_error: Annotated[
         float | None,
         typer.Option(help="Stop at this relative standard error of the rarer of alive and dead at the last layer."),
     ] = None,
     max_trials: Annotated[
-        int | None, typer.Option(help="Most networks a task that --relative-error may take.  [default: 1000000]")
+        int | None, typer.Option(help="Most networks per task with --relative-error.  [default: 1000000]")
     ] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after this time; run again to go on.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Stop after this time; run the command again to continue.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the networks.")] = 0,
     workers: Annotated[str, typer.Option(help="Threads, or all.")] = "all",
     scheduler: Annotated[
-        str, typer.Option(help="local, or the address of a Dask scheduler, as in tcp://HOST:8786.")
+        str, typer.Option(help="local, or the address of a Dask scheduler, e.g. tcp://HOST:8786.")
     ] = LOCAL,
     part: Annotated[
         Text, typer.Option(help="I/N: do the I-th of N parts of the work; `neurondeath merge` joins their stores.")
     ] = None,
     store: Annotated[
-        str, typer.Option(help="Results store; made if missing, topped up if not.")
+        str, typer.Option(help="Results store; created if missing, extended otherwise.")
     ] = "neurondeath.sqlite",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the tasks, what is stored and what is to do; touch nothing.")
+        bool,
+        typer.Option("--dry-run", help="List the tasks, with their stored trials and those to sample; write nothing."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no hints on stderr.")] = False,
+    columns: ColumnsOption = None,
     output: FormatOption = Format.table,
 ) -> None:
     """Estimate P(alive) and the mean living ratio of random rectifier networks, layer by layer.
@@ -118,22 +124,24 @@ def simulate(
     share = WHOLE if part is None else Part.parse(part, "--part")
     made = make_grid(_studies(given, grid))
     if dry_run:
-        show_plan(made.tasks, store, output, seed=seed, goal=goal, part=share, workers=n_workers)
+        show_plan(made.tasks, store, output, columns, seed=seed, goal=goal, part=share, workers=n_workers)
         return
+    check_columns(columns, output, KNOWN_COLUMNS)
     with open_pool(n_workers, scheduler) as pool, Store(store) as results:
         if not quiet:
-            _say(made.choices)
+            _write_messages(made.choices)
         run_tasks(made.tasks, results, goal=goal, seed=seed, pool=pool, part=share, quiet=quiet)
         sampled = [task for task in made.tasks if results.effort(task.task_id, seed)[0]]
         simulations = [read_simulation(results, task.task_id, seed, task.description()) for task in sampled]
     if not quiet:
-        _say(_hints(simulations, sampled))
+        _write_messages(_hints(simulations, sampled))
         if len(sampled) < len(made.tasks):
             why = "in other parts" if share != WHOLE else "not begun when the time was up: run the same command again"
-            _say([f"{len(made.tasks) - len(sampled)} of {len(made.tasks)} tasks have no trials here yet: {why}"])
+            message(f"{len(made.tasks) - len(sampled)} of {len(made.tasks)} tasks have no trials here yet: {why}")
     show_layers(
         simulations,
         output,
+        columns,
         notes=(f"stored in {store}; read with `neurondeath results {store}`, draw with `neurondeath plot {store}`",),
     )
 
@@ -142,26 +150,30 @@ def _studies(given: dict[str, Any], grid: str | None) -> list[Study]:
     """Read the grid from the options, or from a file."""
     if grid is not None:
         if given:
-            raise invalid("--grid", "stand alone: the file names all options", _spell(next(iter(given))))
+            raise invalid(
+                "--grid",
+                "be used without other options of the grid, which the file names",
+                _option_name(next(iter(given))),
+            )
         return read_grid_file(grid)
     factors = [
-        [{option: value} for value in read_values(_spell(option), option, given[option])]
+        [{option: value} for value in read_values(_option_name(option), option, given[option])]
         for option in OPTIONS
         if option in given
     ]
-    return [Study(factors=factors, spell=_spell)]
+    return [Study(factors=factors, spell=_option_name)]
 
 
-def _spell(option: str) -> str:
+def _option_name(option: str) -> str:
     return f"--{option.replace('_', '-')}"
 
 
-def _say(lines: Sequence[str]) -> None:
-    """Print messages, of many only the first."""
-    for line in lines[:MOST_LINES]:
-        print(line, file=sys.stderr)
-    if len(lines) > MOST_LINES:
-        print(f"... and {len(lines) - MOST_LINES} more lines like these", file=sys.stderr)
+def _write_messages(texts: Sequence[str]) -> None:
+    """Write messages on stderr, of many only the first."""
+    for text in texts[:MOST_LINES]:
+        message(text)
+    if len(texts) > MOST_LINES:
+        message(f"... and {len(texts) - MOST_LINES} more lines like these")
 
 
 def _hints(simulations: Sequence[Simulation], tasks: Sequence[Task]) -> list[str]:

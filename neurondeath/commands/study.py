@@ -1,4 +1,4 @@
-"""`neurondeath study`: run the studies behind the claims about training anew."""
+"""`neurondeath study`: repeat the studies behind the claims about training."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from neurondeath.commands.console import Format, FormatOption, print_csv, print_json, print_table
+from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
 from neurondeath.commands.run_progress import RunLines
+from neurondeath.commands.show import show, show_path
+from neurondeath.commands.tables import Layout
 from neurondeath_theory.foundation.interruption import stop_requests
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_torch.studies.running import MADE_HERE, planned_runs, run_study
@@ -17,27 +19,32 @@ from neurondeath_torch.training.loop import find_device
 
 __all__ = ["study"]
 
+LAYOUT = Layout(keys=("study",), priority=("runs", "seconds", "device"), prose=("what",))
+
 
 def study(
     name: Annotated[str, typer.Argument(metavar="list|NAME", help="Which study; list shows them.")],
     out: Annotated[Path, typer.Option(help="Folder for the table NAME.csv.")] = Path(),
     store: Annotated[Path | None, typer.Option(help="Store of its runs.  [default: OUT/NAME.sqlite]")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="At a reduced size: minutes, for a look.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Reduced: a few minutes.")] = False,
     data_dir: Annotated[
         str | None, typer.Option(help="Folder of the MNIST files.  [default: $NEURONDEATH_DATA]")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    jobs: Annotated[int, typer.Option(help="Runs at a time, each with its share of the cores.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Number of simultaneous runs, each with its share of the cores.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    columns: ColumnsOption = None,
     output: FormatOption = Format.table,
 ) -> None:
-    """Run a study and write its table; stored runs are not trained again, interrupted ones go on.
+    """Run a study and write its table; stored runs are not repeated, interrupted ones are continued.
 
-    `neurondeath check --studies OUT` holds the claims against the new table.
+    `neurondeath check --studies OUT` compares the claims with the new table.
     """
     if name == "list":
-        _show_list(output)
+        _show_list(columns, output)
         return
+    if columns is not None:
+        raise invalid("--columns", "be left out unless the studies are listed", columns)
     check_choice("study", name, ["list", *STUDIES])
     jobs = check_count("--jobs", jobs, most=256)
     find_device(device)
@@ -47,7 +54,7 @@ def study(
     if not store.parent.is_dir():
         raise invalid("--store", "name a file in a folder that exists", str(store), f"make {store.parent} first")
     if name in MADE_HERE:
-        print(run_study(name, store=store, folder=out, quick=quick))
+        show_path(run_study(name, store=store, folder=out, quick=quick))
         return
     _, experiments, seeds = planned_runs(name, quick=quick)
     lines = RunLines(len(experiments) * len(seeds), quiet=quiet)
@@ -64,10 +71,10 @@ def study(
             epoch_done=lines.epoch_done,
             run_done=lines.run_done,
         )
-    print(table)
+    show_path(table)
 
 
-def _show_list(output: Format) -> None:
+def _show_list(columns: str | None, output: Format) -> None:
     rows: dict[str, list[object]] = {"study": [], "runs": [], "seconds": [], "device": [], "what": []}
     for name, what in STUDIES.items():
         runs: int | None = None
@@ -77,10 +84,7 @@ def _show_list(output: Format) -> None:
             runs, made = len(table.last_epochs()), table.provenance
         for key, value in zip(rows, (name, runs, made.get("seconds"), _words(made.get("device")), what), strict=True):
             rows[key].append(value)
-    if output is Format.json:
-        print_json(rows)
-    else:
-        (print_csv if output is Format.csv else print_table)(rows)
+    show(rows, output, chosen=columns, layout=LAYOUT, json=lambda: rows)
 
 
 def _words(value: object) -> object:

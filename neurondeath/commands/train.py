@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from neurondeath.commands.console import Format, FormatOption
+from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.run_progress import RunLines
-from neurondeath.commands.run_tables import show_runs, stored_forecast
+from neurondeath.commands.run_tables import run_columns, show_runs, stored_forecast
 from neurondeath_theory.foundation.interruption import stop_requests
 from neurondeath_theory.foundation.validation import check_count, invalid
 from neurondeath_torch.training.campaign import run_campaign
@@ -22,7 +22,7 @@ __all__ = ["train"]
 
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The experiments.")],
-    store: Annotated[Path, typer.Option(help="Store of the runs; made if missing.")] = Path("training.sqlite"),
+    store: Annotated[Path, typer.Option(help="Store of the runs; created if missing.")] = Path("training.sqlite"),
     checkpoints: Annotated[
         Path | None, typer.Option(help="Folder of checkpoints and trained models.  [default: STORE.checkpoints]")
     ] = None,
@@ -30,21 +30,26 @@ def train(
         str | None, typer.Option(help="Folder of the MNIST and CIFAR-10 files.  [default: $NEURONDEATH_DATA]")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    jobs: Annotated[int, typer.Option(help="Runs at a time, each with its share of the cores.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Number of simultaneous runs, each with its share of the cores.")] = 1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the runs, what theory expects of each, and what is stored.")
+        bool,
+        typer.Option(
+            "--dry-run", help="List the runs, with the expectation of the theory and the stored epochs of each."
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    columns: ColumnsOption = None,
     output: FormatOption = Format.table,
 ) -> None:
-    """Train every experiment of a file under every seed; stored runs are not trained again, interrupted ones go on."""
+    """Train every experiment of a file with every seed; stored runs are not repeated, interrupted ones continue."""
     jobs = check_count("--jobs", jobs, most=256)
     experiments, seeds = read_experiments(config)
     find_device(device)
     runs = [(experiment, seed) for experiment in experiments for seed in seeds]
     if dry_run:
-        show_runs(_planned(runs, store), output, _forecast)
+        show_runs(_planned(runs, store), output, columns, _forecast)
         return
+    check_columns(columns, output, run_columns(_planned(runs, store)))
     if not store.parent.is_dir():
         raise invalid("--store", "name a file in a folder that exists", str(store), f"make {store.parent} first")
     lines = RunLines(len(runs), quiet=quiet)
@@ -63,16 +68,16 @@ def train(
         )
     wanted = {(experiment.experiment_id, seed) for experiment, seed in runs}
     with RunStore(store, readonly=True) as opened:
-        show_runs([run for run in opened.runs() if (run.experiment_id, run.seed) in wanted], output)
+        show_runs([run for run in opened.runs() if (run.experiment_id, run.seed) in wanted], output, columns)
 
 
 def _forecast(run: StoredRun) -> Mapping[str, Any]:
-    """Give what theory says of a run, also of one that has not begun."""
+    """Return the forecast of a run, also of one that has not begun."""
     return stored_forecast(run) or forecast(read_experiment(run.description).model)
 
 
 def _planned(runs: list[tuple[Experiment, int]], store: Path) -> list[StoredRun]:
-    """Tell what is stored of every run, nothing where there is no store."""
+    """Return every run with its stored epochs; without any if there is no store."""
     stored: dict[tuple[str, int], StoredRun] = {}
     if store.exists():
         with RunStore(store, readonly=True) as opened:

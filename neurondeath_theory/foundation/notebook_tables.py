@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from neurondeath_theory.foundation.number_format import format_number
+
 __all__ = ["notebook_table"]
 
 MOST_ROWS = 30  # of which the first and the last halves are shown
@@ -54,8 +56,6 @@ def notebook_table(
 
 
 def _row(columns: Mapping[str, Any], styles: Sequence[str], row: int | None) -> str:
-    from neurondeath_theory.foundation.results import format_number
-
     cells = ["…" if row is None else format_number(values[row]) for values in columns.values()]
     return "".join(f'<td style="{style}">{escape(cell)}</td>' for style, cell in zip(styles, cells, strict=True))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Columns", "Result", "format_number"]
+__all__ = ["Columns", "Result"]
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
 
@@ -101,18 +101,3 @@ class Result:
         from neurondeath_theory.foundation.notebook_tables import notebook_table
 
         return notebook_table(str(self), self.columns(), self.priority)
-
-
-def format_number(value: Any, digits: int = 5) -> str:
-    """Write a number to a few significant digits, other values as they are.
-
-    Examples
-    --------
-    >>> format_number(0.123456789), format_number(3), format_number(float("-inf"))
-    ('0.12346', '3', '-inf')
-    """
-    if value is None:
-        return "-"
-    if isinstance(value, (float, np.floating)):
-        return f"{float(value):.{digits}g}"
-    return str(value)

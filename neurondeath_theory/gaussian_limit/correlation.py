@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_real, check_reals, invalid
 from neurondeath_theory.gaussian_limit.bivariate_moments import mean_product, mean_slope_product
 from neurondeath_theory.gaussian_limit.moments import (

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_real, invalid
 from neurondeath_theory.gaussian_limit.fixed_points import FixedPoint, FixedPoints, describe_fixed_point, fixed_points
 from neurondeath_theory.gaussian_limit.moments import (

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.gaussian_limit.exponential_roots import exponential_polynomial_roots
 from neurondeath_theory.gaussian_limit.moments import second_moment, second_moment_derivative, slope_second_moment
 from neurondeath_theory.gaussian_limit.variance import check_activation, check_variances

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_real, check_reals, invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import CLIPPED, EdgeOfChaos, sparse_design
 from neurondeath_theory.gaussian_limit.moments import inactive_probability

@@ -26,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.foundation.intervals import exact_interval
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_instance, check_real
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
 from neurondeath_theory.gaussian_limit.moments import fourth_moment, second_moment

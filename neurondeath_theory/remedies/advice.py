@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import AssumptionError
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_points, check_real
 from neurondeath_theory.networks.rai import rai_constant
 from neurondeath_theory.remedies.sign_flip import POINT_ALIVE, sign_flip_guarantee

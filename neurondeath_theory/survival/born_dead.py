@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import AssumptionError
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.widths import Widths, layer_widths
 from neurondeath_theory.survival.two_point import TwoPointSurvival, two_point_survival
 

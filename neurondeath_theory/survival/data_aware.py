@@ -26,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import AssumptionError
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_points, invalid
 from neurondeath_theory.foundation.widths import Widths, layer_widths
 from neurondeath_theory.survival.bounds import survival_bounds

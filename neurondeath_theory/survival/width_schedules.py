@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_real, check_widths, invalid
 from neurondeath_theory.survival.bounds import survival_bounds
 

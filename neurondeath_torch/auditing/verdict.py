@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from neurondeath_theory.foundation.errors import NeuronDeathError
-from neurondeath_theory.foundation.results import format_number
+from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.gaussian_limit.edge_of_chaos import KINDS, edge_of_chaos
 from neurondeath_theory.gaussian_limit.variance import chi1
 from neurondeath_theory.networks.activations import relu

@@ -19,7 +19,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import example_inputs
 from neurondeath_torch.networks.model_checks import check_model

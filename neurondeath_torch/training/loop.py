@@ -19,7 +19,8 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_count
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.surgery.shrunk_models import load_shrunk

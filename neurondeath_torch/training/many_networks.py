@@ -17,7 +17,8 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn, optim
 from torch.func import functional_call, stack_module_state, vmap
 
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 from neurondeath_torch.training.random_seeds import seed_of
 

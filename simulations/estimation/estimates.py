@@ -19,7 +19,8 @@ from neurondeath.simulations.estimation.outputs import estimate_outputs
 from neurondeath.simulations.stores.shards import sum_statistics
 from neurondeath.simulations.stores.store import Store, StoreError
 from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE, exact_interval
-from neurondeath_theory.foundation.results import Result, format_number
+from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.networks.network import Network
 
 __all__ = ["Simulation", "read_simulation", "read_store"]

@@ -1,4 +1,4 @@
-"""`neurondeath audit`: models from files, data of every kind, and one line for what is wrong."""
+"""`neurondeath audit`: models from files, data of every kind, errors of one line."""
 
 import json
 import os
@@ -49,13 +49,13 @@ def command(folder, *arguments):
 
 
 def in_process(monkeypatch, capsys, folder, *arguments):
-    """Run the command here: as much of it as a process of its own would, but faster."""
+    """Run the command in this process, which is faster than a new one."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     with torch.random.fork_rng():
         code = run(command_line("neurondeath", COMMANDS, help=""), "neurondeath", ["audit", *arguments])
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
 
 
 def test_the_command_in_a_process_of_its_own(folder):

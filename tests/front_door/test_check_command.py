@@ -1,4 +1,4 @@
-"""`neurondeath check` and `neurondeath cite` as a user meets them; and `check` from Python."""
+"""`neurondeath check` and `neurondeath cite` on the command line; `check` from Python."""
 
 import csv
 import inspect
@@ -34,7 +34,7 @@ FAKES = "tests.front_door.test_check_command"
 
 
 def fake(*, setting, verdict, points=1, route="symbolic"):
-    """Say what a claim tells it to."""
+    """Return evidence with the verdict that the claim names."""
     if verdict == "raise":
         raise ZeroDivisionError("in\nthe checker")
     if verdict == "interrupt":
@@ -93,7 +93,7 @@ def test_overall_verdicts(verdicts, overall):
 @pytest.mark.parametrize(
     ("parts", "other", "overall"),
     [
-        (("CONFIRMED", "INCONCLUSIVE"), ("CONFIRMED",), "CONFIRMED"),  # the other route confirms the whole
+        (("CONFIRMED", "INCONCLUSIVE"), ("CONFIRMED",), "CONFIRMED"),  # the other route confirms the claim
         (("CONFIRMED", "CONFIRMED"), ("INCONCLUSIVE",), "CONFIRMED"),
         (("CONFIRMED", "INCONCLUSIVE"), ("INCONCLUSIVE",), "INCONCLUSIVE"),
         (("CONFIRMED", "INCONCLUSIVE"), ("REFUTED", "CONFIRMED"), "REFUTED"),
@@ -112,7 +112,7 @@ def test_a_route_confirms_when_all_its_parts_do(parts, other, overall):
     assert report.claims[0].verdict.value == overall
 
 
-def test_an_error_in_a_checker_is_told_and_ends_nothing():
+def test_an_error_in_a_checker_is_reported_and_ends_nothing():
     report = check(claims=[claim("F1", "raise"), claim("F2", "CONFIRMED")])
     assert [item.verdict.value for item in report.claims] == ["ERROR", "CONFIRMED"]
     assert report.claims[0].evidence[0].summary == f"{FAKES}:fake: ZeroDivisionError: in the checker"
@@ -143,7 +143,7 @@ def test_a_self_test_wants_every_mutation_refuted():
     report = check(claims=[good], self_test=True)
     assert report.passed
     assert report.columns()["mutation"] == ["as REFUTED"]
-    assert not check(claims=[claim("F3", "CONFIRMED")], self_test=True).passed  # no mutation, no proof of power
+    assert not check(claims=[claim("F3", "CONFIRMED")], self_test=True).passed  # no mutation, no evidence of power
 
 
 def test_an_interruption_keeps_what_is_finished():
@@ -177,7 +177,7 @@ def test_bad_arguments_are_one_line(arguments):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_store_that_cannot_be_used_is_told_at_once(tmp_path):
+def test_a_store_that_cannot_be_used_is_reported_before_any_check(tmp_path):
     (tmp_path / "text").write_text("no store")
     with pytest.raises(StoreError):
         check("L5", store=tmp_path / "text")
@@ -271,20 +271,20 @@ def test_a_signal_reports_what_is_finished(tmp_path, number):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PYTHONPATH": str(tmp_path)}
     ) as process:
-        told = ""
-        while "M2 ..." not in told:
-            told += process.stderr.read(1)
+        written = ""
+        while "M2 ..." not in written:
+            written += process.stderr.read(1)
         time.sleep(0.2)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert [item["id"] for item in json.loads(out)["claims"]] == ["M1"]
     assert "Traceback" not in err
-    assert err.splitlines()[-1] == "paper_check: interrupted with 1 of 2 claims checked"
+    assert err.splitlines()[-1] == "neurondeath: interrupted with 1 of 2 claims checked"
 
 
 class Reader(HTMLParser):
-    """Note ids, references and badges; fail on tags that do not match."""
+    """Collect ids, references, tags and text; fail on tags that do not match."""
 
     VOID = ("meta", "img", "br", "link", "input", "hr")
 

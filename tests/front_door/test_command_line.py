@@ -1,4 +1,4 @@
-"""The command line as a user meets it: formats, JSON keys, one line for every bad input, exit codes."""
+"""The command line: formats, JSON keys, one line for every bad input, exit codes."""
 
 import csv
 import io
@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from neurondeath import __main__ as root
-from neurondeath.commands.console import command_line, run, shown_layers
+from neurondeath.commands.console import command_line, run
+from neurondeath.commands.network_layers import shown_layers
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.widths import parse_counts
 from neurondeath_theory.survival.bounds import survival_bounds
@@ -35,7 +36,7 @@ def test_bounds_json(nd):
     code, out, err = nd("bounds --width 3 --depth 20 --format json")
     assert (code, err) == (0, "")
     data = json.loads(out)
-    bounds = survival_bounds([3] * 20)
+    bounds = survival_bounds([3] * 20, bias=True)
     assert data["width"] == 3
     assert data["depth"] == 20
     for key in ("lower", "upper", "mean_living_ratio", "log10_death_at_most", "log10_death_at_least"):
@@ -163,7 +164,7 @@ def test_the_hint_names_the_better_estimator(nd):
     assert "normal for the others" in out
 
 
-def test_simulate_table_says_where_the_results_are(nd):
+def test_simulate_table_names_the_store(nd):
     code, out, err = nd("simulate --width 3 --depth 4 --trials 50 --store here.sqlite")
     assert code == 0
     assert "here.sqlite" in out
@@ -248,7 +249,7 @@ def test_bad_input_is_one_line_and_leaves_nothing_behind(nd, tmp_path, line, wor
     assert (tmp_path / "nan.npy").read_bytes() == before
 
 
-def test_a_store_without_results_says_so(nd):
+def test_a_store_without_results_is_an_error(nd):
     from neurondeath.simulations.stores.store import Store
 
     Store("empty.sqlite").close()

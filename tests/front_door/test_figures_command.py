@@ -14,7 +14,9 @@ def call(*arguments):
 
 def test_list_names_all_figures(capsys):
     assert call("list") == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FIGURES)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["figure", *FIGURES]
+    assert call("list", "--columns", "figure") == 0
+    assert capsys.readouterr().out.split() == ["figure", *FIGURES]
 
 
 def test_figures_are_made_and_listed(tmp_path, capsys):
@@ -39,6 +41,8 @@ def test_figures_are_made_and_listed(tmp_path, capsys):
         (["activations", "--out", "OUT", "--format", "bmp"], "`--format`"),
         (["activations", "--out", "OUT", "--redraw"], "without --redraw"),
         (["activations", "--out", "OUT/file/below"], "`--out`"),
+        (["activations", "--out", "OUT", "--columns", "all"], "`--columns`"),
+        (["list", "--columns", "caption"], "figure, title"),
     ],
 )
 def test_bad_requests_are_one_line(tmp_path, capsys, arguments, words):

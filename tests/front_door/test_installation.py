@@ -145,10 +145,11 @@ def test_users_modules_of_our_folders_names_are_theirs(python, strangers_folder,
 def test_commands_run_beside_users_modules(python, strangers_folder):
     folder = strangers_folder("file")
     modules = ["neurondeath", *(f"neurondeath.{name}" for name in DOORS), *PACKAGES[1:]]
-    expected = run(python, "-m", modules[0], "bounds", "--width", 3, "--depth", 5, "--format", "csv", cwd=folder)
+    command = ("bounds", "--width", 3, "--depth", 5, "--format", "csv")
+    expected = run(python, "-m", modules[0], *command, cwd=folder)
     assert "0.51290" in expected
     for module in modules[1:]:
-        assert run(python, "-m", module, "bounds", "--width", 3, "--depth", 5, "--format", "csv", cwd=folder) == expected
+        assert run(python, "-m", module, *command, cwd=folder) == expected
 
 
 ROOT_PROGRAM = """

@@ -1,4 +1,4 @@
-"""`plot`: any column against any other, what is drawn is what was estimated, and errors of one line."""
+"""`plot`: any column against any other, pictures that show the estimates, errors of one line."""
 
 import os
 
@@ -27,7 +27,7 @@ def simulations():
 
 
 def markers(axis, index):
-    """Give what the index-th curve's markers show."""
+    """Return the coordinates of the markers of the index-th curve."""
     (line,) = [
         line
         for line in axis.lines
@@ -82,7 +82,7 @@ def test_words_along_the_picture(simulations):
         assert y.tolist() == [s.alive[-1] for s in simulations if s.network.widths[0] == width]
 
 
-def test_curves_are_told_apart_by_the_fewest_columns(simulations):
+def test_curves_are_named_by_the_fewest_columns(simulations):
     one = draw_store_plot(layer_table(simulations[:1]))
     assert [text.get_text() for text in one.legends[0].get_texts()] == ["lower bound", "upper bound"]
     several = draw_store_plot(layer_table(simulations), bounds=False)

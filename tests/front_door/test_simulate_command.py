@@ -5,8 +5,6 @@ import io
 import json
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -157,7 +155,7 @@ def test_errors_of_a_grid_file_reach_the_command_line(nd, tmp_path):
 
 
 def test_progress_in_a_file_is_plain_lines(nd, monkeypatch):
-    monkeypatch.setattr("neurondeath.simulations.sweeps.progress.PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr("neurondeath_theory.foundation.progress.PlainLines.seconds", 0.0)
     err = nd("simulate --width 8 --depth 60 --trials 3000")[2]
     lines = [line for line in err.splitlines() if line.startswith("tasks")]
     assert len(lines) > 3
@@ -181,26 +179,13 @@ def test_progress_guesses_the_time_left(monkeypatch):
 
 
 def test_a_terminal_gets_a_bar(tmp_path):
-    """In a real pseudo-terminal; the plain lines are for files."""
-    import pty
+    pytest.importorskip("pty")  # not on Windows
+    from tests.front_door.pseudo_terminal import in_new_process
 
-    primary, secondary = pty.openpty()
-    line = [sys.executable, "-m", "simulations", "simulate", "--width", "4", "--depth", "9", "--trials", "3000"]
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=secondary, cwd=tmp_path)
-    os.close(secondary)
-    shown = b""
-    while True:
-        try:
-            some = os.read(primary, 65536)
-        except OSError:  # the other end has closed
-            break
-        if not some:
-            break
-        shown += some
-    os.close(primary)
-    assert process.wait(timeout=60) == 0
-    assert b"\x1b[" in shown
-    assert b"3000/3000 trials" in shown
+    shown = in_new_process(["simulate", "--width", "4", "--depth", "9", "--trials", "3000"], 80, tmp_path)
+    assert shown.code == 0
+    assert "\x1b[" in shown.raw
+    assert "3000/3000 trials" in shown.out
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`neurondeath train` and `runs`: what they print, store, refuse, and how they are interrupted."""
+"""`neurondeath train` and `runs`: output, stores, bad input, interruptions."""
 
 import csv
 import json
@@ -53,8 +53,8 @@ def test_runs_are_trained_once_and_read_again(run):
         float(row["forecast_living_ratio"]) == pytest.approx(1 - 2**-12) for row in csv.DictReader(StringIO(out))
     )
     _, out, _ = run("train", "config.toml", "--dry-run", "--format", "json")
-    told = [one["forecast"] for one in json.loads(out)["runs"]]
-    assert told == [{"forecast_living_ratio": pytest.approx(1 - 2**-12), "forecast_leaving": None}] * 4
+    forecasts = [one["forecast"] for one in json.loads(out)["runs"]]
+    assert forecasts == [{"forecast_living_ratio": pytest.approx(1 - 2**-12), "forecast_leaving": None}] * 4
     assert not Path("training.sqlite").exists()
     code, out, err = run("train", "config.toml", "--format", "json")
     assert code == 0
@@ -97,7 +97,7 @@ def test_jobs_give_the_same_runs(run):
 
 
 @pytest.mark.parametrize(("jobs", "number"), [("1", signal.SIGINT), ("2", signal.SIGTERM)])
-def test_an_interrupted_campaign_says_how_to_go_on(tmp_path, jobs, number):
+def test_an_interrupted_campaign_explains_how_to_continue(tmp_path, jobs, number):
     (tmp_path / "long.toml").write_text(CONFIG.replace("epochs = 2", "epochs = 100000"))
     command = [sys.executable, "-m", "neurondeath", "train", "long.toml", "--jobs", jobs]
     with subprocess.Popen(

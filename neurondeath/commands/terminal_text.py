@@ -1,0 +1,75 @@
+"""Text on a terminal: how wide it is, lines broken at spaces only, and control characters made visible."""
+
+import os
+import re
+import unicodedata
+from typing import TextIO
+
+from rich.cells import cell_len
+
+__all__ = ["cell_len", "terminal_width", "visible", "wrap"]
+
+DEFAULT_WIDTH = 80  # columns of a terminal that does not report its size
+INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: controls, formats, surrogates, separators of lines
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Return the number of columns of the terminal behind a stream, or None if it is a file or a pipe.
+
+    The environment variable COLUMNS has precedence over what the terminal reports, as in other command lines.
+    """
+    if not stream.isatty():
+        return None
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
+    except (OSError, ValueError):
+        return DEFAULT_WIDTH
+
+
+def visible(text: str) -> str:
+    r"""Escape what could move the cursor, break a line or reorder text on a terminal.
+
+    Examples
+    --------
+    >>> print(visible("two\nlines, \x1b[31mred"))
+    two\nlines, \x1b[31mred
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter.encode("unicode_escape").decode("ascii") if unicodedata.category(letter) in INVISIBLE else letter
+        for letter in text
+    )
+
+
+def wrap(text: str, width: int | None, *, hanging: str = "") -> list[str]:
+    """Break a line at spaces into lines of at most `width` columns; a word that is longer stays whole.
+
+    Parameters
+    ----------
+    text : str
+        One line; its indentation is kept in all lines.
+    width : int or None
+        Columns of a line; None for no limit.
+    hanging : str
+        Further indentation of all lines but the first. A word that indentation would push over the edge has none.
+
+    Examples
+    --------
+    >>> wrap("  P(alive) = 0.12346 with --no-bias", 18, hanging="  ")
+    ['  P(alive) =', '    0.12346 with', '    --no-bias']
+    """
+    if width is None or cell_len(text) <= width:
+        return [text]
+    indentation = text[: len(text) - len(text.lstrip(" "))]
+    lines: list[str] = []
+    for gap, word in re.findall(r"( *)([^ ]+)", text):
+        if lines and cell_len(lines[-1] + gap + word) <= width:
+            lines[-1] += gap + word
+            continue
+        start = indentation + hanging * bool(lines)
+        lines.append(start + word if cell_len(start + word) <= width else word)
+    return lines or [""]
