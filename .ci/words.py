@@ -17,9 +17,9 @@ SKIPPED = {".venv", ".git", "build", "dist", "demo", "__pycache__"}
 SKIPPED_FILES = {"docs/word-list.md", ".ci/words.py", "CHANGELOG.md", "LICENSE"}
 
 OPENINGS = re.compile(r"(?:Give|Gives|Hold|Holds|Say|Says|Tell|Tells|Note|Notes|Word)\s+(?!-)[a-z`'\"]")
-UNITS = "layer|unit|trial|task|shard|point|network|run|seed|epoch|step|batch|activation|weight|row|column|chain"
-UNITS += "|series"
-UNITS += "|population|pair|claim|figure|file|line|second|paper|package|thread|core|worker|neuron|image|study|normal|test"
+UNITS = "layer|unit|trial|task|shard|point|network|run|seed|epoch|step|batch|activation|weight|row|column|series"
+UNITS += "|chain|population|pair|claim|figure|file|line|second|paper|package|thread|core|worker|neuron|image|study"
+UNITS += "|normal|test"
 COUNTED = r"entry|entries|rows?|columns?|lines?|numbers?|seconds?|minutes?|hours?|ms|microseconds?|nanoseconds?|bytes?"
 COUNTED += r"|MB|GB|times|once|points|weights|blocks|words|trials|networks|normals|values?|cost|costs|panels?|tables?"
 COUNTED += r"|tests?|files?|folders?|modules?|functions?|curves?|records?|colours?|passes|units|layers|shards|draws?"

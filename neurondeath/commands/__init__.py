@@ -6,9 +6,10 @@ __all__ = ["COMMANDS"]
 
 COMMANDS = {
     "bounds": Command("neurondeath.commands.bounds:bounds", "Bound the probability that a ReLU network is born alive."),
-    "design": Command(
-        "neurondeath.commands.design:design", "Find the least width for a depth, or the greatest depth for a width."
+    "size": Command(
+        "neurondeath.commands.size:size", "Find the least width for a depth, or the greatest depth for a width."
     ),
+    "design": Command("neurondeath.commands.size:size", "The earlier name of size.", alias_of="size"),
     "eoc": Command(
         "neurondeath.commands.eoc:eoc", "Design a sparse activation at the edge of chaos, and report its stability."
     ),

@@ -1,5 +1,6 @@
 """`neurondeath bounds`: bounds on the survival of plain ReLU networks."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,8 @@ __all__ = ["bounds"]
 
 PRIORITY = (
     *("exact", ("lower", "upper"), ("de_caen", "gallot"), "mean_living_ratio", "error"),
-    *(("log10_death_at_most", "log10_death_at_least"), "log10_death", "death_relative_error", "general_lower"),
+    *(("log10_death_at_most", "log10_death_at_least"), ("first_layer_death", "first_layer_death_error")),
+    *("log10_death", "death_relative_error", "general_lower"),
 )
 
 
@@ -32,16 +34,19 @@ def bounds(
     depth: Annotated[str | None, typer.Option(help="Number of hidden layers; several: 10,100.")] = None,
     widths: Annotated[str | None, typer.Option(help="Widths of one network, layer by layer, e.g. 8,8,16.")] = None,
     input_dim: Annotated[int | None, typer.Option(help="Input dimension.")] = None,
-    bias: Annotated[bool, typer.Option(help="Whether the layers have random biases.")] = True,
+    bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Whether the layers have random biases.")] = False,
     nonnegative_inputs: Annotated[
         bool, typer.Option("--nonnegative-inputs", help="All inputs lie in the non-negative orthant.")
     ] = False,
     inputs: Annotated[
         str | None,
         typer.Option(
-            help="Add bounds for these points: gaussian:64, digits:256 or a .npy or .npz file. Needs --no-bias."
+            help="Add bounds for these points: gaussian:64, digits:256 or a .npy or .npz file. Not with --bias."
         ),
     ] = None,
+    first_layer: Annotated[
+        bool, typer.Option("--first-layer", help="Add P(first layer dead on the points of --inputs).")
+    ] = False,
     one_dimensional_input: Annotated[
         bool,
         typer.Option("--one-dimensional-input", help="Exact P(alive) for input dimension 1 without biases."),
@@ -52,6 +57,8 @@ def bounds(
 ) -> None:
     """Bound the probability that a plain ReLU network is born alive, and compute its exact mean living ratio."""
     networks = read_layers(width, depth, widths)
+    if first_layer and (inputs is None or bias):
+        raise invalid("--first-layer", "be used with --inputs and without --bias", True)
     results: Sequence[SurvivalBounds | OneDimensionalSurvival]
     data_aware: list[dict[str, Any]] = [{} for _ in networks]  # further bounds of each network, from the points
     if one_dimensional_input:
@@ -74,7 +81,10 @@ def bounds(
             survival_bounds(layers, input_dim=points.shape[1], bias=bias, nonnegative_inputs=bool((points >= 0).all()))
             for layers, points in zip(networks, sets, strict=True)
         ]
-        data_aware = [_data_aware(layers, points, bias) for layers, points in zip(networks, sets, strict=True)]
+        data_aware = [
+            {**_data_aware(layers, points, bias), **(_first_layer(layers, points) if first_layer else {})}
+            for layers, points in zip(networks, sets, strict=True)
+        ]
         title = f"P(alive) of plain ReLU networks {'with' if bias else 'without'} biases on {inputs}"
     else:
         results = [
@@ -116,13 +126,26 @@ def bounds(
 def _data_aware(layers: Sequence[int], points: npt.NDArray[np.float64], bias: bool) -> dict[str, Any]:
     """Compute the bounds from pairs of points, or the reason why there are none."""
     if bias:
-        reason = "de Caen and Gallot withheld: they hold for networks without biases; give --no-bias"
+        reason = "de Caen and Gallot withheld: they hold for networks without biases; leave out --bias, or give --no-bias"
         return {"de_caen": None, "gallot": None, "n_points": len(points), "n_rays": None, "withheld": reason}
     from neurondeath_theory.survival.data_aware import data_aware_bounds
 
     found = data_aware_bounds(points, layers)
     exact = {} if found.exact is None else {"exact": found.exact, "error": found.exact_error}
     return {"de_caen": found.de_caen, "gallot": found.gallot, **exact, "n_points": len(points), "n_rays": found.n_rays}
+
+
+def _first_layer(layers: Sequence[int], points: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Compute the probability that the first layer is dead on all points."""
+    from neurondeath_theory.survival.first_layer import first_layer_death
+
+    found = first_layer_death(points, int(layers[0]))
+    return {
+        "first_layer_death": found.value,
+        "first_layer_death_error": found.error,
+        "first_layer_log10_death": found.log_death / math.log(10.0),
+        "first_layer_method": found.method,
+    }
 
 
 def _record(result: "SurvivalBounds | OneDimensionalSurvival", per_layer: bool) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from neurondeath.commands.check_table import report_columns, show_report
 from neurondeath.commands.messages import OpenLine, message
 from neurondeath.commands.output_options import ColumnsOption, Format, check_columns
 from neurondeath.commands.show import show_path
+from neurondeath.paper_check.claim_keys import claim_template as write_claim_template
 from neurondeath.paper_check.claims import Claim, packaged_claims, read_claims, select_claims
 from neurondeath.paper_check.verification import CheckedClaim, Report
 from neurondeath.paper_check.verification import check as check_claims
@@ -66,12 +67,18 @@ def check(
         Path | None, typer.Option(help="Folder of the MNIST files, for --retrain.  [default: $NEURONDEATH_DATA]")
     ] = None,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures of the page.")] = True,
+    claim_template: Annotated[
+        bool, typer.Option("--claim-template", help="Print a claims file that shows every key, and exit.")
+    ] = False,
 ) -> None:
     """Verify the claims of the papers, each by independent routes, and report the evidence.
 
     Exit code 0 when every claim has the verdict expected of it (with --self-test: when every wrong version is refuted),
     1 otherwise.
     """
+    if claim_template:
+        print(write_claim_template(), end="")
+        return
     check_count("--seed", seed, least=0)
     threads = check_workers("--workers", workers)
     check_columns(columns, output, report_columns(self_test=self_test))

@@ -18,19 +18,22 @@ from neurondeath.commands.messages import message
 from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.lazy_imports import import_or_explain
 from neurondeath_theory.foundation.progress import Display, PlainLines, use_display
+from neurondeath_theory.foundation.validation import did_you_mean, invalid
 
 __all__ = ["Command", "command_line", "run"]
 
 BAD_INPUT = 2
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
 class Command:
-    """A subcommand: the place of its function, and its line in the help."""
+    """A subcommand: the place of its function, its line in the help, and the name of which it is an alias."""
 
     target: str
     help: str
+    alias_of: str = ""
 
 
 def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> typer.Typer:
@@ -45,14 +48,20 @@ def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> ty
                 return None
             return _load(cmd_name, commands[cmd_name])
 
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            if args and args[0] not in commands and not args[0].startswith("-"):
+                remedy = did_you_mean(args[0], list(commands))
+                raise invalid("COMMAND", f"be one of {', '.join(commands)}", args[0], remedy)
+            return super().resolve_command(ctx, args)
+
         def format_commands(self, ctx: Any, formatter: Any) -> None:  # without importing any of them
             with formatter.section("Commands"):
-                formatter.write_dl([(label, command.help) for label, command in commands.items()])
+                formatter.write_dl([(label, one.help) for label, one in commands.items() if not one.alias_of])
 
         def get_help(self, ctx: Any) -> str:
             return help_page(self, ctx)
 
-    app = typer.Typer(name=name, cls=LazyGroup, add_completion=False, rich_markup_mode=None, help=help)
+    app = typer.Typer(name=name, cls=LazyGroup, rich_markup_mode=None, help=help, context_settings=HELP_OPTIONS)
 
     @app.callback(invoke_without_command=True)
     def root(
@@ -73,7 +82,7 @@ def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> ty
 
 def _load(name: str, command: Command) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name, cls=WrappedHelpCommand)(_resolve(command.target))
+    app.command(name, cls=WrappedHelpCommand, context_settings=HELP_OPTIONS)(_resolve(command.target))
     return typer.main.get_command(app)
 
 
@@ -97,7 +106,9 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         _complain(name, str(error))
         return error.exit_code
     except typer.TyperException as error:
-        return _complain(name, f"{error.format_message()} (see `{name} --help`)")
+        context = getattr(error, "ctx", None)
+        where = name if context is None else context.command_path
+        return _complain(name, f"{_without_candidates(error.format_message())} (see `{where} --help`)")
     except (KeyboardInterrupt, typer.Abort):
         _complain(name, "interrupted")
         return INTERRUPTED
@@ -107,6 +118,12 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except OSError as error:
         where = f" {error.filename!r}" if error.filename else ""
         return _complain(name, f"the system refused{where}: {error.strerror or error}")
+
+
+def _without_candidates(text: str) -> str:
+    """Word the candidates for an unknown option as a question."""
+    head, found, options = text.partition(" (Possible options: ")
+    return f"{head}; did you mean {' or '.join(options.rstrip(')').split(', '))}?" if found else text
 
 
 def _progress_bar() -> Display:

@@ -1,12 +1,17 @@
 """`neurondeath eoc`: an edge-of-chaos design of a sparse activation, and how signals survive in it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
+from neurondeath.commands.data_formats import records
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout, Table
+from neurondeath.simulations.sweeps.grid_options import parse_reals
+from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import CLIPPED, KINDS, EdgeOfChaos, sparse_design
@@ -27,13 +32,23 @@ OPTIONS = {"sparsity": "--sparsity", "v_prime": "--v-prime", "kind": "--activati
 
 
 def eoc(
-    activation: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")],
+    activation: Annotated[str, typer.Option(metavar="|".join(KINDS), help="Kind of activation.")],
     sparsity: Annotated[
         float | None, typer.Option(help="Share of units at zero, in (0, 1); relu has 0.5 and needs none.")
     ] = None,
     v_prime: Annotated[float | None, typer.Option(help="Target V'(q*) in (0, 1), for clipped activations.")] = None,
     m: Annotated[float | None, typer.Option(help="Clipping height, instead of --v-prime.")] = None,
     q: Annotated[float, typer.Option(help="Variance q* of the pre-activations.")] = 1.0,
+    larger_q: Annotated[
+        str | None,
+        typer.Option(help="Compare with designs at these larger q*, e.g. 2,4,8; for clipped activations with --m."),
+    ] = None,
+    hold: Annotated[
+        str, typer.Option(metavar="m|ratio", help="What --larger-q holds fixed: m, or the ratio m/sqrt(q*).")
+    ] = "m",
+    scales: Annotated[
+        bool, typer.Option("--scales", help="Add the depths over which variance, correlation and gradients change.")
+    ] = False,
     width: Annotated[int | None, typer.Option(help="Width of every hidden layer, for survival.")] = None,
     depth: Annotated[int | None, typer.Option(help="Number of hidden layers, for survival.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampled survival.")] = 0,
@@ -51,27 +66,37 @@ def eoc(
         raise invalid(
             "--v-prime", "be given for a clipped activation, or --m, but not both", given, "try --v-prime 0.7"
         )
+    if larger_q is not None and (kind not in CLIPPED or m is None):
+        raise invalid("--larger-q", "be used with a clipped activation and --m", larger_q)
     if sparsity is None:
         if kind != "relu":
             raise invalid("--sparsity", "be given", None, "give a share in (0, 1), as --sparsity 0.85")
         sparsity = 0.5
+    if larger_q is not None and m is not None:
+        _show_larger_variances(kind, sparsity, m, [q, *parse_reals("--larger-q", larger_q)], hold, columns, output)
+        return
     design = _design(kind, sparsity, v_prime, m, q)
     survival = _survival(design, width, depth, seed) if width is not None and depth is not None else None
-    _show(design, survival, columns, output)
+    _show(design, survival, _depth_scales(design) if scales else None, columns, output)
 
 
 def _design(kind: str, sparsity: float, v_prime: float | None, m: float | None, q: float) -> EdgeOfChaos:
     """Compute the design; errors name the options of the command."""
-    from neurondeath_theory.foundation.errors import InvalidArgumentError
-
-    try:
+    with _option_names():
         return sparse_design(kind, sparsity, v_prime=v_prime, m=m, q=q)
+
+
+@contextmanager
+def _option_names() -> Iterator[None]:
+    """Name the options of the command in errors about arguments."""
+    try:
+        yield
     except InvalidArgumentError as error:
-        message = str(error)
+        text = str(error)
         for name, option in OPTIONS.items():
-            if message.startswith(f"`{name}`"):
-                message = f"`{option}`" + message[len(name) + 2 :]
-        raise InvalidArgumentError(message) from None
+            if text.startswith((f"`{name}`", f"`{name}[")):
+                text = f"`{option}" + text[len(name) + 1 :]
+        raise InvalidArgumentError(text) from None
 
 
 def _survival(design: EdgeOfChaos, width: int, depth: int, seed: int) -> dict[str, Any]:
@@ -99,7 +124,41 @@ def _survival(design: EdgeOfChaos, width: int, depth: int, seed: int) -> dict[st
     }
 
 
-def _show(design: EdgeOfChaos, survival: dict[str, Any] | None, columns: str | None, output: Format) -> None:
+def _depth_scales(design: EdgeOfChaos) -> dict[str, Any]:
+    """Compute the depth scales at the fixed point of a design."""
+    from neurondeath_theory.gaussian_limit.correlation import depth_scales
+
+    found = depth_scales(design.activation, design.q, design.sigma_w2, design.sigma_b2).columns()
+    return {name: found[name][0] for name in ("variance_scale", "correlation_scale", "gradient_scale")}
+
+
+def _show_larger_variances(
+    kind: str, sparsity: float, m: float, q: list[float], hold: str, columns: str | None, output: Format
+) -> None:
+    """Write designs of one sparsity at several fixed points."""
+    from neurondeath_theory.gaussian_limit.growing_variance import growing_variance
+
+    check_choice("--hold", hold, ("m", "ratio"))
+    with _option_names():
+        found = growing_variance(kind, sparsity, m=m, q=q, hold=hold)
+    show(
+        found.columns(),
+        output,
+        chosen=columns,
+        title=f"{kind} at sparsity {sparsity:g}, {hold} fixed",
+        notes=[found.finding],
+        layout=Layout(keys=("q",), priority=("v_prime", "clip", "gradient_share", "fluctuation", "curvature")),
+        json=lambda: {"designs": records(found.columns()), "verdict": found.finding},
+    )
+
+
+def _show(
+    design: EdgeOfChaos,
+    survival: dict[str, Any] | None,
+    scales: dict[str, Any] | None,
+    columns: str | None,
+    output: Format,
+) -> None:
     numbers = {name: values[0] for name, values in design.columns().items()}
     verdict = design.verdict
     if survival is not None:
@@ -118,16 +177,20 @@ def _show(design: EdgeOfChaos, survival: dict[str, Any] | None, columns: str | N
         "fixed_points": fixed_points,
         "every_q_is_fixed": design.fixed_points.continuum,
         "survival": survival,
+        **({} if scales is None else {"depth_scales": scales}),
         "verdict": verdict,
     }
     prefixed = {f"survival_{name}": value for name, value in (survival or {}).items()}
-    row = {"activation": str(design.activation), **numbers, **prefixed, "verdict": verdict}
+    row = {"activation": str(design.activation), **numbers, **prefixed, **(scales or {}), "verdict": verdict}
     title = f"Edge of chaos of {design.activation}"
     notes = [str(design.fixed_points)]
     tables = [Table(columns=_as_columns(numbers), title=title, notes=notes, layout=DESIGN_LAYOUT)]
     if survival is not None:
         title = "One input in networks of finite width"
         tables.append(Table(columns=_as_columns(survival), title=title, layout=SURVIVAL_LAYOUT))
+    if scales is not None:
+        title = "Depths in layers over which a wide network changes by a factor of e"
+        tables.append(Table(columns=_as_columns(scales), title=title))
     show(
         _as_columns(row),
         output,

@@ -42,9 +42,9 @@ KNOWN_COLUMNS = (
 PRIORITY: tuple[str | tuple[str, ...], ...] = (
     *("alive", ("low", "high"), ("always_low", "always_high"), ("death", "alive_stderr"), "living_ratio"),
     *((name, f"{name}_stderr") for name in OUTPUTS),
-    *(("lower_bound", "upper_bound"), "living_ratio_stderr", "expected_living_ratio", "inputs", "network"),
+    *(("lower_bound", "upper_bound"), "living_ratio_stderr", "expected_living_ratio", "task_id", "seed"),
 )
-LAYOUT = Layout(keys=("task_id", "seed", "depth"), priority=PRIORITY)
+LAYOUT = Layout(keys=("network", "inputs", "depth"), priority=PRIORITY)
 
 
 def show_layers(

@@ -9,10 +9,13 @@ import typer
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.run_progress import RunLines
 from neurondeath.commands.run_tables import run_columns, show_runs, stored_forecast
+from neurondeath.commands.show import show
+from neurondeath.commands.tables import Layout
 from neurondeath_theory.foundation.interruption import stop_requests
 from neurondeath_theory.foundation.validation import check_count, invalid
 from neurondeath_torch.training.campaign import run_campaign
 from neurondeath_torch.training.configuration import Experiment, read_experiment, read_experiments
+from neurondeath_torch.training.configuration_guide import experiment_keys, experiment_template
 from neurondeath_torch.training.forecasts import forecast
 from neurondeath_torch.training.loop import find_device
 from neurondeath_torch.training.run_store import RunStore, StoredRun
@@ -21,7 +24,7 @@ __all__ = ["train"]
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The experiments.")],
+    config: Annotated[Path | None, typer.Argument(metavar="CONFIG.toml", help="The experiments.")] = None,
     store: Annotated[Path, typer.Option(help="Store of the runs; created if missing.")] = Path("training.sqlite"),
     checkpoints: Annotated[
         Path | None, typer.Option(help="Folder of checkpoints and trained models.  [default: STORE.checkpoints]")
@@ -29,7 +32,7 @@ def train(
     data_dir: Annotated[
         str | None, typer.Option(help="Folder of the MNIST and CIFAR-10 files.  [default: $NEURONDEATH_DATA]")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to train.")] = "auto",
     jobs: Annotated[int, typer.Option(help="Number of simultaneous runs, each with its share of the cores.")] = 1,
     dry_run: Annotated[
         bool,
@@ -37,11 +40,26 @@ def train(
             "--dry-run", help="List the runs, with the expectation of the theory and the stored epochs of each."
         ),
     ] = False,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print an experiment file that shows every key, and exit.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="List every key with its values, default and meaning, and exit.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
     columns: ColumnsOption = None,
     output: FormatOption = Format.table,
 ) -> None:
     """Train every experiment of a file with every seed; stored runs are not repeated, interrupted ones continue."""
+    if template:
+        print(experiment_template(), end="")
+        return
+    if explain:
+        layout = Layout(keys=("key",), priority=("default", "meaning", "values"), prose=("values", "meaning"))
+        show(experiment_keys(), output, chosen=columns, layout=layout)
+        return
+    if config is None:
+        raise invalid("CONFIG.toml", "be given", None, "`neurondeath train --template` prints one")
     jobs = check_count("--jobs", jobs, most=256)
     experiments, seeds = read_experiments(config)
     find_device(device)

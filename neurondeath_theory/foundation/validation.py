@@ -4,6 +4,7 @@ Each function takes the argument's public name first, returns the value in the t
 `InvalidArgumentError` with one line: the argument, the rule, the value received, the remedy if there is one.
 """
 
+import difflib
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ __all__ = [
     "check_real",
     "check_reals",
     "check_widths",
+    "did_you_mean",
     "invalid",
 ]
 
@@ -133,8 +135,20 @@ def check_instance(name: str, value: Any, kind: type[Instance], what: str, remed
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """Accept one of the listed strings."""
     if not isinstance(value, str) or value not in choices:
-        raise invalid(name, f"be one of {', '.join(choices)}", value)
+        raise invalid(name, f"be one of {', '.join(choices)}", value, did_you_mean(value, choices))
     return value
+
+
+def did_you_mean(value: Any, choices: Sequence[str]) -> str:
+    """Ask for the choice that resembles a value; "" if none does.
+
+    Examples
+    --------
+    >>> did_you_mean("shifted_relu", ["relu", "shifted-relu"])
+    'did you mean shifted-relu?'
+    """
+    near = difflib.get_close_matches(value.lower(), choices, n=1, cutoff=0.7) if isinstance(value, str) else []
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def check_flag(name: str, value: Any) -> bool:
