@@ -121,7 +121,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
 
 
 def _without_candidates(text: str) -> str:
-    """Word the candidates for an unknown option as a question."""
+    """Rephrase the candidates for an unknown option as a question."""
     head, found, options = text.partition(" (Possible options: ")
     return f"{head}; did you mean {' or '.join(options.rstrip(')').split(', '))}?" if found else text
 
