@@ -17,7 +17,8 @@ from neurondeath.figures.picture import house_style, new_figure
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
 from neurondeath_theory.gaussian_limit.phase_diagram import PHASES, phase_diagram
-from neurondeath_theory.networks.activations import PiecewiseLinear, hard_tanh, relu
+from neurondeath_theory.networks.activations import hard_tanh, relu
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["CAPTION", "compute", "draw"]
 

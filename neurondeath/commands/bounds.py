@@ -126,7 +126,7 @@ def bounds(
 def _data_aware(layers: Sequence[int], points: npt.NDArray[np.float64], bias: bool) -> dict[str, Any]:
     """Compute the bounds from pairs of points, or the reason why there are none."""
     if bias:
-        reason = "de Caen and Gallot withheld: they hold for networks without biases; leave out --bias, or give --no-bias"
+        reason = "de Caen and Gallot withheld: they hold without biases; leave out --bias, or give --no-bias"
         return {"de_caen": None, "gallot": None, "n_points": len(points), "n_rays": None, "withheld": reason}
     from neurondeath_theory.survival.data_aware import data_aware_bounds
 

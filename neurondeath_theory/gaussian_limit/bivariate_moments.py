@@ -37,7 +37,7 @@ from neurondeath_theory.gaussian_limit.moments import (
     second_moment,
     slope_second_moment,
 )
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["mean_product", "mean_slope_product", "slope_product_derivative"]
 

@@ -35,7 +35,8 @@ from neurondeath_theory.gaussian_limit.moments import (
     slope_second_moment,
 )
 from neurondeath_theory.gaussian_limit.variance import check_activation, check_variances
-from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = [
     "DepthScales",

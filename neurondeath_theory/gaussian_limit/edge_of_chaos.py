@@ -36,13 +36,13 @@ from neurondeath_theory.gaussian_limit.moments import (
 from neurondeath_theory.gaussian_limit.variance import check_activation
 from neurondeath_theory.networks.activations import (
     ActivationLike,
-    PiecewiseLinear,
     clipped_shifted_relu,
     clipped_soft_threshold,
     relu,
     shifted_relu,
     soft_threshold,
 )
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["KINDS", "EdgeOfChaos", "edge_of_chaos", "sparse_design"]
 

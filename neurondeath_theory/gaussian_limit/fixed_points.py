@@ -29,7 +29,8 @@ from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.gaussian_limit.exponential_roots import exponential_polynomial_roots
 from neurondeath_theory.gaussian_limit.moments import second_moment, second_moment_derivative, slope_second_moment
 from neurondeath_theory.gaussian_limit.variance import check_activation, check_variances
-from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["FixedPoint", "FixedPoints", "all_fixed_points", "fixed_points", "inflections"]
 

@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from neurondeath_theory.networks.activations import SUM_ROUNDING_ERROR, PiecewiseLinear
+from neurondeath_theory.networks.piecewise_linear import SUM_ROUNDING_ERROR, PiecewiseLinear
 
 __all__ = [
     "density",

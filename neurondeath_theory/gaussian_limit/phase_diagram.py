@@ -22,7 +22,8 @@ from neurondeath_theory.foundation.validation import check_real, check_reals, in
 from neurondeath_theory.gaussian_limit.fixed_points import all_fixed_points
 from neurondeath_theory.gaussian_limit.moments import second_moment, second_moment_derivative, slope_second_moment
 from neurondeath_theory.gaussian_limit.variance import check_activation
-from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["PHASES", "PhaseDiagram", "phase_diagram"]
 

@@ -40,7 +40,7 @@ from neurondeath_theory.gaussian_limit.variance_chain import (
     chi_square,
     escape_probability,
 )
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["SafeWidth", "SparseSurvival", "safe_width", "sparse_survival"]
 

@@ -25,7 +25,8 @@ from neurondeath_theory.gaussian_limit.moments import (
     slope_second_moment,
     slope_second_moment_derivative,
 )
-from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear, as_activation
+from neurondeath_theory.networks.activations import ActivationLike, as_activation
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = [
     "activation_sparsity",

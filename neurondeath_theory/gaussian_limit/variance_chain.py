@@ -32,7 +32,8 @@ from neurondeath_theory.foundation.validation import check_count, check_instance
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
 from neurondeath_theory.gaussian_limit.moments import fourth_moment, second_moment
 from neurondeath_theory.gaussian_limit.variance import check_activation, check_variances
-from neurondeath_theory.networks.activations import ActivationLike, PiecewiseLinear
+from neurondeath_theory.networks.activations import ActivationLike
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = [
     "Escape",

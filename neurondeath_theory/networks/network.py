@@ -27,7 +27,8 @@ from neurondeath_theory.foundation.validation import (
     invalid,
 )
 from neurondeath_theory.foundation.widths import Widths, layer_widths
-from neurondeath_theory.networks.activations import PiecewiseLinear, as_activation, relu
+from neurondeath_theory.networks.activations import as_activation, relu
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from neurondeath_theory.networks.rai import rai_constant
 
 __all__ = ["ARCHITECTURES", "HE_VARIANCE", "INITS", "SIGN_FLIPS", "Network"]

@@ -33,8 +33,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurondeath_theory.networks.activations import PiecewiseLinear
 from neurondeath_theory.networks.network import Network
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = [
     "HoldingBounds",

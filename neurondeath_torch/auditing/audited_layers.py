@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["AuditedLayer"]
 

@@ -24,7 +24,7 @@ import torch
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_theory.gaussian_limit.correlation import activation_products
 from neurondeath_theory.gaussian_limit.variance import activation_sparsity
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from neurondeath_torch.networks.activation_calls import Activation
 from neurondeath_torch.networks.forward_tracing import LayerCall, Listener
 from neurondeath_torch.networks.tensor_flow import INPUT, Flow, split_units

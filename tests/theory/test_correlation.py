@@ -18,7 +18,6 @@ from neurondeath_theory.gaussian_limit.correlation import (
 from neurondeath_theory.gaussian_limit.edge_of_chaos import edge_of_chaos, sparse_design
 from neurondeath_theory.gaussian_limit.fixed_points import fixed_points
 from neurondeath_theory.networks.activations import (
-    PiecewiseLinear,
     absolute_value,
     clipped_shifted_relu,
     clipped_soft_threshold,
@@ -29,6 +28,7 @@ from neurondeath_theory.networks.activations import (
     shifted_relu,
     soft_threshold,
 )
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from tests.references.gaussian_reference import product_expectation
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 

@@ -11,7 +11,6 @@ from neurondeath_theory.gaussian_limit.edge_of_chaos import KINDS, edge_of_chaos
 from neurondeath_theory.gaussian_limit.growing_variance import growing_variance
 from neurondeath_theory.gaussian_limit.variance import chi1, variance_map
 from neurondeath_theory.networks.activations import (
-    PiecewiseLinear,
     clipped_shifted_relu,
     clipped_soft_threshold,
     hard_tanh,
@@ -19,6 +18,7 @@ from neurondeath_theory.networks.activations import (
     shifted_relu,
     soft_threshold,
 )
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 
 @pytest.mark.parametrize(("target", "m"), [(0.5, 1.0511), (0.7, 1.4469), (0.9, 2.0540)])

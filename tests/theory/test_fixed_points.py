@@ -11,7 +11,6 @@ from neurondeath_theory.gaussian_limit.exponential_roots import exponential_poly
 from neurondeath_theory.gaussian_limit.fixed_points import fixed_points, inflections
 from neurondeath_theory.gaussian_limit.variance import chi1, variance_curvature, variance_map, variance_slope
 from neurondeath_theory.networks.activations import (
-    PiecewiseLinear,
     absolute_value,
     clipped_shifted_relu,
     clipped_soft_threshold,
@@ -20,6 +19,7 @@ from neurondeath_theory.networks.activations import (
     relu,
     shifted_relu,
 )
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 ZIGZAG = PiecewiseLinear([-1.0, 0.5, 2.0], [0.3, -1.0, 2.0, -0.2], 0.4)
 SCAN = np.geomspace(1e-6, 1e6, 20_001)

@@ -18,7 +18,6 @@ from neurondeath_theory.gaussian_limit.variance import (
     variance_slope,
 )
 from neurondeath_theory.networks.activations import (
-    PiecewiseLinear,
     absolute_value,
     clipped_shifted_relu,
     clipped_soft_threshold,
@@ -29,6 +28,7 @@ from neurondeath_theory.networks.activations import (
     shifted_relu,
     soft_threshold,
 )
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from tests.references.gaussian_reference import expectation
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 

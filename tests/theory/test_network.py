@@ -5,7 +5,6 @@ import pytest
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.networks.activations import (
-    PiecewiseLinear,
     absolute_value,
     clipped_shifted_relu,
     clipped_soft_threshold,
@@ -18,6 +17,7 @@ from neurondeath_theory.networks.activations import (
 )
 from neurondeath_theory.networks.network import ARCHITECTURES, INITS, SIGN_FLIPS, Network
 from neurondeath_theory.networks.network_bounds import activation_table, bounds_that_hold, is_homogeneous, quiet_set
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from neurondeath_theory.networks.rai import rai_constant
 
 

@@ -7,7 +7,7 @@ from scipy.special import ndtr
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.gaussian_limit.edge_of_chaos import edge_of_chaos, sparse_design
 from neurondeath_theory.gaussian_limit.sparse_survival import safe_width, sparse_survival
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 
 DESIGN = sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)

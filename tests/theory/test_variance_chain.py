@@ -12,7 +12,8 @@ from neurondeath_theory.gaussian_limit.variance_chain import (
     variance_chain,
     variance_fluctuation,
 )
-from neurondeath_theory.networks.activations import PiecewiseLinear, clipped_shifted_relu, leaky_relu, relu
+from neurondeath_theory.networks.activations import clipped_shifted_relu, leaky_relu, relu
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 
 STABLE = sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)

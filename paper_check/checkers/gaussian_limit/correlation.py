@@ -24,7 +24,7 @@ from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
 from neurondeath.paper_check.formulas import evaluate, parse_formula
 from neurondeath_theory.gaussian_limit.correlation import correlation_map
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, sparse_design
-from neurondeath_theory.networks.activations import PiecewiseLinear
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = [
     "correlation_by_sampling",

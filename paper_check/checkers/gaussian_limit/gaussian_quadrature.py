@@ -17,12 +17,12 @@ from mpmath import mp, mpf
 
 from neurondeath_theory.foundation.validation import check_choice
 from neurondeath_theory.networks.activations import (
-    PiecewiseLinear,
     clipped_shifted_relu,
     clipped_soft_threshold,
     shifted_relu,
     soft_threshold,
 )
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["DIGITS", "KINDS", "Moments", "activation_value", "check_kinds", "library_activation", "moments", "sides"]
 
