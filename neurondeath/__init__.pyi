@@ -75,7 +75,6 @@ from neurondeath_theory.gaussian_limit.variance_chain import VarianceChain as Va
 from neurondeath_theory.gaussian_limit.variance_chain import escape_probability as escape_probability
 from neurondeath_theory.gaussian_limit.variance_chain import variance_chain as variance_chain
 from neurondeath_theory.gaussian_limit.variance_chain import variance_fluctuation as variance_fluctuation
-from neurondeath_theory.networks.activations import PiecewiseLinear as PiecewiseLinear
 from neurondeath_theory.networks.activations import absolute_value as absolute_value
 from neurondeath_theory.networks.activations import clipped_shifted_relu as clipped_shifted_relu
 from neurondeath_theory.networks.activations import clipped_soft_threshold as clipped_soft_threshold
@@ -88,6 +87,7 @@ from neurondeath_theory.networks.activations import soft_threshold as soft_thres
 from neurondeath_theory.networks.network import Network as Network
 from neurondeath_theory.networks.network_bounds import HoldingBounds as HoldingBounds
 from neurondeath_theory.networks.network_bounds import bounds_that_hold as bounds_that_hold
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear as PiecewiseLinear
 from neurondeath_theory.networks.rai import rai_constant as rai_constant
 
 # remedies
