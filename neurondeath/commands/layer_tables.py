@@ -41,6 +41,7 @@ KNOWN_COLUMNS = (
 
 PRIORITY: tuple[str | tuple[str, ...], ...] = (
     *("alive", ("low", "high"), ("always_low", "always_high"), ("death", "alive_stderr"), "living_ratio"),
+    ("living_ratio_always_low", "living_ratio_always_high"),
     *((name, f"{name}_stderr") for name in OUTPUTS),
     *(("lower_bound", "upper_bound"), "living_ratio_stderr", "expected_living_ratio", "task_id", "seed"),
 )

@@ -24,6 +24,8 @@ from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["results"]
 
+ANYTIME_COLUMNS = ("always_low", "always_high", "living_ratio_always_low", "living_ratio_always_high")
+
 
 def results(
     store: Annotated[str, typer.Argument(help="The results store.")],
@@ -77,7 +79,7 @@ def results(
         show_path(export_table(table, target, name="--export"))
         return
     which = f"layer {picked}" if isinstance(picked, int) else f"{picked} layer{'s' * (picked == 'all')}"
-    summary = [*SUMMARY_COLUMNS[:8], *(["always_low", "always_high"] if anytime else []), *SUMMARY_COLUMNS[8:]]
+    summary = [*SUMMARY_COLUMNS[:8], *(ANYTIME_COLUMNS if anytime else ()), *SUMMARY_COLUMNS[8:]]
     show_table(
         table,
         output,

@@ -1,1 +1,1 @@
-"""From sufficient statistics to estimates with errors, beside the theory, and out into files."""
+"""Estimates with errors from sufficient statistics, compared with the theory, and their export to files."""

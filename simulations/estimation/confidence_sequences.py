@@ -1,18 +1,18 @@
-r"""Intervals that hold at all times at once, for runs that are looked at and topped up again and again.
+r"""Intervals that are valid at all numbers of trials simultaneously, for runs that are inspected and extended repeatedly.
 
-A 95 % interval for a fixed number of trials holds in 95 % of all runs at that number. Whoever looks after every top-up
-and stops when the picture pleases sees it fail far more often. A confidence sequence holds at every number of trials
-together: with probability 95 % no interval of the whole run, however it is stopped, misses the truth. It is wider,
-by a factor of about 2.
+A 95 % interval for a fixed number of trials covers the true value in 95 % of all runs at that number. If a run is
+inspected after every extension and stopped when the result looks good, the interval fails far more often. A confidence
+sequence is valid at every number of trials simultaneously: with probability 95 % no interval of the whole run, however
+it is stopped, misses the true value. It is wider, by a factor of about 2.
 
-Both sequences here need only what a store adds up: the number of trials, the sum, and the sum of squares.
+Both sequences here need only the sums that a store contains: the number of trials, the sum, and the sum of squares.
 
 **Probabilities** from counts. For independent trials of success probability p the mixture of likelihood ratios
 
 .. math:: M_t(p) = \frac{B(1/2 + s,\ 1/2 + t - s)}{B(1/2, 1/2)\ p^s (1 - p)^{t - s}}
 
-over the Beta(1/2, 1/2) law is a non-negative martingale that starts at 1, so that it ever reaches $1/\alpha$ with
-probability at most $\alpha$ [Ville 1939; Robbins, Ann. Math. Stat. 41, 1397 (1970)]. The interval is
+over the Beta(1/2, 1/2) law is a non-negative martingale that starts at 1, so that the probability that it ever
+reaches $1/\alpha$ is at most $\alpha$ [Ville 1939; Robbins, Ann. Math. Stat. 41, 1397 (1970)]. The interval is
 $\{p : M_t(p) < 1/\alpha\}$; log M is convex in p.
 
 **Means of values in [0, 1]** from sums. For $\xi \ge -1$ and $0 \le \lambda < 1$ it is
@@ -24,7 +24,7 @@ supermartingale, for every $\lambda$, and so is a mixture over fixed $\lambda$ w
 
 with the sum S and the sum of squares Q. The lower limit is the $\mu$ below the average with $K_t(\mu) = 2/\alpha$; the
 upper limit is the same for $1 - X$. No $\lambda$ exceeds 0.58, where $2 \psi(\lambda) < \lambda$: then
-every term decreases up to the average, and what is not rejected is one interval.
+every term decreases up to the average, and the set of values that are not rejected is one interval.
 """
 
 import numpy as np
@@ -36,20 +36,20 @@ from neurondeath_theory.foundation.validation import check_real, check_reals, in
 __all__ = ["bernoulli_confidence_sequence", "bounded_mean_confidence_sequence"]
 
 Floats = npt.NDArray[np.float64]
-PRIOR = 0.5  # Jeffreys: good at rare outcomes
-HALVINGS = 70  # of a bracket: to the last bit
-RATES = 0.58 * np.exp2(-0.5 * np.arange(81))  # lambda, down to what 10^24 trials of variance 1 ask for
+PRIOR = 0.5  # of Jeffreys: narrow intervals for rare outcomes
+HALVINGS = 70  # bisection steps: to the last bit
+RATES = 0.58 * np.exp2(-0.5 * np.arange(81))  # lambda, down to the optimum for 10^24 trials of variance 1
 WEIGHTS = 1.0 / (np.arange(81) + 2.0) ** 1.5
 LOG_WEIGHTS = np.log(WEIGHTS / WEIGHTS.sum())
 PENALTIES = -np.log1p(-RATES) - RATES
-SMALL = RATES < 1e-3  # where the difference cancels
-PENALTIES[SMALL] = RATES[SMALL] ** 2 * (1 / 2 + RATES[SMALL] * (1 / 3 + RATES[SMALL] * (1 / 4 + RATES[SMALL] / 5)))
+SMALL_RATES = RATES[RATES < 1e-3]  # where the difference above cancels
+PENALTIES[RATES < 1e-3] = SMALL_RATES**2 * (1 / 2 + SMALL_RATES * (1 / 3 + SMALL_RATES * (1 / 4 + SMALL_RATES / 5)))
 
 
 def bernoulli_confidence_sequence(
     successes: npt.ArrayLike, trials: npt.ArrayLike, confidence: float = 0.95
 ) -> tuple[Floats, Floats]:
-    """Give an interval of a probability that may be looked at after any number of trials, by any stop rule.
+    """Compute intervals of a probability that are valid after any number of trials, under any stop rule.
 
     Parameters
     ----------
@@ -86,14 +86,14 @@ def bernoulli_confidence_sequence(
 def bounded_mean_confidence_sequence(
     total: npt.ArrayLike, squares: npt.ArrayLike, trials: npt.ArrayLike, confidence: float = 0.95
 ) -> tuple[Floats, Floats]:
-    """Give an interval of the mean of values in [0, 1] that may be looked at after any number of trials.
+    """Compute intervals of the mean of values in [0, 1] that are valid after any number of trials.
 
     Parameters
     ----------
     total, squares : array of float
         Sums of the values and of their squares.
     trials : array of whole numbers
-        How many values, at least 0; broadcast with the sums.
+        Numbers of values, at least 0; broadcast with the sums.
     confidence : float
         Probability that no interval of the run misses, in (0, 1).
 
@@ -105,7 +105,7 @@ def bounded_mean_confidence_sequence(
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain, or no values in [0, 1] have such sums.
+        If an argument leaves its domain, or no values in [0, 1] can have these sums.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def bounded_mean_confidence_sequence(
 def _broadcast(
     part: npt.ArrayLike, trials: npt.ArrayLike, names: tuple[str, str] = ("successes", "trials"), whole: bool = True
 ) -> tuple[Floats, Floats]:
-    """Accept a part and a whole, element by element."""
+    """Validate counts and totals, element by element."""
     upper = check_reals(names[1], trials, low=0.0)
     lower = check_reals(names[0], part, low=0.0)
     for name, values, given in ((names[1], upper, trials), (names[0], lower, part)):
@@ -168,9 +168,9 @@ def _lower_mean(sums: Floats, squares: Floats, trials: Floats, evidence: float) 
         terms = LOG_WEIGHTS + RATES * drift[..., None] - PENALTIES * np.maximum(spread, 0.0)[..., None]
         return np.asarray(logsumexp(terms, axis=-1)) - evidence
 
-    open_end = excess(low) <= 0.0  # even a mean of 0 is not rejected
+    zero_accepted = excess(low) <= 0.0
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
         rejected = excess(middle) > 0.0
         low, high = np.where(rejected, middle, low), np.where(rejected, high, middle)
-    return np.where(open_end, 0.0, low)
+    return np.where(zero_accepted, 0.0, low)

@@ -1,10 +1,10 @@
-r"""From the statistics of a task to estimates with errors, beside the theory.
+r"""Estimates with errors from the statistics of a task, with the predictions of the theory.
 
-Crude: P(alive) is a share of independent trials, and its interval is the exact 95 % one of Clopper and Pearson (1934).
-Conditional and splitting: P(alive) is an average over independent trials, and its 95 % interval is the normal one;
-the conditional estimator averages P(dead) on its own, so that a rare death keeps its digits. The mean living ratio is
-an average over trials. The standard error of an average is the sample standard deviation over $\sqrt{trials}$; where
-it is not far below the average itself, few trials carry the sum, and it takes more before either can be trusted.
+Crude: P(alive) is a share of independent trials, with the exact 95 % interval of Clopper and Pearson (1934).
+Conditional and splitting: P(alive) is an average over independent trials, with the normal 95 % interval; the
+conditional estimator averages P(dead) separately, so that a rare death keeps its digits. The mean living ratio is an
+average over trials. The standard error of an average is the sample standard deviation over $\sqrt{trials}$; where it is
+not far below the average itself, few trials dominate the sum, and more trials are needed before either is reliable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,17 +28,17 @@ __all__ = ["Simulation", "read_simulation", "read_store"]
 Floats = npt.NDArray[np.float64]
 Totals = Mapping[str, npt.NDArray[Any]]
 CONFIDENCE = 0.95
-RARE = 1e-3  # a probability of death that is shown on its own
+RARE_DEATH = 1e-3  # P(dead) below this is printed too
 
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation(Result):
-    """Estimates of one task under one seed; arrays have shape (k,), one entry a layer.
+    """Estimates of one task under one seed; arrays have shape (k,), one entry per layer.
 
     Attributes
     ----------
     task_id, seed, trials
-        What was sampled, from which seed, how often.
+        Id of the task, seed, and number of trials.
     network : Network
         The law of the networks.
     inputs : dict
@@ -55,16 +55,16 @@ class Simulation(Result):
         Decimal logarithms of the two, finite even where the conditional and the splitting estimator underflow.
     living_ratio, living_ratio_stderr : float array
         Mean share of points alive through layer l and its standard error (NaN for a single trial; 0 where all trials
-        gave the same, so that only the interval of P(alive) says how rare the other outcome may be).
+        have the same value: then only the interval of P(alive) limits how probable the other outcome is).
     lower_bound, upper_bound : float array
-        Theory: bounds on P(alive); NaN where none holds for the network.
+        Theory: bounds on P(alive); NaN where none is valid for the network.
     expected_living_ratio, living_ratio_at_least : float array
-        Theory: exact mean living ratio and a bound below it, for sign flips below the ratio of every single trial; NaN
-        where none holds.
+        Theory: exact mean living ratio and a lower bound, which with sign flips bounds the ratio of every single trial;
+        NaN where none is valid.
     withheld : mapping of str to str
-        Why a statement of the theory (`lower`, `upper`, `living_ratio`) is not given.
+        Why a statement of the theory (`lower`, `upper`, `living_ratio`) is missing.
     outputs : mapping of str to (float array, float array)
-        What else was measured, with standard errors: see `neurondeath.simulations.estimation.outputs`.
+        Extra per-layer outputs with standard errors: see `neurondeath.simulations.estimation.outputs`.
     cpu_seconds : float
         Processor time spent.
     """
@@ -95,7 +95,7 @@ class Simulation(Result):
     cpu_seconds: float
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Name the columns, one row a layer."""
+        """Columns of the table, one row per layer."""
         measured: dict[str, Floats] = {}
         for name, (mean, stderr) in self.outputs.items():
             measured |= {name: mean, f"{name}_stderr": stderr}
@@ -121,15 +121,15 @@ class Simulation(Result):
         }
 
     def confidence_sequence(self, confidence: float = 0.95) -> tuple[Floats, Floats]:
-        """Give an interval of P(alive) that holds however often one looks and tops up.
+        """Compute intervals of P(alive) that stay valid if the run is inspected and extended repeatedly.
 
-        `low` and `high` hold for a number of trials that was fixed beforehand; this one holds at all numbers at once
-        and is wider (see `neurondeath.simulations.estimation.confidence_sequences`).
+        `low` and `high` are valid for a number of trials that was fixed beforehand; these intervals are valid at all
+        numbers simultaneously and are wider (see `neurondeath.simulations.estimation.confidence_sequences`).
 
         Parameters
         ----------
         confidence : float
-            Probability that it never misses, in (0, 1).
+            Probability that no interval of the run misses, in (0, 1).
 
         Returns
         -------
@@ -142,8 +142,30 @@ class Simulation(Result):
             return np.full(self.network.depth, np.nan), np.full(self.network.depth, np.nan)
         return bernoulli_confidence_sequence(np.rint(self.alive * self.trials), self.trials, confidence)
 
+    def living_ratio_sequence(self, confidence: float = 0.95) -> tuple[Floats, Floats]:
+        """Return an interval of the mean living ratio that is valid at all numbers of trials at once.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability that no interval of the run misses, in (0, 1).
+
+        Returns
+        -------
+        (float array, float array)
+            Lower and upper limits, shape (k,); NaN unless the estimator is crude and there are two trials.
+        """
+        from neurondeath.simulations.estimation.confidence_sequences import bounded_mean_confidence_sequence
+
+        n = self.trials
+        if self.estimator != "crude" or n < 2:
+            return np.full(self.network.depth, np.nan), np.full(self.network.depth, np.nan)
+        mean = np.clip(self.living_ratio, 0.0, 1.0)
+        squares = n * mean**2 + n * (n - 1) * self.living_ratio_stderr**2
+        return bounded_mean_confidence_sequence(n * mean, np.minimum(squares, n * mean), n, confidence)
+
     def summary(self) -> dict[str, Any]:
-        """Give everything but the layers, as plain data."""
+        """Return everything but the layers, as plain data."""
         return {
             "task_id": self.task_id,
             "widths": list(self.network.widths),
@@ -170,7 +192,7 @@ class Simulation(Result):
         alive, low, high = (format_number(values[-1]) for values in (self.alive, self.low, self.high))
         trials = f"{self.trials} trials" if self.estimator == "crude" else f"{self.trials} {self.estimator} trials"
         estimate = f"P(alive through {self.network.depth} layers) = {alive}, 95 % interval [{low}, {high}]"
-        if self.death[-1] < RARE:
+        if self.death[-1] < RARE_DEATH:
             death, error = format_number(self.death[-1]), format_number(self.alive_stderr[-1], 2)
             estimate += f", P(dead) = {death} ± {error}"
         return f"{estimate}, {trials} of a {self.network} on {self.inputs['spec']}"
@@ -187,7 +209,7 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
     theory = expected(network, inputs)
     estimates = count(totals, trials, network, inputs["n_points"])
     unknown = np.full(network.depth, np.nan)
-    if inputs.get("infinite"):  # no share of an infinite set is counted
+    if inputs.get("infinite"):  # an infinite set has no living ratio
         estimates |= {"living_ratio": unknown, "living_ratio_stderr": unknown}
     return Simulation(
         task_id=task_id,
@@ -233,10 +255,10 @@ def _from_counts(totals: Totals, trials: int, network: Network, n_points: int) -
 def _living_ratio(
     living: npt.NDArray[np.int64], squares: npt.NDArray[np.int64], trials: int, n_points: int
 ) -> tuple[Floats, Floats]:
-    """Mean and standard error of the living ratio from sums of counts and of their squares, exact until the end."""
+    """Mean and standard error of the living ratio from sums of counts and of their squares, in exact integers."""
     if trials < 2:
         return living / (trials * n_points), np.full(len(living), np.nan)
-    # trials * sum of squares - (sum)^2 overflows 64 bits: Python's integers do not
+    # trials * sum of squares - (sum)^2 can overflow 64 bits, but not Python integers
     spread = [trials * int(square) - int(count) ** 2 for count, square in zip(living, squares, strict=True)]
     variance = np.array([value / (trials * (trials - 1)) for value in spread])
     return living / (trials * n_points), np.sqrt(variance / trials) / n_points
@@ -259,15 +281,15 @@ def _from_averages(totals: Totals, trials: int, network: Network, n_points: int)
             certain = relative == 0.0  # no point to keep alive
             log10_death = np.where(certain, 0.0, log10_death)
             death, death_stderr = np.where(certain, 1.0, death * rare), death_stderr * rare
-            # the same error in theory; the sum of what is rarer loses no digits
+            # equal in exact arithmetic; the sum for the rarer outcome loses no digits
             stderr = np.where(death < 0.5, death_stderr, stderr)
         else:
             death = 1.0 - alive
             log10_death = np.log10(death)
     low, high = alive - NORMAL_QUANTILE * stderr, alive + NORMAL_QUANTILE * stderr
-    # where every population died out: the share of those that live, each at most 1, is at most this
-    none = -np.expm1(np.log((1.0 - CONFIDENCE) / 2.0) / trials)
-    high = np.where(np.isneginf(log10_alive), none, high)
+    # where every population died out: upper limit of the mean share of living networks, each share being at most 1
+    no_survivor_limit = -np.expm1(np.log((1.0 - CONFIDENCE) / 2.0) / trials)
+    high = np.where(np.isneginf(log10_alive), no_survivor_limit, high)
     unknown = np.isnan(stderr)
     return {
         "alive": alive,
@@ -292,12 +314,12 @@ def _average(total: Floats, squares: Floats, trials: int) -> tuple[Floats, Float
 
 
 def read_store(store: Store, task: str | None = None) -> list[Simulation]:
-    """Estimate everything a store holds, or the tasks whose id begins with `task`.
+    """Read the estimates of all tasks of a store, or of the tasks whose id begins with `task`.
 
     Raises
     ------
     StoreError
-        If there is nothing to show.
+        If there is no such task.
     """
     contents = [row for row in store.contents() if task is None or row[0].startswith(task)]
     if not contents:

@@ -1,14 +1,14 @@
-r"""What the theory expects of a task, beside its estimates: only what holds for its network and its inputs.
+r"""What the theory predicts for a task: only statements that are valid for its network and its inputs.
 
-Dead with $D_j$ at most and $D'_j$ at least: $D_j = 2^{-n_j}$ for a layer at a point, $D'_j = 2^{-n_j (f_j + 1)}$
-(without biases $2^{-n_j f_j}$) for a layer on a set whose layer inputs are non-negative, f_j being the number of inputs
-of the layer that are not certainly zero.
+P(layer j dead) is at most $D_j = 2^{-n_j}$ at a point, and at least $D'_j = 2^{-n_j (f_j + 1)}$ (without biases
+$2^{-n_j f_j}$) on a set whose layer inputs are non-negative, f_j being the number of inputs of the layer that are not
+certainly zero.
 
 - Plain: P(alive through l) between the products of $1 - D_j$ and $1 - D'_j$.
 - Residual and skip: a block of layers is dead at a point with probability $1 - \prod (1 - D_j)$ over its layers, given
-  that all before it are; so P(some block alive) >= 1 - the product over blocks. On a set the same with $D'_j$ bounds it
-  from above: a block is dead when one of its layers is dead on the whole set.
-- Dense: the blocks are the layers; while all are dead their features are zero, so $f_j = n_0$.
+  that all before it are; so P(some block alive) >= 1 - the product over blocks. On a set the same
+  formula with $D'_j$ is an upper bound: a block is dead when one of its layers is dead on the whole set.
+- Dense: the blocks are the layers; while all layers are dead their features are zero, so $f_j = n_0$.
 
 A layer that reads points outside the non-negative orthant counts with $D'_j = 0$.
 """
@@ -33,7 +33,7 @@ LN2 = float(np.log(2.0))
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """Theory for one task; arrays have shape (k,), None where no statement holds.
+    """Theory for one task; arrays have shape (k,), None where no statement is valid.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class Expectation:
     living_ratio : float array or None
         Exact mean living ratio.
     living_ratio_at_least : float array or None
-        Bound below the mean living ratio, for sign flips in every single trial.
+        Lower bound on the mean living ratio; with sign flips, on the ratio of every single trial.
     layerwise_alive : float array or None
-        P(layer-wise alive), where it is known.
+        P(layer-wise alive), if it is known.
     reasons : mapping of str to str
         Why a statement is None, by its name.
     """
@@ -58,20 +58,20 @@ class Expectation:
 
 
 def expected(network: Network, inputs: Mapping[str, Any]) -> Expectation:
-    """Give bounds on P(alive) and the mean living ratio, where they hold.
+    """Compute bounds on P(alive) and the mean living ratio, where they are valid.
 
     Parameters
     ----------
     network : Network
         The law of the networks.
     inputs : mapping
-        Description of the input set (`InputSet.description()`): `n_points`, `n_nonzero`, `nonnegative`, and where
-        there are `several_points` (not all points are the same) and `infinite`.
+        Description of the input set (`InputSet.description()`): `n_points`, `n_nonzero`, `nonnegative`, and
+        optionally `several_points` (not all points are the same) and `infinite`.
 
     Returns
     -------
     Expectation
-        What holds, and the reasons for what does not.
+        The valid statements, and the reasons why others are missing.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def expected(network: Network, inputs: Mapping[str, Any]) -> Expectation:
     ratio = None if holds.lower else np.exp(at_point) * share
     if inputs.get("infinite"):
         ratio = None
-        reasons["living_ratio"] = "the orthant is infinite: no share of it is counted"
+        reasons["living_ratio"] = "the orthant is infinite: it has no living ratio"
     some = float(share > 0.0)
     return Expectation(
         lower=None if holds.lower else np.exp(at_point) * some,
@@ -107,12 +107,12 @@ def expected(network: Network, inputs: Mapping[str, Any]) -> Expectation:
 
 
 def _with_sign_flip(network: Network, inputs: Mapping[str, Any]) -> Expectation:
-    """Turn the guarantee, which holds in every trial, into bounds; zero points without biases never live."""
+    """Bounds from the guarantee, which holds in every trial; without biases a point at zero is always dead."""
     can_live = inputs["n_points"] if network.has_bias else inputs["n_nonzero"]
-    reasons = {"living_ratio": "sign flips guarantee a living ratio, its mean is not known"}
+    reasons = {"living_ratio": "sign flips guarantee a living ratio; its mean is not known"}
     if can_live == 0:
-        nothing = np.zeros(network.depth)
-        return Expectation(lower=nothing, upper=nothing, living_ratio=nothing, living_ratio_at_least=nothing)
+        zero = np.zeros(network.depth)
+        return Expectation(lower=zero, upper=zero, living_ratio=zero, living_ratio_at_least=zero)
     living = sign_flip_guarantee(network.widths, can_live, network.sign_flip).living_points
     assert living is not None
     return Expectation(
@@ -124,7 +124,7 @@ def _with_sign_flip(network: Network, inputs: Mapping[str, Any]) -> Expectation:
 
 
 def _layerwise(network: Network, inputs: Mapping[str, Any]) -> Floats | None:
-    """Batch norm: with two distinct points every unit of every layer is active at some point, and not at all."""
+    """P(layer-wise alive) with batch norm: with two distinct points every unit is active at some points, not at all."""
     if network.architecture != "batch_norm" or not silences_half_the_line(network.activation):
         return None
     distinct = inputs.get("several_points")
@@ -132,7 +132,7 @@ def _layerwise(network: Network, inputs: Mapping[str, Any]) -> Floats | None:
 
 
 def _log_alive(network: Network, *, nonnegative: bool) -> tuple[Floats, Floats]:
-    """Give log P(alive at a point through layer l), and the log of what bounds P(alive on the set) from above."""
+    """Return log P(alive at a point through layer l), and the log of an upper bound on P(alive on the set)."""
     if network.architecture in ("plain", "batch_norm"):
         bounds = survival_bounds(
             network.widths, input_dim=network.input_dim, bias=network.has_bias, nonnegative_inputs=nonnegative
@@ -150,7 +150,7 @@ def _log_alive(network: Network, *, nonnegative: bool) -> tuple[Floats, Floats]:
 
 
 def _log_some_block_alive(log_dead: Floats, block_depth: int) -> Floats:
-    """Give log P(some block so far alive) through every layer, from log P(layer dead) of independent layers."""
+    """Return log P(some block so far alive) through every layer, from log P(layer dead) of independent layers."""
     log_layer_alive = np.log1p(-np.exp(log_dead)).reshape(-1, block_depth)
     with np.errstate(divide="ignore"):
         # a block that has not ended counts by its layers so far

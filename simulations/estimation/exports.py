@@ -1,4 +1,4 @@
-"""Write a table of results to a file that is either whole or not there: CSV, JSON or Parquet."""
+"""Write a table of results to a file atomically: CSV, JSON or Parquet."""
 
 import csv
 import io
@@ -18,12 +18,12 @@ EXPORT_FORMATS = ("csv", "json", "parquet")
 
 
 def check_export(path: str | Path, name: str = "export") -> Path:
-    """Accept a file to write, before anything is computed.
+    """Validate the name of a file to write, before anything is computed.
 
     Raises
     ------
     InvalidArgumentError
-        If the ending names no format, or the folder does not exist.
+        If the ending is not a known format, or the folder does not exist.
     MissingExtraError
         If it is Parquet and pandas or PyArrow are missing.
     """
@@ -39,16 +39,16 @@ def check_export(path: str | Path, name: str = "export") -> Path:
 
 
 def export_table(columns: Mapping[str, Sequence[Any]], path: str | Path, *, name: str = "export") -> Path:
-    """Write columns of one length in the format the file's ending names.
+    """Write columns of equal length in the format of the file's ending.
 
     Parameters
     ----------
     columns : mapping of str to sequence
-        Numbers, words or None. In CSV what is unknown is empty and in JSON null; JSON is a list of objects.
+        Numbers, words or None. Unknown values are empty in CSV and null in JSON; JSON is a list of objects.
     path : path
-        The file, ending in .csv, .json or .parquet; what was there is replaced at one stroke.
+        The file, ending in .csv, .json or .parquet; an existing file is replaced atomically.
     name : str
-        What the argument is called in error messages.
+        Name of the argument in error messages.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def export_table(columns: Mapping[str, Sequence[Any]], path: str | Path, *, name
     Raises
     ------
     InvalidArgumentError
-        If the ending names no format, or the folder does not exist.
+        If the ending is not a known format, or the folder does not exist.
     MissingExtraError
         If it is Parquet and pandas or PyArrow are missing.
     """
@@ -75,16 +75,16 @@ def _csv(columns: Mapping[str, Sequence[Any]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_known(value) for value in row] for row in zip(*columns.values(), strict=True))
+    writer.writerows([_finite_or_none(value) for value in row] for row in zip(*columns.values(), strict=True))
     return buffer.getvalue()
 
 
 def _json(columns: Mapping[str, Sequence[Any]]) -> str:
     rows = zip(*columns.values(), strict=True)
-    records = [dict(zip(columns, (_known(value) for value in row), strict=True)) for row in rows]
+    records = [dict(zip(columns, (_finite_or_none(value) for value in row), strict=True)) for row in rows]
     return json.dumps(records, indent=1, allow_nan=False) + "\n"
 
 
-def _known(value: Any) -> Any:
-    """Give a value, None for what JSON cannot say: NaN and the logarithm of zero."""
+def _finite_or_none(value: Any) -> Any:
+    """Return a value, None in place of NaN and infinity (the logarithm of zero), which JSON does not have."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

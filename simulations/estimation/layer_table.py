@@ -1,4 +1,4 @@
-"""Estimates as one flat table, a row a layer of every task: conditions on named columns, choice of columns, order."""
+"""Estimates as one flat table, one row per layer of every task: conditions, choice of columns, order of rows."""
 
 import math
 import operator
@@ -77,7 +77,7 @@ class Condition:
     values: tuple[str, ...]
 
     def holds(self, value: Any) -> bool:
-        """Whether a value meets it; what is unknown meets none but !=."""
+        """Whether a value meets the condition; an unknown value meets only !=."""
         compare = OPERATORS[self.sign]
         if self.sign == "!=":
             return all(compare(*_alike(value, wanted)) for wanted in self.values)
@@ -98,7 +98,7 @@ def parse_condition(text: str, name: str = "where") -> Condition:
     if found is None:
         raise invalid(name, "be COLUMN=VALUE, or with != < <= > >=", text, "as in width=4,8 or alive<0.5")
     column, sign, rest = found.groups()
-    # the specification of an input set or a file may hold a comma; numbers and words do not
+    # a comma separates values only after = and !=
     values = tuple(value.strip() for value in rest.split(",")) if sign in ("=", "!=") else (rest,)
     if sign not in ("=", "!=") and _number(rest) is None:
         raise invalid(name, f"compare with a number after {sign}", text)
@@ -106,17 +106,17 @@ def parse_condition(text: str, name: str = "where") -> Condition:
 
 
 def check_layer(text: str | None, name: str = "layer") -> int | str | None:
-    """Accept last, all or a layer's number from 1."""
+    """Validate "last", "all" or the number of a layer, from 1."""
     if text in (None, "last", "all"):
         return text
     number = _number(str(text))
     if number is None or number < 1 or number != int(number):
-        raise invalid(name, "be last, all or a layer's number of at least 1", text)
+        raise invalid(name, "be last, all or the number of a layer, at least 1", text)
     return int(number)
 
 
 def task_record(simulation: Simulation) -> dict[str, Any]:
-    """Give what is the same in all layers of a task, by column."""
+    """Return the columns that are the same in all layers of a task."""
     network = simulation.network
     widths = set(network.widths)
     numbers = network.activation.parameters
@@ -148,7 +148,7 @@ def task_record(simulation: Simulation) -> dict[str, Any]:
 
 
 def tasks_that_meet(simulations: Iterable[Simulation], where: Sequence[Condition]) -> list[Simulation] | None:
-    """Pick the tasks that meet conditions on what all their layers share; None if a condition is on a layer's column.
+    """Select the tasks that meet conditions on columns of `task_record`; None if a condition is on another column.
 
     Raises
     ------
@@ -174,18 +174,18 @@ def layer_table(
     where: Sequence[Condition] = (),
     anytime: bool = False,
 ) -> Table:
-    """Lay estimates out as columns of one length.
+    """Arrange estimates as columns of equal length.
 
     Parameters
     ----------
     simulations : iterable of Simulation
         The estimates.
     layer : "all", "last" or int
-        Which layers; a number counts from 1, and networks that are not as deep have no row.
+        Which layers; a number counts from 1, and networks with fewer layers have no row.
     where : sequence of Condition
-        What a row must meet, all of it.
+        Conditions that a row must meet.
     anytime : bool
-        Add `always_low` and `always_high`, see `Simulation.confidence_sequence`.
+        Add `always_low` and `always_high`, see `Simulation.confidence_sequence`, and the same of the living ratio.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def layer_table(
     Raises
     ------
     InvalidArgumentError
-        If a condition names no column.
+        If a condition names an unknown column.
     NothingToShowError
         If no row is left.
     """
@@ -205,6 +205,8 @@ def layer_table(
         columns = dict(simulation.columns())
         if anytime:
             columns["always_low"], columns["always_high"] = simulation.confidence_sequence()
+            ratios = simulation.living_ratio_sequence()
+            columns["living_ratio_always_low"], columns["living_ratio_always_high"] = ratios
         depth = simulation.network.depth
         record = task_record(simulation)
         known |= dict.fromkeys([*record, *columns])
@@ -224,7 +226,7 @@ def layer_table(
 
 
 def chosen_columns(table: Table, text: str, name: str = "columns") -> Table:
-    """Pick columns by their names or by the names of groups, in the order given.
+    """Select columns by their names or by the names of groups, in the given order.
 
     Examples
     --------
@@ -238,7 +240,7 @@ def chosen_columns(table: Table, text: str, name: str = "columns") -> Table:
 
 
 def sorted_table(table: Table, text: str, name: str = "sort") -> Table:
-    """Sort rows by columns, the first the slowest; -COLUMN from large to small; what is unknown comes last.
+    """Sort rows by columns, first by the first; -COLUMN sorts in descending order; unknown values come last.
 
     Examples
     --------
@@ -257,7 +259,7 @@ def sorted_table(table: Table, text: str, name: str = "sort") -> Table:
 
 
 def _indices(layer: int | str, depth: int) -> range:
-    """Give the layers of a network as indices from 0."""
+    """Return the chosen layers of a network as indices from 0."""
     if isinstance(layer, int):
         return range(layer - 1, min(layer, depth))
     return range(depth - 1 if layer == "last" else 0, depth)
@@ -271,7 +273,7 @@ def _check_columns(name: str, wanted: Iterable[str], known: Iterable[str]) -> No
 
 
 def _alike(value: Any, wanted: str) -> tuple[Any, Any]:
-    """Make a value and what it is compared with numbers if both can be, words if not."""
+    """Convert a value and the text it is compared with to numbers if both are, otherwise to texts."""
     number = _number(wanted)
     if number is not None and isinstance(value, (int, float)):
         return float(value), number

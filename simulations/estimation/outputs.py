@@ -1,4 +1,4 @@
-r"""What may be measured beside life and death, layer by layer, and its estimates with errors.
+r"""Extra per-layer outputs, and their estimates with errors.
 
     layerwise_alive  P(every layer 1..l has an active unit at some point, not the same point in each)
     dead_units       share of the layer's units inactive at every point
@@ -6,8 +6,8 @@ r"""What may be measured beside life and death, layer by layer, and its estimate
     variance         q_l, the mean square of the pre-activations over units and points
     correlation      mean cosine between the pre-activations of two points, over pairs where neither is zero
 
-All points count, also those that died in an earlier layer. Every trial gives one number; the estimate is the mean over
-trials, its standard error the sample standard deviation over $\sqrt{trials}$. For `layerwise_alive` it is a share.
+All points count, also those that died in an earlier layer. Every trial yields one number per layer; the estimate is the
+mean over trials, its standard error the sample standard deviation over $\sqrt{trials}$. For `layerwise_alive` it is a share.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 def estimate_outputs(
     totals: Mapping[str, npt.NDArray[Any]], trials: int, widths: Sequence[int], n_points: int
 ) -> dict[str, tuple[Floats, Floats]]:
-    """Estimate every output that the summed statistics of a task hold.
+    """Estimate every output that the summed statistics of a task contain.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def estimate_outputs(
     -------
     dict of name to (mean, standard error), each of shape (k,)
         NaN where no trial defines the output, and for the error where fewer than two do. `layerwise_alive` is a share
-        of independent trials: its exact interval comes from the count itself.
+        of independent trials: its exact interval follows from the count.
     """
     units = np.asarray(widths, dtype=np.float64)
     scales = {"dead_units": units, "sparsity": units * n_points}
@@ -62,7 +62,7 @@ def estimate_outputs(
 def _mean_and_error(
     sums: npt.NDArray[Any], squares: npt.NDArray[Any], trials: npt.NDArray[Any]
 ) -> tuple[Floats, Floats]:
-    """Mean over trials and its standard error; whole numbers are kept exact until the end."""
+    """Mean over trials and its standard error; whole numbers are summed exactly."""
     means, errors = np.full(len(sums), np.nan), np.full(len(sums), np.nan)
     for layer, (total, square, count) in enumerate(zip(sums.tolist(), squares.tolist(), trials.tolist(), strict=True)):
         if count > 0:

@@ -1,4 +1,4 @@
-"""Tables as Parquet; imported when one is written, since it takes PyArrow."""
+"""Tables as Parquet; imported only when one is written, since it needs PyArrow."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ __all__ = ["parquet_bytes"]
 
 
 def parquet_bytes(columns: Mapping[str, Sequence[Any]]) -> bytes:
-    """Give columns of one length as the bytes of a Parquet file.
+    """Return columns of equal length as the bytes of a Parquet file.
 
     Parameters
     ----------

@@ -235,6 +235,9 @@ def test_the_anytime_interval_is_wider(swept):
     rows = read_json(swept, "results neurondeath.sqlite --anytime")["rows"]
     for row in rows:
         assert row["always_low"] <= row["low"] <= row["alive"] <= row["high"] <= row["always_high"]
+        assert row["living_ratio_always_low"] <= row["living_ratio"] <= row["living_ratio_always_high"]
+        if row["expected_living_ratio"] is not None:  # withheld for RAI
+            assert row["living_ratio_always_low"] <= row["expected_living_ratio"] <= row["living_ratio_always_high"]
     assert any(row["always_low"] < row["low"] for row in rows)
     assert "always_low" in swept("results neurondeath.sqlite --anytime")[1]
 
