@@ -22,6 +22,7 @@ HEIGHT = 2.6  # inches
 MOST_MARKERS = 60  # points of a curve that get a marker
 MOST_LABELS = 40  # bars that are labelled
 BINS = 30
+LONGEST_LABEL = 28  # characters
 Floats = npt.NDArray[np.float64]
 
 
@@ -109,7 +110,7 @@ class Bars:
         columns = result.columns()
         values = [name for name in self.values or columns if _is_numeric(columns[name])]
         if self.names:
-            labels = [str(name) for name in columns[self.names]]
+            labels = [_shortened(str(name)) for name in columns[self.names]]
             series = {name: _numbers(columns[name]) for name in values}
         else:
             labels = [_words(name) for name in values]
@@ -203,6 +204,11 @@ class Histograms:
 
 def _numbers(values: Sequence[Any] | npt.NDArray[Any]) -> Floats:
     return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def _shortened(label: str) -> str:
+    """Keep the end of a long label, which tells paths and modules apart."""
+    return label if len(label) <= LONGEST_LABEL else f"...{label[3 - LONGEST_LABEL :]}"
 
 
 def _finite(values: Floats) -> Floats:

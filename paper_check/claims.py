@@ -1,7 +1,41 @@
 """Claims as data: what a paper states, how it is checked, and wrong versions of it.
 
 A claims file is TOML, one file per paper (`claim_files/<paper>.toml`); a file of your own names the paper of each
-claim. Its keys are those of `claim_keys`; `neurondeath check --claim-template` writes a file that shows them all.
+claim. The format:
+
+    [[claim]]
+    id = "M1"                          # unique
+    paper = "mypaper"                  # only in a file of your own
+    where = "abstract"                 # section or equation, if known
+    statement = "The survival probability falls with depth to its limit."
+    formula = "p_k = (1 - 2^{-n})^k"   # LaTeX, optional
+    assumptions = ["one input point"]
+    domain = "widths 1 to 30, depths 1 to 100"
+    figure = "survival_depth"          # optional: a name that `neurondeath figures list` shows
+    erratum = ""                       # optional: in which restricted sense it holds
+    expected = "CONFIRMED"             # or REFUTED (with an erratum), INCONCLUSIVE (with a reason), or NOT TESTED
+                                       # (with a reason, without checks)
+    reason = ""
+
+    [[claim.check]]
+    route = "high precision"           # symbolic, high precision, enumeration, Monte Carlo, training
+    checker = "neurondeath.paper_check.checkers.identities:holds_at_random_points"
+
+    [claim.check.parameters]
+    left = "(1 - 2**(-n))**k"
+    relation = "<="
+    right = "exp(-k*2**(-n))"
+    names = { n = [1, 30, "integer"], k = [1, 100, "integer"] }
+
+    [[claim.mutation]]
+    description = "the direction reversed"
+    changes = { relation = ">=" }      # replaces these parameters of every check that has them
+
+A checker is a function `checker(*, setting, <parameters>) -> Evidence`. Its parameters define the statement
+under test: a mutation changes them, and the same checker must then refute the claim. The generic checkers are in
+`neurondeath.paper_check.checkers.identities`; checkers of your own can be in any module that Python can import.
+
+The meaning of every key is in `claim_keys`; `neurondeath check --claim-template` writes a file that shows them all.
 """
 
 import tomllib

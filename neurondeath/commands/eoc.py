@@ -32,7 +32,7 @@ OPTIONS = {"sparsity": "--sparsity", "v_prime": "--v-prime", "kind": "--activati
 
 
 def eoc(
-    activation: Annotated[str, typer.Option(metavar="|".join(KINDS), help="Kind of activation.")],
+    activation: Annotated[str, typer.Option(metavar="KIND", help=f"One of {', '.join(KINDS)}.")],
     sparsity: Annotated[
         float | None, typer.Option(help="Share of units at zero, in (0, 1); relu has 0.5 and needs none.")
     ] = None,

@@ -25,7 +25,7 @@ TABLE_COLUMNS = (
     "living_ratio_stderr",
     "expected_living_ratio",
 )
-SUMMARY_COLUMNS = (*TASK_COLUMNS, *TABLE_COLUMNS, "trials", "estimator")
+SUMMARY_COLUMNS = ("network", "inputs", "task_id", "seed", *TABLE_COLUMNS, "trials", "estimator")
 
 # in JSON and CSV only, unless the estimator makes them worth a column
 HIDDEN_COLUMNS = ("alive_stderr", "death", "log10_alive", "log10_death", "trials", "estimator")
@@ -46,6 +46,7 @@ PRIORITY: tuple[str | tuple[str, ...], ...] = (
     *(("lower_bound", "upper_bound"), "living_ratio_stderr", "expected_living_ratio", "task_id", "seed"),
 )
 LAYOUT = Layout(keys=("network", "inputs", "depth"), priority=PRIORITY)
+SHORT_KEYS = ("task_id", "seed", "depth")  # narrow enough to be repeated in every block of a broken table
 
 
 def show_layers(
@@ -107,7 +108,11 @@ def show_table(
         output,
         chosen="all" if everything and output is Format.table else None,
         title=title,
-        layout=Layout(keys=LAYOUT.keys, priority=PRIORITY, shown=None if shown is None else tuple(shown)),
+        layout=Layout(
+            keys=SHORT_KEYS if everything else LAYOUT.keys,
+            priority=PRIORITY,
+            shown=None if shown is None else tuple(shown),
+        ),
         notes=notes,
     )
 

@@ -94,14 +94,10 @@ class ModelChoice:
 
     kind: str = choice_field("Architecture; further keys depend on it.", KINDS_OF_MODEL, "mlp")
     activation: str = choice_field("Activation of every hidden layer.", KINDS, "relu")
-    sparsity: float | None = real_field(
-        "Share of zeros at q of a sparsifying activation.", None, low=0.0, high=1.0, low_open=True, high_open=True
-    )
-    v_prime: float | None = real_field(
-        "V'(q*) of a clipped activation.", None, low=0.0, high=1.0, low_open=True, high_open=True
-    )
+    sparsity: float | None = real_field("Share of zeros at q of a sparsifying activation, in (0, 1).", None)
+    v_prime: float | None = real_field("V'(q*) of a clipped activation, in (0, 1).", None)
     tau: float | None = real_field("Threshold, in place of sparsity.", None)
-    m: float | None = real_field("Clipping height, in place of v_prime.", None, low=0.0, low_open=True)
+    m: float | None = real_field("Clipping height, above 0, in place of v_prime.", None)
     q: float = real_field("Variance q* of the design.", 1.0, low=0.0, low_open=True)
     initialisation: str = choice_field("Law of the weights; default is PyTorch's.", INITIALISATIONS, "default")
     sign_flip: str = choice_field("Sign flip on the training images after the initialisation.", SIGN_FLIPS, "none")

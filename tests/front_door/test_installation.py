@@ -32,7 +32,7 @@ report = nd.check("R1")
 import simulations, figures, paper_check, tests
 paths = {}
 for name, module in sys.modules.items():
-    if getattr(module, "__file__", None) and name != "__main__":
+    if getattr(module, "__file__", None) and name.startswith("neurondeath"):
         paths.setdefault(str(Path(module.__file__).resolve()), set()).add(id(module))
 print(json.dumps({
     "alive": estimate.alive[-1],

@@ -18,7 +18,7 @@ from neurondeath_theory.survival.data_aware import data_aware_bounds
 from neurondeath_theory.survival.safe_sizes import max_depth, min_width
 
 COMMANDS = {
-    "design": Command("neurondeath.commands.design:design", "design"),
+    "design": Command("neurondeath.commands.size:size", "size"),
     "advise": Command("neurondeath.commands.advise:advise", "advise"),
 }
 NAMES = {"plain", "wider", "residual", "layer sign flip", "neuron sign flip", "batch norm", "RAI"}

@@ -145,7 +145,7 @@ def test_bad_arguments():
     with pytest.raises(InvalidArgumentError, match="`sigma_b2` must be a finite number of at least 0"):
         fixed_points(relu(), 1.0, -1.0)
     with pytest.raises(InvalidArgumentError, match="`activation`"):
-        fixed_points("relu", 1.0, 1.0)
+        fixed_points("tanh", 1.0, 1.0)
 
 
 def test_shifted_relu_without_bias_dies_out_or_grows():
