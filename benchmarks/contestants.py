@@ -127,13 +127,13 @@ def normals() -> dict[str, object]:
     import numpy as np
 
     from neurondeath.simulations.kernels.normals import fill_normals
-    from neurondeath.simulations.kernels.philox import fill_chunk_counters
+    from neurondeath.simulations.kernels.packed_arguments import Position
+    from neurondeath.simulations.kernels.philox import make_counters
 
     size = 4096
     out, words = np.empty(size, np.float32), np.empty(size, np.uint32)
-    blocks, layers = np.empty(size // 4, np.uint32), np.empty(size // 4, np.uint32)
-    fill_chunk_counters(blocks, layers, size)
-    arguments = (out, words, blocks, layers, np.uint64(1), np.uint64(2), 0, 0, 0, np.uint64(0), np.float32(1))
+    position = Position((np.uint64(1), np.uint64(2)), 0, 0, np.uint64(0))
+    arguments = (out, words, make_counters(size // 4, size // 4), size, position, 0, np.float32(1))
 
     def work() -> float:
         for _ in range(100):

@@ -12,7 +12,8 @@ import sys
 import numpy as np
 
 from neurondeath.simulations.counter_random import stream_key
-from neurondeath.simulations.kernels.philox import fill_chunk_counters, philox_words
+from neurondeath.simulations.kernels.packed_arguments import Position
+from neurondeath.simulations.kernels.philox import make_counters, philox_words
 
 BLOCKS, LAYERS = 16, 64  # of every trial: a network of width 8 and depth 64
 SELECTION = ("0", "3", "8", "13", "15", "16", "100", "101", "102", "203", "204", "205", "206")
@@ -21,15 +22,16 @@ FAILED = 1e-6
 
 def feed(pipe: object, seed: int) -> None:
     """Write words to a pipe until its reader has enough."""
-    key0, key1 = (np.uint64(word) for word in stream_key(seed, "battery"))
-    blocks, layers = np.empty(BLOCKS * LAYERS, np.uint32), np.empty(BLOCKS * LAYERS, np.uint32)
-    fill_chunk_counters(blocks, layers, BLOCKS)
-    words = np.empty((64, 4 * blocks.size), np.uint32)
+    key0, key1 = stream_key(seed, "battery")
+    key = np.uint64(key0), np.uint64(key1)
+    counters = make_counters(BLOCKS * LAYERS, BLOCKS)
+    words = np.empty((64, 4 * BLOCKS * LAYERS), np.uint32)
     trial = 0
     try:
         while True:
             for row in words:
-                philox_words(row, blocks, layers, key0, key1, 0, 0, trial % 2**32, np.uint64(trial >> 32 << 8))
+                position = Position(key, 0, trial % 2**32, np.uint64(trial >> 32 << 8))
+                philox_words(row, counters, position, 0)
                 trial += 1
             pipe.write(words.tobytes())  # type: ignore[attr-defined]
     except BrokenPipeError:

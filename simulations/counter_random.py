@@ -1,4 +1,4 @@
-r"""Counter-based random numbers: which integers every draw of every simulation uses, in plain NumPy.
+r"""Counter-based random numbers: the random words of every draw of every simulation, in plain NumPy.
 
 Philox 4x32-10 [Salmon et al., SC 2011] maps a key (2 words of 32 bits) and a counter (4 words) to 4 random words. The
 key is a hash of the seed and the task; the counter addresses one draw:
@@ -9,8 +9,8 @@ key is a hash of the seed and the task; the counter addresses one draw:
     word 3  purpose (low 8 bits) and variant (high 24 bits)
 
 so no draw depends on buffers, workers, batches or where a run was resumed. Two neighbouring words make two normals by
-the polar form of Box and Muller; `normal_pairs` says how, exactly, and `kernels.normals` does the same in
-single precision.
+the polar form of Box and Muller; `normal_pairs` defines the formula, and `kernels.normals` computes the same in single
+precision.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ __all__ = [
     "stream_words",
 ]
 
-STREAM_VERSION = 1  # part of every task id; raise it when the same seed would give other numbers
+STREAM_VERSION = 1  # part of every task id; raise it when the same seed would produce other numbers
 
 PURPOSE_WEIGHTS = 0
 PURPOSE_BIASES = 1
@@ -46,13 +46,13 @@ PURPOSE_FACTORS = 4
 PURPOSE_PROBES = 5
 PURPOSE_COPIES = 6
 PURPOSE_ASYMMETRY = 16  # which entry of a row RAI redraws, and its new value
-PURPOSE_RESAMPLED_INPUTS = 17  # points drawn afresh for every trial
+PURPOSE_RESAMPLED_INPUTS = 17  # points drawn again for every trial
 
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 WEYL = (0x9E3779B9, 0xBB67AE85)
-WORD = np.uint64(0xFFFFFFFF)
-HALF = np.uint64(32)
+WORD_MASK = np.uint64(0xFFFFFFFF)
+WORD_BITS = np.uint64(32)
 
 Words = npt.NDArray[np.uint32]
 
@@ -64,17 +64,17 @@ def stream_key(seed: int, stream: str) -> tuple[int, int]:
 
 
 def philox(counters: npt.ArrayLike, key: tuple[int, int]) -> Words:
-    """Apply Philox 4x32-10 to counters of shape (..., 4); gives random words of the same shape."""
+    """Apply Philox 4x32-10 to counters of shape (..., 4); return random words of the same shape."""
     c0, c1, c2, c3 = np.moveaxis(np.asarray(counters, dtype=np.uint64), -1, 0)
     for index in range(ROUNDS):
         k0 = np.uint64((key[0] + index * WEYL[0]) & 0xFFFFFFFF)
         k1 = np.uint64((key[1] + index * WEYL[1]) & 0xFFFFFFFF)
         product0, product1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
         c0, c1, c2, c3 = (
-            (product1 >> HALF) ^ c1 ^ k0,
-            product1 & WORD,
-            (product0 >> HALF) ^ c3 ^ k1,
-            product0 & WORD,
+            (product1 >> WORD_BITS) ^ c1 ^ k0,
+            product1 & WORD_MASK,
+            (product0 >> WORD_BITS) ^ c3 ^ k1,
+            product0 & WORD_MASK,
         )
     return np.stack([c0, c1, c2, c3], axis=-1).astype(np.uint32)
 
@@ -82,7 +82,7 @@ def philox(counters: npt.ArrayLike, key: tuple[int, int]) -> Words:
 def stream_words(
     key: tuple[int, int], count: int, *, layer: int = 0, trial: int = 0, purpose: int = 0, variant: int = 0
 ) -> Words:
-    """Give the first `count` words of one layer's stream."""
+    """Return the first `count` words of one layer's stream."""
     blocks = np.arange(-(-count // 4), dtype=np.uint64)
     counters = np.empty((len(blocks), 4), dtype=np.uint64)
     counters[:, 0] = blocks
@@ -93,9 +93,9 @@ def stream_words(
 def normal_pairs(words: Words) -> npt.NDArray[np.float64]:
     r"""Turn pairs of words (a, b) into pairs of standard normals.
 
-    Radius $\sqrt{-2 \ln u}$ with $u = a / 2^{32}$, a rounded to single precision and u kept in
-    $[2^{-33}, 1 - 2^{-24}]$. Angle: the high 30 bits of b are a
-    signed $t$, $y = (t + 1/2) \pi / 2^{31}$ in $(-\pi/4, \pi/4)$; bit 0 of b swaps cosine and sine, bit 1 negates both.
+    Radius $\sqrt{-2 \ln u}$ with $u = a / 2^{32}$, a rounded to single precision and u clipped to
+    $[2^{-33}, 1 - 2^{-24}]$. Angle: the high 30 bits of b are a signed $t$, and $y = (t + 1/2) \pi / 2^{31}$ lies in
+    $(-\pi/4, \pi/4)$; bit 0 of b swaps cosine and sine, bit 1 negates both.
     """
     a = words[0::2].astype(np.float32).astype(np.float64)
     b = words[1::2]
@@ -111,6 +111,6 @@ def normal_pairs(words: Words) -> npt.NDArray[np.float64]:
 def stream_normals(
     key: tuple[int, int], count: int, *, layer: int = 0, trial: int = 0, purpose: int = 0, variant: int = 0
 ) -> npt.NDArray[np.float64]:
-    """Give the first `count` standard normals of one layer's stream, in double precision."""
+    """Return the first `count` standard normals of one layer's stream, in double precision."""
     words = stream_words(key, count + count % 2, layer=layer, trial=trial, purpose=purpose, variant=variant)
     return normal_pairs(words)[:count]

@@ -1,7 +1,7 @@
-"""Which engine samples a task: who can, and who is likely the fastest.
+"""Which engine samples a task: the engines that can, and the one that is likely the fastest.
 
-- `single`: one point of a plain ReLU network whose pre-activations have symmetric signs; any width at the same cost.
-- `gram`: plain ReLU networks with Gaussian weights; normals and products for the points instead of the fan-in.
+- `single`: one point of a plain ReLU network whose pre-activations have symmetric signs; cost independent of width.
+- `gram`: plain ReLU networks with Gaussian weights; the cost depends on the number of points instead of the fan-in.
 - `dense`: every network.
 """
 
@@ -33,40 +33,40 @@ SAMPLERS = {
 ESTIMATORS = tuple(dict.fromkeys(estimator for estimator, _ in SAMPLERS))
 ENGINES = {name: tuple(engine for estimator, engine in SAMPLERS if estimator == name) for name in ESTIMATORS}
 
-POPULATION = 1024  # networks in a trial of the splitting estimator: part of what its name means in a task id
-TRIAL_COST = {"crude": 1, "conditional": 3, "splitting": POPULATION}  # forward passes that a trial takes, about
+POPULATION = 1024  # networks per trial of the splitting estimator; part of the definition of its task ids
+TRIAL_COST = {"crude": 1, "conditional": 3, "splitting": POPULATION}  # forward passes per trial, about
 
-MOST_GRAM_POINTS = 2048  # its matrices of pairs then take 100 MB a thread
+MOST_GRAM_POINTS = 2048  # the matrices of pairs then take 100 MB per thread
 
-# Microseconds, measured on one core of a server of 2023; nothing but the choice of an engine hangs on them.
-NORMAL = 1.1e-3  # a random normal
-SINGLE_PRECISION, DOUBLE_PRECISION = 2 / 115e3, 2 / 57e3  # a multiply-add in the dense and in the gram engine
-FACTOR = 1e-4  # a step of the Cholesky factor
-PANEL = 32  # points that are computed together whether they are there or not
+# Costs in microseconds, measured on one core of a server of 2023; only the choice of the engine depends on them.
+NORMAL_COST = 1.1e-3  # per random normal
+DENSE_COST, GRAM_COST = 2 / 115e3, 2 / 57e3  # per multiply-add: single precision in dense, double in gram
+CHOLESKY_COST = 1e-4  # per step of the Cholesky factor
+PANEL_POINTS = 32  # points are padded to a multiple of this
 
 
 def is_plain_gaussian(network: Network, inputs: InputSet, outputs: Sequence[str] = ()) -> bool:
-    """Whether a task is one for the fast kernels: plain ReLU, Gaussian weights, finite inputs, life and death only."""
+    """Whether the fast kernels can sample a task: plain ReLU, Gaussian weights, finite inputs, no extra outputs."""
     plain = (network.architecture, network.activation, network.sign_flip) == ("plain", relu(), "none")
     return plain and network.init in ("he", "gaussian") and not inputs.infinite and not outputs
 
 
 def choose_engine(network: Network, inputs: InputSet, outputs: Sequence[str] = ()) -> tuple[str, str]:
-    """Pick the engine for the crude estimator, and say why.
+    """Choose the engine for the crude estimator.
 
     Returns
     -------
     engine, reason : str
-        The engine's name and one line.
+        Name of the engine, and the reason for the choice in one line.
     """
     if _refusal("single", network, inputs, outputs) is None:
-        return "single", "one point: its life hangs on fair coins, whatever the width"
+        return "single", "one point: its survival depends on fair coin flips only"
     if _refusal("gram", network, inputs, outputs) is None:
         dense, gram = _dense_cost(network, inputs.n_points), _gram_cost(network, inputs.n_points)
         if gram < dense:
             return "gram", f"{inputs.n_points} points are few for these widths: about {dense / gram:.1f} times as fast"
         return "dense", f"{inputs.n_points} points are many for these widths"
-    return "dense", "the engine for every network"
+    return "dense", "the only engine that can sample this task"
 
 
 def check_sampler(estimator: str, engine: str, network: Network, inputs: InputSet, outputs: Sequence[str] = ()) -> None:
@@ -89,13 +89,13 @@ def check_sampler(estimator: str, engine: str, network: Network, inputs: InputSe
 
 
 def _refusal(engine: str, network: Network, inputs: InputSet, outputs: Sequence[str]) -> str | None:
-    """Say why an engine cannot sample a task; None if it can."""
+    """Return why an engine cannot sample a task; None if it can."""
     if engine == "dense":
         return None
     if not is_plain_gaussian(network, inputs, outputs):
         return "samples plain ReLU networks with Gaussian weights and no sign flip, on points, without further outputs"
     if inputs.resample:
-        return "keeps its points for all trials, and these are drawn afresh"
+        return "needs the same points in all trials, and these are drawn again for each"
     if engine == "single" and inputs.n_points > 1:
         return f"follows one point, not {inputs.n_points}"
     if engine == "gram" and inputs.n_points > MOST_GRAM_POINTS:
@@ -104,12 +104,12 @@ def _refusal(engine: str, network: Network, inputs: InputSet, outputs: Sequence[
 
 
 def _dense_cost(network: Network, n_points: int) -> float:
-    columns = -(-n_points // PANEL) * PANEL
+    columns = -(-n_points // PANEL_POINTS) * PANEL_POINTS
     pairs = zip(network.widths, network.fan_ins, strict=True)
-    return sum(width * fan_in for width, fan_in in pairs) * (NORMAL + columns * SINGLE_PRECISION)
+    return sum(width * fan_in for width, fan_in in pairs) * (NORMAL_COST + columns * DENSE_COST)
 
 
 def _gram_cost(network: Network, n_points: int) -> float:
-    columns = -(-n_points // PANEL) * PANEL
-    a_unit = n_points * (NORMAL + 2 * columns * DOUBLE_PRECISION)
-    return sum(network.widths) * a_unit + network.depth * FACTOR * n_points**3
+    columns = -(-n_points // PANEL_POINTS) * PANEL_POINTS
+    unit_cost = n_points * (NORMAL_COST + 2 * columns * GRAM_COST)
+    return sum(network.widths) * unit_cost + network.depth * CHOLESKY_COST * n_points**3

@@ -50,17 +50,18 @@ def simulate(
     network : Network
         The law to sample from.
     inputs : str, path, float array of shape (n_points, input_dim), or InputSet
-        The points the networks must live on; see `neurondeath.simulations.inputs.input_sets` for the specifications.
+        The points on which the networks must stay alive, or their specification (see
+        `neurondeath.simulations.inputs.input_sets`).
     trials : int, optional
-        Number of networks, at least 1; 1000 where no other rule ends the run. Of several rules any one suffices.
+        Number of networks, at least 1; 1000 if no other stop rule is set. The first rule that is met ends the run.
     relative_error : float, optional
         Sample until the relative standard error of the rarer of P(alive) and P(dead) at the last layer is this small,
-        in (0, 1). A pilot of other random numbers fixes the number of networks beforehand, which leaves estimate and
-        interval as honest as a number that was typed in (see `neurondeath.simulations.sweeps.stopping`).
+        in (0, 1). A pilot run with other random numbers fixes the number of networks beforehand, so that the estimate
+        stays unbiased and the interval valid (see `neurondeath.simulations.sweeps.stopping`).
     max_trials : int, optional
-        Most networks that `relative_error` may ask for, 1,000,000 by default.
+        Largest number of networks that `relative_error` may require, 1,000,000 by default.
     max_seconds : float, optional
-        Start no more networks after this time; the next call with the same store goes on.
+        Start no more networks after this time; the next call with the same store continues.
     seed : int
         Seed of the networks, at least 0; the same seed gives the same result with any number of workers.
     input_seed : int
@@ -70,23 +71,23 @@ def simulate(
     data_dir : path, optional
         Folder of the MNIST and CIFAR-10 files; by default the environment variable NEURONDEATH_DATA.
     estimator : {"crude", "conditional", "splitting"}
-        How survival is estimated. "crude" counts; "conditional" gives rare death and rare survival of plain Gaussian
-        ReLU networks with full relative precision; "splitting" is an independent check of it, whose trials are
-        populations of 1024 networks.
+        How survival is estimated. "crude" counts networks; "conditional" estimates rare death and rare survival of
+        plain Gaussian ReLU networks with full relative precision; "splitting" is an independent check of it, whose
+        trials are populations of 1024 networks.
     engine : {"auto", "dense", "gram", "single"}
-        How networks are sampled; "auto" picks the one that is likely the fastest (see `simulations.engines`).
+        How networks are sampled; "auto" chooses the one that is likely the fastest (see `simulations.engines`).
     outputs : sequence of str
-        What to measure beside life and death: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation".
+        Extra per-layer outputs: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation".
     stream : str
-        Name of a random stream: simulations of one name and seed draw common random numbers, weight by weight where
-        their networks have the same layers, which makes differences (a flip against none) sharp.
+        Name of a random stream: simulations with the same name and seed use common random numbers, the same weights
+        where their networks have the same layers, which reduces the variance of differences (flip minus no flip).
     workers : int, optional
         Threads of this machine; all cores by default.
     scheduler : str
         "local", or the address of a Dask scheduler to run on (extra `distributed`); the numbers are the same.
     store : path, optional
-        A results store to keep the trials in: what it already holds is not sampled again. Without one the trials are
-        kept in memory and forgotten.
+        A results store for the trials: trials that it already contains are not sampled again. By default the trials
+        are kept in memory only.
     dtype : {"float32", "float64"}
         Arithmetic of the forward pass.
     quiet : bool
@@ -95,7 +96,7 @@ def simulate(
     Returns
     -------
     Simulation
-        Estimates with errors beside the theory's bounds, one entry a layer.
+        Estimates with errors and the bounds of the theory, one entry per layer.
 
     Raises
     ------

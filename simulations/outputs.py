@@ -1,4 +1,4 @@
-"""What may be measured beside life and death; `estimation.outputs` says what each is."""
+"""Names of the extra per-layer outputs; `estimation.outputs` defines each."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation
 
 
 def check_outputs(name: str, outputs: Iterable[str]) -> tuple[str, ...]:
-    """Accept names of outputs, each at most once; give them in the order of OUTPUTS.
+    """Validate names of outputs, each at most once; return them in the order of OUTPUTS.
 
     Examples
     --------

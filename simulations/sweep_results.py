@@ -30,7 +30,7 @@ class SimulationResults(Result):
     simulations : tuple of Simulation
         One per task, in the order of the grid or of the store.
     layer : str or int
-        Layers that the table shows: "last", "all", or one counted from 1.
+        Layers that the table shows: "last", "all", or a number counted from 1.
     where : tuple of str
         Conditions that the rows of the table meet.
     """
@@ -93,9 +93,9 @@ def sweep(
     workers, scheduler
         Where to sample, as in `simulate`.
     part : str, optional
-        "I/N": only the I-th of N parts of the work; `merge_stores` joins their stores.
+        "I/N": only the I-th of N parts of the work; `merge_stores` merges their stores.
     store : path, optional
-        A results store: what it holds is not sampled again. Without one the trials are kept in memory only.
+        A results store: trials that it contains are not sampled again. By default the trials are kept in memory only.
     quiet : bool
         Show no progress on stderr.
     **options
@@ -106,7 +106,7 @@ def sweep(
     Returns
     -------
     SimulationResults
-        One `Simulation` per combination; tasks of which no trial was sampled (other parts, time over) are left out.
+        One `Simulation` per combination; tasks without sampled trials (other parts, time limit reached) are left out.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def sweep(
     SchedulerError
         If a cluster cannot be used.
     Interrupted
-        On Ctrl-C or SIGTERM; what was sampled is in the store.
+        On Ctrl-C or SIGTERM; the sampled trials are in the store.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def read_results(
     layer : "last", "all" or int
         Layers that the table shows; a number counts from 1.
     where : str or sequence of str
-        Conditions on columns that the rows of the table meet, as "width=4,8", "init!=he" or "alive<0.5".
+        Conditions on columns that the rows of the table must meet, as "width=4,8", "init!=he" or "alive<0.5".
 
     Returns
     -------
@@ -179,7 +179,7 @@ def read_results(
     Raises
     ------
     StoreError
-        If there is no such store, it is damaged, or it holds nothing of this kind.
+        If there is no such store, it is damaged, or it contains no such task.
     InvalidArgumentError
         If a condition or the layer cannot be read.
     """

@@ -13,17 +13,17 @@ from neurondeath.simulations.outputs import check_outputs
 from neurondeath_theory.foundation.validation import check_choice
 from neurondeath_theory.networks.network import Network
 
-__all__ = ["Task"]
+__all__ = ["DTYPES", "Task"]
 
-SHARD_WORK = 2**29  # multiply-adds of a shard: some ten milliseconds
-SINGLE_LAYER_WORK = 100  # multiply-adds that take as long as a layer of the single engine
+SHARD_WORK = 2**29  # multiply-adds per shard: some ten milliseconds
+SINGLE_LAYER_WORK = 100  # multiply-adds that take as long as one layer of the single engine
 MOST_SHARD_TRIALS = 1024
 DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is sampled and how; how often and with which seed is not part of it.
+    """What is sampled and how; the number of trials and the seed are not part of it.
 
     Parameters
     ----------
@@ -32,16 +32,16 @@ class Task:
     inputs : InputSet
         The points.
     estimator : str
-        How survival is estimated; the estimators stand in `neurondeath.simulations.samplers`.
+        How survival is estimated; the estimators are in `neurondeath.simulations.samplers`.
     engine : str
-        How networks are sampled for that estimator.
+        How networks are sampled for the estimator.
     dtype : {"float32", "float64"}
         Arithmetic of the forward pass; "float64" checks "float32" on the same random numbers.
     outputs : tuple of str
-        What is measured beside life and death, see `neurondeath.simulations.estimation.outputs`.
+        Extra per-layer outputs, see `neurondeath.simulations.estimation.outputs`.
     stream : str
-        Name of the random stream. Tasks of one name draw common random numbers, so that their difference is sharp;
-        without one every task has its own.
+        Name of the random stream. Tasks with the same name use common random numbers, which reduces the variance of
+        their differences; by default every task has its own stream.
     """
 
     network: Network
@@ -62,7 +62,7 @@ class Task:
 
     @cached_property
     def task_id(self) -> str:
-        """Hash of all that shapes the numbers; whatever has its default value is left out."""
+        """Hash of everything that determines the numbers; settings with their default value are left out."""
         identity: dict[str, Any] = {
             "network": self.network.description(),
             "inputs": {"content": self.inputs.content_hash},
@@ -80,11 +80,11 @@ class Task:
 
     @property
     def stream_name(self) -> str:
-        """What the random numbers hang on beside the seed: the common stream, or the task itself."""
+        """What selects the random stream, apart from the seed: the common stream, or the task itself."""
         return f"common {self.stream}" if self.stream else self.task_id
 
     def description(self) -> dict[str, Any]:
-        """Describe the task for a store: enough to show its results beside the theory without the points."""
+        """Describe the task for a store: enough to compare its results with the theory without the points."""
         return {
             "network": self.network.description(),
             "inputs": self.inputs.description(),
@@ -98,7 +98,7 @@ class Task:
 
     @property
     def shard_trials(self) -> int:
-        """Trials of a shard of the fixed grid: a power of two that takes about SHARD_WORK multiply-adds."""
+        """Trials per shard of the fixed grid: a power of two that takes about SHARD_WORK multiply-adds."""
         n_points = self.inputs.n_points
         if self.engine == "single":
             work: float = self.network.depth * SINGLE_LAYER_WORK

@@ -9,77 +9,80 @@ from neurondeath.commands.layer_tables import KNOWN_COLUMNS, show_layers
 from neurondeath.commands.messages import message
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.run_plan import show_plan
+from neurondeath.commands.show import show
+from neurondeath.commands.tables import Layout
 from neurondeath.simulations.engines import is_plain_gaussian
 from neurondeath.simulations.estimation.estimates import Simulation, read_simulation
-from neurondeath.simulations.outputs import OUTPUTS
 from neurondeath.simulations.stores.store import Store
 from neurondeath.simulations.sweeps.driver import check_workers, run_tasks
 from neurondeath.simulations.sweeps.goals import check_goal
 from neurondeath.simulations.sweeps.grid import Study, make_grid
 from neurondeath.simulations.sweeps.grid_files import read_grid_file
+from neurondeath.simulations.sweeps.grid_guide import grid_keys, grid_template
 from neurondeath.simulations.sweeps.grid_options import OPTIONS, read_values
 from neurondeath.simulations.sweeps.parts import WHOLE, Part
 from neurondeath.simulations.sweeps.pools import LOCAL, open_pool
 from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.validation import check_count, invalid
 from neurondeath_theory.foundation.widths import short_widths
-from neurondeath_theory.networks.activations import FAMILIES
 
 __all__ = ["simulate"]
 
 FEW_EVENTS = 100  # of the rarer outcome, below which crude sampling is inefficient
 MOST_LINES = 12  # of messages about engines, and of hints
+LONGEST_METAVAR = 45  # characters; longer lists of choices stand in the help text
 
 Text = str | None
 
 
+def _option(name: str) -> Any:
+    """Describe an option of the grid by its key in grid files."""
+    key = OPTIONS[name]
+    choices = key.kind.split(" | ")
+    text, metavar = key.meaning, "|".join(choices) if len(choices) > 1 else None
+    if metavar and len(metavar) > LONGEST_METAVAR:
+        text, metavar = f"{text.removesuffix('.')}: {', '.join(choices)}.", None
+    if key.default is not None and key.default != []:
+        text += f"  [default: {key.default}]"
+    return typer.Option(metavar=metavar, help=text)
+
+
 def simulate(
-    width: Annotated[Text, typer.Option(help="Widths, e.g. 2,4,8 or 2:16:2.")] = None,
-    depth: Annotated[Text, typer.Option(help="Numbers of hidden layers, e.g. 50 or 10,100.")] = None,
-    widths: Annotated[Text, typer.Option(help="Widths of one network, layer by layer, e.g. 8,8,16.")] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Input set, repeatable: gaussian:M, sphere:M, cube:M, orthant:M, orthant, rays, interval:M, "
-            "digits[:M], mnist[:M], cifar10[:M], a .npy or .npz file.  [default: gaussian:64]"
-        ),
-    ] = None,
-    input_dim: Annotated[
-        Text, typer.Option(help="Input dimension; by default the data's, for random sets the first width.")
-    ] = None,
-    input_seed: Annotated[Text, typer.Option(help="Seeds of random input sets.  [default: 0]")] = None,
+    width: Annotated[Text, _option("width")] = None,
+    depth: Annotated[Text, _option("depth")] = None,
+    widths: Annotated[Text, _option("widths")] = None,
+    inputs: Annotated[list[str] | None, _option("inputs")] = None,
+    input_dim: Annotated[Text, _option("input_dim")] = None,
+    input_seed: Annotated[Text, _option("input_seed")] = None,
     resample_inputs: Annotated[
-        bool, typer.Option("--resample-inputs", help="Draw a fresh random input set for every network.")
+        bool, typer.Option("--resample-inputs", help=OPTIONS["resample_inputs"].meaning)
     ] = False,
-    data_dir: Annotated[
-        Text, typer.Option(help="Folder of the MNIST and CIFAR-10 files.  [default: $NEURONDEATH_DATA]")
-    ] = None,
-    architecture: Annotated[
-        Text, typer.Option(help="plain, residual, skip, dense or batch_norm.  [default: plain]")
-    ] = None,
-    block_depth: Annotated[Text, typer.Option(help="Layers per block of the skip architecture.")] = None,
-    activation: Annotated[Text, typer.Option(help=f"{', '.join(FAMILIES)}.  [default: relu]")] = None,
-    tau: Annotated[Text, typer.Option(help="Threshold of shifted and soft-threshold activations.")] = None,
-    m: Annotated[Text, typer.Option(help="Clipping height, or limit of hard-tanh.")] = None,
-    slope: Annotated[Text, typer.Option(help="Negative slope of leaky-relu.")] = None,
-    init: Annotated[Text, typer.Option(help="he, gaussian, uniform, orthogonal or rai.  [default: he]")] = None,
-    weight_variance: Annotated[Text, typer.Option(help="sigma_w^2 of the weights, over the fan-in.")] = None,
-    bias_variance: Annotated[
-        Text, typer.Option(help="sigma_b^2 of Gaussian biases, e.g. 0,0.1 or 0:0.5:0.1.  [default: 0, none]")
-    ] = None,
-    sign_flip: Annotated[Text, typer.Option(help="none, layer or neuron.  [default: none]")] = None,
-    estimator: Annotated[Text, typer.Option(help="crude, conditional or splitting.  [default: crude]")] = None,
-    engine: Annotated[Text, typer.Option(help="auto, dense, gram or single.  [default: auto]")] = None,
-    outputs: Annotated[
-        Text, typer.Option(help=f"Also measure these, separated by commas: {', '.join(OUTPUTS)}.")
-    ] = None,
-    stream: Annotated[
-        Text, typer.Option(help="Name of a random stream; tasks of one name draw common random numbers.")
-    ] = None,
-    dtype: Annotated[Text, typer.Option(help="float32, or float64 to check it.  [default: float32]")] = None,
+    data_dir: Annotated[Text, _option("data_dir")] = None,
+    architecture: Annotated[Text, _option("architecture")] = None,
+    block_depth: Annotated[Text, _option("block_depth")] = None,
+    activation: Annotated[Text, _option("activation")] = None,
+    tau: Annotated[Text, _option("tau")] = None,
+    m: Annotated[Text, _option("m")] = None,
+    slope: Annotated[Text, _option("slope")] = None,
+    init: Annotated[Text, _option("init")] = None,
+    weight_variance: Annotated[Text, _option("weight_variance")] = None,
+    bias_variance: Annotated[Text, _option("bias_variance")] = None,
+    sign_flip: Annotated[Text, _option("sign_flip")] = None,
+    estimator: Annotated[Text, _option("estimator")] = None,
+    engine: Annotated[Text, _option("engine")] = None,
+    outputs: Annotated[Text, _option("outputs")] = None,
+    stream: Annotated[Text, _option("stream")] = None,
+    dtype: Annotated[Text, _option("dtype")] = None,
     grid: Annotated[
         Text, typer.Option(help="A TOML file of [[study]] tables with lists of these options, in place of the options.")
     ] = None,
+    template: Annotated[
+        bool, typer.Option("--grid-template", help="Print a grid file that shows every key, and exit.")
+    ] = False,
+    keys: Annotated[
+        bool,
+        typer.Option("--grid-keys", help="List every key of a grid file with its values, default and meaning; exit."),
+    ] = False,
     trials: Annotated[
         int | None, typer.Option(help="Networks to sample per task.  [default: 1000, if no other rule is given]")
     ] = None,
@@ -94,12 +97,13 @@ def simulate(
         float | None, typer.Option(help="Stop after this time; run the command again to continue.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the networks.")] = 0,
-    workers: Annotated[str, typer.Option(help="Threads, or all.")] = "all",
+    workers: Annotated[str, typer.Option(metavar="N|all", help="Number of threads.")] = "all",
     scheduler: Annotated[
-        str, typer.Option(help="local, or the address of a Dask scheduler, e.g. tcp://HOST:8786.")
+        str, typer.Option(metavar="local|ADDRESS", help="Address of a Dask scheduler, e.g. tcp://HOST:8786.")
     ] = LOCAL,
     part: Annotated[
-        Text, typer.Option(help="I/N: do the I-th of N parts of the work; `neurondeath merge` joins their stores.")
+        Text,
+        typer.Option(metavar="I/N", help="Do the I-th of N parts of the work; `neurondeath merge` joins their stores."),
     ] = None,
     store: Annotated[
         str, typer.Option(help="Results store; created if missing, extended otherwise.")
@@ -114,9 +118,16 @@ def simulate(
 ) -> None:
     """Estimate P(alive) and the mean living ratio of random rectifier networks, layer by layer.
 
-    Every option of the networks and input sets may be a list, numbers also ranges first:last:step; every combination
-    is a task. What the store already holds is not sampled again.
+    Every option of the networks and input sets may be a list, numbers also ranges first:last[:step]; every combination
+    is a task. Give --inputs several times for several input sets. Trials in the store are not sampled again.
     """
+    if template:
+        print(grid_template(), end="")
+        return
+    if keys:
+        layout = Layout(keys=("key",), priority=("default", "meaning", "values"), prose=("values", "meaning"))
+        show(grid_keys(), output, chosen=columns, layout=layout)
+        return
     given = {option: value for option, value in locals().items() if option in OPTIONS and value not in (None, False)}
     goal = check_goal(trials, relative_error, max_trials, max_seconds, option=True)
     seed = check_count("--seed", seed, least=0)
@@ -147,7 +158,7 @@ def simulate(
 
 
 def _studies(given: dict[str, Any], grid: str | None) -> list[Study]:
-    """Read the grid from the options, or from a file."""
+    """Read the grid from the options or from a file."""
     if grid is not None:
         if given:
             raise invalid(

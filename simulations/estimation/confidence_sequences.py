@@ -1,4 +1,4 @@
-r"""Intervals that are valid at all numbers of trials simultaneously, for runs that are inspected and extended repeatedly.
+r"""Intervals valid at all numbers of trials simultaneously, for runs that are inspected and extended repeatedly.
 
 A 95 % interval for a fixed number of trials covers the true value in 95 % of all runs at that number. If a run is
 inspected after every extension and stopped when the result looks good, the interval fails far more often. A confidence

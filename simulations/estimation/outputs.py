@@ -7,7 +7,8 @@ r"""Extra per-layer outputs, and their estimates with errors.
     correlation      mean cosine between the pre-activations of two points, over pairs where neither is zero
 
 All points count, also those that died in an earlier layer. Every trial yields one number per layer; the estimate is the
-mean over trials, its standard error the sample standard deviation over $\sqrt{trials}$. For `layerwise_alive` it is a share.
+mean over trials, its standard error the sample standard deviation over $\sqrt{trials}$. For `layerwise_alive` the mean
+is a share.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Fetch the official files of MNIST and CIFAR-10 into a data folder, checked against their published checksums.
 
-The downloads are pooch's (extra `data`): a file that is there and whole is not fetched again, a torn or foreign one is
-never kept. Nothing else in the project reaches for a network.
+The downloads use pooch (extra `data`): a file that is present and complete is not fetched again, an incomplete or
+wrong one is never kept. Nothing else in the project accesses a network.
 """
 
 from pathlib import Path
@@ -32,25 +32,25 @@ SOURCES = {
 
 
 class DownloadError(NeuronDeathError):
-    """A file could not be fetched, or is not what was published."""
+    """A file could not be fetched, or differs from the published one."""
 
 
 def fetch_images(kind: str, data_dir: str | Path, *, address: str | None = None) -> list[Path]:
-    """Fetch a data set's files; those that are there are checked, not fetched again.
+    """Fetch the files of a data set; files that are present are checked, not fetched again.
 
     Parameters
     ----------
     kind : {"mnist", "cifar10"}
         The data set.
     data_dir : path
-        Folder to fetch into, made if it is missing; the files go where `read_images` finds them.
+        Folder for the files, created if missing; they are placed where `read_images` finds them.
     address : str, optional
-        A mirror's address, ending in "/"; by default the address in `SOURCES`.
+        Address of a mirror, ending in "/"; by default the address in `SOURCES`.
 
     Returns
     -------
     list of Path
-        The files, unpacked from an archive where the data set is one.
+        The files, unpacked if the data set is an archive.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def fetch_images(kind: str, data_dir: str | Path, *, address: str | None = None)
         If the network fails or a file does not have the published checksum.
     """
     home, files = SOURCES[check_choice("data set", kind, tuple(SOURCES))]
-    folder = Path(data_dir) if kind == "cifar10" else Path(data_dir) / kind  # an archive brings its own folder
+    folder = Path(data_dir) if kind == "cifar10" else Path(data_dir) / kind  # an archive contains its own folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,9 +72,9 @@ def fetch_images(kind: str, data_dir: str | Path, *, address: str | None = None)
         url = (address or home) + name
         try:
             got = pooch.retrieve(url, checksum, fname=name, path=folder, processor=unpack)
-        except OSError as error:  # what the network, the server or the disk refused
+        except OSError as error:  # from the network, the server or the disk
             raise DownloadError(f"{url} could not be fetched ({error}); check the network or name a mirror") from None
-        except ValueError as error:  # the checksum
+        except ValueError as error:  # wrong checksum
             raise DownloadError(f"{url} is not the published file: {error}") from None
         found.extend(Path(path) for path in (got if isinstance(got, list) else [got]))
     return found

@@ -1,11 +1,11 @@
-"""Images and labels in the files of MNIST and CIFAR-10, as they are published, plain or gzipped.
+"""Images and labels in the published files of MNIST and CIFAR-10, plain or gzipped.
 
     mnist    train-images-idx3-ubyte: magic number 2051, number of images, rows, columns (big-endian words of 32 bits),
-             then one byte a pixel; train-labels-idx1-ubyte: magic number 2049, number of labels, then one byte each;
+             then one byte per pixel; train-labels-idx1-ubyte: magic number 2049, number of labels, then one byte each;
              t10k-... for the test images
     cifar10  data_batch_1.bin .. data_batch_5.bin, test_batch.bin: records of a label byte and 3 x 32 x 32 bytes
 
-The folder that holds them, or a folder above with a subfolder for the data set (`mnist` or `MNIST/raw`, `cifar10` or
+The folder that contains them, or a folder above with a subfolder for the data set (`mnist` or `MNIST/raw`, `cifar10` or
 `cifar-10-batches-bin`), is an argument or the environment variable NEURONDEATH_DATA.
 """
 
@@ -22,7 +22,7 @@ from neurondeath_theory.foundation.validation import invalid
 __all__ = ["DATA_VARIABLE", "IMAGE_SETS", "read_images", "read_labels"]
 
 DATA_VARIABLE = "NEURONDEATH_DATA"
-IMAGE_SETS = {"mnist": 28 * 28, "cifar10": 3 * 32 * 32}  # numbers an image
+IMAGE_SETS = {"mnist": 28 * 28, "cifar10": 3 * 32 * 32}  # pixel values per image
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -47,22 +47,22 @@ def read_images(kind: str, data_dir: str | Path | None = None, *, split: str = "
     kind : {"mnist", "cifar10"}
         The data set.
     data_dir : path, optional
-        Folder of the files; by default what NEURONDEATH_DATA says. Of CIFAR-10 the training batches that are there are
-        read, at least the first.
+        Folder of the files; by default the environment variable NEURONDEATH_DATA. Of CIFAR-10 all training batches that
+        are present are read; the first must be.
     split : {"train", "test"}
         Training or test images.
     name : str
-        What the argument is called in error messages.
+        Name of the argument in error messages.
 
     Returns
     -------
     uint8 array, shape (n_images, IMAGE_SETS[kind])
-        One image a row, pixels as they stand in the file; of CIFAR-10 the red plane first, then green, then blue.
+        One image per row, pixels in the order of the file; of CIFAR-10 the red plane first, then green, then blue.
 
     Raises
     ------
     InvalidArgumentError
-        If no folder is given, a file is missing, cut short or not what its name says.
+        If no folder is given, or a file is missing, incomplete or of another format.
     """
     if kind == "cifar10":
         return np.concatenate([records[:, 1:] for records in _cifar_records(data_dir, split, name)])
@@ -86,7 +86,7 @@ def read_labels(kind: str, data_dir: str | Path | None = None, *, split: str = "
     Raises
     ------
     InvalidArgumentError
-        If no folder is given, a file is missing, cut short or not what its name says.
+        If no folder is given, or a file is missing, incomplete or of another format.
     """
     if kind == "cifar10":
         return np.concatenate([records[:, 0] for records in _cifar_records(data_dir, split, name)])
@@ -124,13 +124,13 @@ def _read_bytes(path: Path, name: str) -> bytes:
         raw = path.read_bytes()
         return gzip.decompress(raw) if path.suffix == ".gz" else raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise invalid(name, "name a whole gzip file", f"{path} ({error})", "fetch it again") from None
+        raise invalid(name, "name a complete gzip file", f"{path} ({error})", "fetch it again") from None
     except OSError as error:
         raise invalid(name, "name a readable file", f"{path} ({error.strerror or error})") from None
 
 
 def _read_idx(path: Path, magic: int, shape: tuple[int, ...], rule: str, name: str) -> Bytes:
-    """Read an IDX file whose entries have `shape`, one entry a row."""
+    """Read an IDX file whose entries have `shape`, one entry per row."""
     raw = _read_bytes(path, name)
     size = IDX_WORD * (2 + len(shape))
     header = np.frombuffer(raw[:size], dtype=">u4").tolist() if len(raw) >= size else [0] * (2 + len(shape))
@@ -140,13 +140,13 @@ def _read_idx(path: Path, magic: int, shape: tuple[int, ...], rule: str, name: s
     expected = size + count * int(np.prod(shape))
     if len(raw) != expected:
         raise invalid(
-            name, f"hold the {expected} bytes its header says", f"{path} ({len(raw)} bytes)", "fetch it again"
+            name, f"hold the {expected} bytes that its header states", f"{path} ({len(raw)} bytes)", "fetch it again"
         )
     return np.frombuffer(raw, dtype=np.uint8, offset=size).reshape(count, -1)
 
 
 def _cifar_records(data_dir: str | Path | None, split: str, name: str) -> list[Bytes]:
-    """Read the records of CIFAR-10, a label and its pixels a row, one array a file."""
+    """Read the records of CIFAR-10, one label and its pixels per row, one array per file."""
     return [_read_records(path, name) for path in _find("cifar10", CIFAR_FILES[split], data_dir, name)]
 
 

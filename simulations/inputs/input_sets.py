@@ -1,20 +1,20 @@
-"""Input sets: the points a network must stay alive on, named by a short specification.
+"""Input sets: the points on which a network must stay alive, named by a short specification.
 
     gaussian:M   M standard Gaussian points              rays         +1 and -1, dimension 1
     sphere:M     M points uniform on the unit sphere     interval:M   M points evenly over [-1, 1], dimension 1
     cube:M       M points uniform on [-1, 1]^d           digits[:M]   scikit-learn's 8 x 8 digits, standardised
-    orthant:M    absolute values of M Gaussian points    PATH         a .npy or .npz file, one point a row
+    orthant:M    absolute values of M Gaussian points    PATH         a .npy or .npz file, one point per row
     mnist[:M]    training images, standardised           orthant      the whole non-negative orthant, exactly
     cifar10[:M]  training images, standardised
 
 Random sets are drawn once, from the input seed, and rounded to single precision, so that the same specification gives
-the same bytes everywhere; a resampled set is drawn afresh for every trial, from the trial's own stream.
+the same bytes everywhere; a resampled set is drawn again for every trial, from the trial's own stream.
 
 The orthant, which is infinite, is decided from the signs of W and b. A ReLU layer is dead on all of it exactly when no
-weight and no bias is positive: the origin asks this of the biases, the far end of every axis of the weights. What
-reaches the second layer is no orthant, and whether some point of it is active there is a question about all activation
-patterns of the first; so only networks of one layer are decided, and those with one input and no biases, where the
-orthant is a single ray and one point of it tells for all, at any depth.
+weight and no bias is positive: the origin requires this of the biases, points far out on each axis of the weights. The
+input of the second layer is not an orthant, and whether some point is active there depends on all activation patterns
+of the first layer; so only networks of one layer are decided, and those with one input and no biases, where the orthant
+is a single ray and one point represents all of them, at any depth.
 """
 
 import hashlib
@@ -38,8 +38,8 @@ __all__ = ["InputSet", "centred_points", "check_fit", "input_set", "own_dimensio
 
 Points = npt.NDArray[np.float64]
 MOST_ENTRIES = 2**28  # 2 GiB of float64
-IMAGE_BLOCK = 4096  # images that are summed at a time
-AT_THE_MEAN = 1e-12  # distance from the mean of a set, relative to the set's size, that is rounding error
+IMAGE_BLOCK = 4096  # images per partial sum
+MEAN_TOLERANCE = 1e-12  # distances from the mean below this are rounding error, relative to the largest distance
 REMEDY = (
     "use gaussian:M, sphere:M, cube:M, orthant[:M], rays, interval:M, digits[:M], mnist[:M], cifar10[:M] "
     "or the path of a .npy or .npz file"
@@ -53,15 +53,15 @@ class InputSet:
     Parameters
     ----------
     spec : str
-        How the set was named.
+        Specification of the set.
     points : float array, shape (n_points, dimension)
-        The points, one a row, finite.
+        The points, one per row, finite.
     seed : int or None
         Input seed of a random set.
     resample : bool
-        Whether every trial draws a fresh set of this kind; `points` then only shows one.
+        Whether every trial draws a new set of this kind; `points` then is only an example.
     infinite : bool
-        Whether the set is the whole non-negative orthant; `points` then shows one point of it.
+        Whether the set is the whole non-negative orthant; `points` then is one point of it.
     """
 
     spec: str
@@ -97,12 +97,12 @@ class InputSet:
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of the points themselves, whatever they are called; of their law where there are no fixed points."""
+        """Hash of the points, whatever their specification; of their law if the points are not fixed."""
         if self.resample or self.infinite:
             law = f"{'resampled' if self.resample else 'infinite'} {self.spec} in dimension {self.dimension}"
             return hashlib.sha256(law.encode()).hexdigest()[:16]
         digest = hashlib.sha256(f"{self.points.shape}".encode())
-        digest.update(np.ascontiguousarray(self.points + 0.0, dtype="<f8").tobytes())  # + 0.0: one zero, not two
+        digest.update(np.ascontiguousarray(self.points + 0.0, dtype="<f8").tobytes())  # + 0.0 turns -0.0 into 0.0
         return digest.hexdigest()[:16]
 
     def points_of_trial(self, key: tuple[int, int], trial: int) -> Points:
@@ -113,7 +113,7 @@ class InputSet:
         return drawn.astype(np.float32).astype(np.float64)
 
     def description(self) -> dict[str, Any]:
-        """Describe the set for a store: its name and what theory needs to know of it."""
+        """Describe the set for a store: its specification and the properties that the theory needs."""
         special = {name: True for name in ("resample", "infinite") if getattr(self, name)}
         return special | {
             "spec": self.spec,
@@ -147,15 +147,15 @@ def input_set(
     Parameters
     ----------
     inputs : str, float array of shape (n_points, dimension), or InputSet
-        What to make.
+        Specification, points or input set.
     dimension : int, optional
         Dimension the network expects; needed by the random sets, checked for the others.
     seed : int
         Input seed of the random sets, at least 0.
     name : str
-        What the argument is called in error messages.
+        Name of the argument in error messages.
     resample : bool
-        Draw a fresh set for every trial; for gaussian, sphere, cube and orthant:M.
+        Draw a new set for every trial; for gaussian, sphere, cube and orthant:M.
     data_dir : path, optional
         Folder of the MNIST and CIFAR-10 files; by default the environment variable NEURONDEATH_DATA.
 
@@ -168,7 +168,7 @@ def input_set(
     ------
     InvalidArgumentError
         If the specification is unknown, a file is missing or cannot be read, a number is not finite, the dimension
-        differs or only random sets can be resampled.
+        differs, or a set that is not random is to be resampled.
 
     Examples
     --------
@@ -197,12 +197,12 @@ def input_set(
 
 
 def own_dimension(spec: str, width: int) -> int | None:
-    """Give the dimension a random set is drawn in, by default the first width; data know their own: None."""
+    """Return the default dimension of a random set, the first width; None for data, which have their own."""
     return width if spec.partition(":")[0] in RANDOM_SETS else None
 
 
 def read_points(name: str, spec: str, dimension: int) -> Points:
-    """Give the points that a command's argument names, random ones in `dimension` from input seed 0."""
+    """Return the points of a specification, random ones in `dimension` from input seed 0."""
     made = input_set(spec, dimension=own_dimension(spec, dimension), name=name)
     if made.infinite:
         raise invalid(name, "be a finite set of points", spec, "use orthant:M")
@@ -215,21 +215,21 @@ def check_fit(network: Network, inputs: InputSet) -> None:
     Raises
     ------
     InvalidArgumentError
-        If the infinite orthant meets a network for which it is not decided exactly.
+        If the inputs are the infinite orthant and the network is not one for which it is decided exactly.
     """
     if not inputs.infinite:
         return
     ray = network.input_dim == 1 and not network.has_bias
     plain = (network.architecture, network.activation, network.sign_flip) == ("plain", relu(), "none")
     if not plain:
-        raise invalid("inputs", "be points: the whole orthant is decided for plain ReLU networks", str(network))
+        raise invalid("inputs", "be points: the whole orthant is decided for plain ReLU networks only", str(network))
     if network.depth > 1 and not ray:
         rule = "be points for more than one layer: beyond it the signs of W and b do not decide the orthant"
         raise invalid("inputs", rule, f"orthant for {network.depth} layers", "use orthant:M")
 
 
 def centred_points(points: Points) -> Points:
-    """Subtract the mean of all points from each; whatever is that close to it becomes exactly zero.
+    """Subtract the mean of all points from each; points that equal it up to rounding become exactly zero.
 
     Examples
     --------
@@ -237,12 +237,12 @@ def centred_points(points: Points) -> Points:
     [[-0.1], [0.0], [0.1]]
     """
     scale = np.abs(points).max()
-    exponent = np.frexp(scale)[1] if scale > 0.0 else 0  # sums of huge numbers must not overflow
+    exponent = np.frexp(scale)[1] if scale > 0.0 else 0  # avoid overflow in sums of huge numbers
     shrunk = np.ldexp(points, -exponent)
     moved = shrunk - shrunk[0]
     moved -= moved.mean(axis=0)
     far = np.abs(moved).max(axis=1, keepdims=True)
-    return np.asarray(np.ldexp(np.where(far > AT_THE_MEAN * far.max(), moved, 0.0), exponent))
+    return np.asarray(np.ldexp(np.where(far > MEAN_TOLERANCE * far.max(), moved, 0.0), exponent))
 
 
 def _from_spec(spec: str, dimension: int | None, seed: int, name: str, data_dir: str | Path | None) -> InputSet:
@@ -309,14 +309,14 @@ RANDOM_SETS: dict[str, Callable[[Points, int], Points]] = {
 
 
 def _digits(spec: str, size: int | None, seed: int, name: str) -> InputSet:
-    """Load scikit-learn's digits, each pixel standardised over all images; of `size` images, a random choice."""
+    """Load scikit-learn's digits, each pixel standardised over all images; `size` images are a random choice."""
     from sklearn.datasets import load_digits
 
     return _choice(spec, "digits", load_digits().data, size, seed, name)
 
 
 def _choice(spec: str, kind: str, images: npt.NDArray[Any], size: int | None, seed: int, name: str) -> InputSet:
-    """Standardise every pixel over all images; of `size` images take a random choice, in their order."""
+    """Standardise every pixel over all images; choose `size` images at random, in their order."""
     count = len(images)
     if size is None:
         return InputSet(spec, _standardised(images, images))
@@ -327,9 +327,9 @@ def _choice(spec: str, kind: str, images: npt.NDArray[Any], size: int | None, se
 
 
 def _standardised(chosen: npt.NDArray[Any], images: npt.NDArray[Any]) -> Points:
-    """Shift and scale every pixel to mean 0 and variance 1 over `images`; one that never changes becomes 0."""
+    """Shift and scale every pixel to mean 0 and variance 1 over `images`; a constant pixel becomes 0."""
     total, squares = np.zeros(images.shape[1]), np.zeros(images.shape[1])
-    for start in range(0, len(images), IMAGE_BLOCK):  # whole numbers: exact in any order
+    for start in range(0, len(images), IMAGE_BLOCK):  # sums of whole numbers are exact in any order
         block = images[start : start + IMAGE_BLOCK].astype(np.float64)
         total += block.sum(axis=0)
         squares += (block * block).sum(axis=0)

@@ -12,10 +12,12 @@ import math
 import numpy as np
 
 from neurondeath.simulations.kernels.batch_normalisation import centre, normalise
-from neurondeath.simulations.kernels.initialisers import draw_layer, draw_room
-from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.copies import copy_entries, copy_rows
+from neurondeath.simulations.kernels.initialisers import LayerLaw, draw_layer, layer_room
+from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
 from neurondeath.simulations.kernels.layer_statistics import correlation_and_variance, count_zeros
 from neurondeath.simulations.kernels.layers import activate, add_branch, products, rescale, set_constants
+from neurondeath.simulations.kernels.packed_arguments import Columns
 from neurondeath.simulations.kernels.sign_flips import NO_FLIP, flip_layer
 
 __all__ = [
@@ -45,107 +47,72 @@ VARIANCE, CORRELATION, N_SUMS = 0, 2, 4
 
 
 @kernel
-def sample_architecture(
-    counts, sums, points, of_points, point_exponents, widths, fan_ins, architecture, block_depth,
-    init, weight_scales, bias_scale, flip, kinks, values, slopes, detailed, key0, key1, first_trial, n_trials,
-):  # fmt: skip
-    """Add to `counts` (int64) and `sums` (float64), one row a statistic and one column a layer, what networks do.
+def sample_architecture(counts, sums, points, law, detailed, stream):
+    """Add to `counts` (int64) and `sums` (float64) what the networks of a stream's trials do.
 
-    `points` has shape (input_dim, n_points), column p times 2^point_exponents[p] being the point, and gives the dtype
-    the network is computed in; `of_points` holds every point's constant, 0 or 1 (see `layers`). `detailed` asks for the
-    statistics beyond life and death.
+    Both have one row per statistic and one column per layer. `points` gives the dtype the networks are computed in;
+    `detailed` asks for the statistics beyond life and death.
     """
-    depth, n_points = widths.size, points.shape[1]
-    input_dim = points.shape[0]
+    widths, fan_ins, weight_scales, bias_scale, architecture, block_depth, init, flip, activation = law
+    first, of_points, first_exponents = points
+    depth, (input_dim, n_points) = widths.size, first.shape
     rows = max(input_dim, widths.max())
-    stream_rows = input_dim + widths.sum() if architecture == DENSE else input_dim
-    x = np.zeros((stream_rows, n_points), points.dtype)  # the stream, or all features
-    h = np.zeros((rows, n_points), points.dtype)  # the branch
-    z = np.zeros((rows, n_points), points.dtype)
-    exponents, h_exponents = np.zeros(n_points, np.int64), np.zeros(n_points, np.int64)
-    constants, h_constants = np.zeros(n_points, points.dtype), np.zeros(n_points, points.dtype)
-    peak, h_peak = np.zeros(n_points, points.dtype), np.zeros(n_points, points.dtype)
-    factors, h_factors = np.zeros(n_points, points.dtype), np.zeros(n_points, points.dtype)
-    active = np.zeros(n_points, np.int64)
-    covered = np.zeros(n_points, np.bool_)
+    main = _make_columns(input_dim + widths.sum() if architecture == DENSE else input_dim, first)
+    branch = _make_columns(rows, first)
+    x, exponents, constants, peak = main  # the stream, or all features
+    h, h_exponents, h_constants, h_peak = branch
+    z = np.zeros((rows, n_points), first.dtype)
+    factors, h_factors = np.zeros(n_points, first.dtype), np.zeros(n_points, first.dtype)
+    active, covered = np.zeros(n_points, np.int64), np.zeros(n_points, np.bool_)
     branch_alive, ever = np.zeros(n_points, np.bool_), np.zeros(n_points, np.bool_)
     lengths, totals = np.zeros(n_points), np.zeros(rows)
+    room = layer_room(widths, fan_ins, init, first)
+    parameters = room.parameters
 
-    room = draw_room(widths, fan_ins)
-    words, normals = np.empty(room, np.uint32), np.empty(room, np.float32)
-    blocks, no_layers = np.arange(room // 4).astype(np.uint32), np.zeros(room // 4, np.uint32)
-    weights, biases = np.zeros(room, points.dtype), np.zeros(rows, points.dtype)
-    square = np.zeros(room if init == 2 else 1)
-
-    for trial in range(first_trial, first_trial + n_trials):
-        x[:input_dim] = points
-        exponents[:] = point_exponents
+    for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):
+        copy_rows(x, first, input_dim)
+        copy_entries(exponents, first_exponents)
         set_constants(constants, of_points, exponents)
-        peak[:] = 0
-        for i in range(input_dim):
-            for p in range(n_points):
-                peak[p] = max(peak[p], abs(points[i, p]))
+        _find_peaks(peak, first)
         ever[:] = False
         layerwise = True
         features = input_dim
         for layer in range(depth):
             width, fan_in = widths[layer], fan_ins[layer]
             if layer == 0 or (architecture == SKIP and layer % block_depth == 0):
-                h_exponents[:] = exponents
-                h_constants[:] = constants
+                copy_entries(h_exponents, exponents)
+                copy_entries(h_constants, constants)
                 if architecture != DENSE:
-                    h[:input_dim] = x[:input_dim]
-                for p in range(n_points):
-                    # flips vote among points that can live: zero without a constant is dead whatever the signs
-                    branch_alive[p] = flip == NO_FLIP or peak[p] > 0 or of_points[p] > 0
-            draw_layer(
-                weights, biases, words, normals, blocks, no_layers, square,
-                init, width, fan_in, weight_scales[layer], bias_scale, key0, key1, layer, trial,
-            )  # fmt: skip
+                    copy_rows(h, x, input_dim)
+                _mark_voters(branch_alive, peak, of_points, flip)
+            of_layer = LayerLaw(init, width, fan_in, weight_scales[layer], bias_scale)
+            draw_layer(room, of_layer, stream.key, layer, trial)
             if architecture == DENSE:
-                products(z, x, weights, biases, constants, width, fan_in)
+                products(z, x, constants, parameters, width, fan_in)
             else:
                 if architecture == BATCH_NORM and layer > 0:  # the points come centred
                     centre(h, fan_in)
-                products(z, h, weights, biases, h_constants, width, fan_in)
+                products(z, h, h_constants, parameters, width, fan_in)
             if architecture == BATCH_NORM:
                 normalise(z, width)
                 h_exponents[:] = 0
-                h_constants[:] = of_points
+                copy_entries(h_constants, of_points)
             if flip != NO_FLIP:
                 flip_layer(z, branch_alive, covered, flip, width)
             if detailed:
                 z_exponents = exponents if architecture == DENSE else h_exponents
                 cosine, variance = correlation_and_variance(z, z_exponents, width, lengths, totals)
-                sums[VARIANCE, layer] += variance
-                sums[VARIANCE + 1, layer] += variance * variance
-                if not math.isnan(cosine):
-                    sums[CORRELATION, layer] += cosine
-                    sums[CORRELATION + 1, layer] += cosine * cosine
-                    counts[CORRELATION_TRIALS, layer] += 1
+                _add_pre_activations(counts, sums, layer, cosine, variance)
 
             if architecture == DENSE:
                 y = x[features : features + width]
-                activate(y, z, active, h_peak, constants, kinks, values, slopes, width)
+                activate(y, z, active, h_peak, constants, activation, width)
             else:
                 y = h
-                activate(y, z, active, h_peak, h_constants, kinks, values, slopes, width)
+                activate(y, z, active, h_peak, h_constants, activation, width)
             if detailed:
-                dead, zeros = count_zeros(y, width)
-                counts[DEAD_UNITS, layer] += dead
-                counts[DEAD_UNITS + 1, layer] += dead * dead
-                counts[ZEROS, layer] += zeros
-                counts[ZEROS + 1, layer] += zeros * zeros
-            some = False
-            n_living = 0
-            for p in range(n_points):
-                some |= active[p] > 0
-                if architecture == DENSE:
-                    ever[p] |= active[p] > 0
-                    n_living += ever[p]
-                else:
-                    branch_alive[p] &= active[p] > 0
-                    n_living += ever[p] | branch_alive[p]
+                _add_zeros(counts, layer, y, width)
+            some, n_living = _update_life(active, ever, branch_alive, architecture)
             layerwise &= some
             counts[ALIVE, layer] += n_living > 0
             counts[LIVING, layer] += n_living
@@ -156,17 +123,82 @@ def sample_architecture(
                 features += width
                 for p in range(n_points):
                     peak[p] = max(peak[p], h_peak[p])
-                rescale(x, peak, exponents, constants, of_points, features)
+                rescale(main, of_points, features)
             elif architecture != BATCH_NORM:
-                rescale(h, h_peak, h_exponents, h_constants, of_points, width)
+                rescale(branch, of_points, width)
             if architecture == SKIP and layer % block_depth == block_depth - 1:
-                add_branch(x, peak, exponents, h, h_peak, h_exponents, factors, h_factors, input_dim)
+                add_branch(main, branch, factors, h_factors, input_dim)
                 set_constants(constants, of_points, exponents)
-                rescale(x, peak, exponents, constants, of_points, input_dim)
+                rescale(main, of_points, input_dim)
                 for p in range(n_points):
                     ever[p] |= branch_alive[p]
             if not detailed and _settled(counts, layer, depth, architecture, n_living, ever, layerwise):
                 break  # layers left out are dead, or counted
+
+
+@kernel
+def _make_columns(rows, like):
+    """Make room for features at all points of `like`, in its dtype."""
+    n_points = like.shape[1]
+    return Columns(
+        values=np.zeros((rows, n_points), like.dtype),
+        exponents=np.zeros(n_points, np.int64),
+        constants=np.zeros(n_points, like.dtype),
+        peak=np.zeros(n_points, like.dtype),
+    )
+
+
+@kernel
+def _find_peaks(peak, points):
+    """Fill `peak` with the largest absolute value of every column."""
+    peak[:] = 0
+    for i in range(points.shape[0]):
+        for p in range(peak.size):
+            peak[p] = max(peak[p], abs(points[i, p]))
+
+
+@inlined_kernel
+def _mark_voters(branch_alive, peak, of_points, flip):
+    """Mark the points a branch starts with: where flips vote, zero without a constant is dead whatever the signs."""
+    for p in range(peak.size):
+        branch_alive[p] = flip == NO_FLIP or peak[p] > 0 or of_points[p] > 0
+
+
+@inlined_kernel
+def _add_pre_activations(counts, sums, layer, cosine, variance):
+    """Add a layer's mean square and mean cosine of the pre-activations, and their squares."""
+    sums[VARIANCE, layer] += variance
+    sums[VARIANCE + 1, layer] += variance * variance
+    if not math.isnan(cosine):
+        sums[CORRELATION, layer] += cosine
+        sums[CORRELATION + 1, layer] += cosine * cosine
+        counts[CORRELATION_TRIALS, layer] += 1
+
+
+@kernel
+def _add_zeros(counts, layer, y, width):
+    """Add a layer's numbers of dead units and of zeros, and their squares."""
+    dead, zeros = count_zeros(y, width)
+    counts[DEAD_UNITS, layer] += dead
+    counts[DEAD_UNITS + 1, layer] += dead * dead
+    counts[ZEROS, layer] += zeros
+    counts[ZEROS + 1, layer] += zeros * zeros
+
+
+@inlined_kernel
+def _update_life(active, ever, branch_alive, architecture):
+    """Mark where the network is alive after a layer; return whether some unit is active, and the living points."""
+    some = False
+    n_living = 0
+    for p in range(active.size):
+        some |= active[p] > 0
+        if architecture == DENSE:
+            ever[p] |= active[p] > 0
+            n_living += ever[p]
+        else:
+            branch_alive[p] &= active[p] > 0
+            n_living += ever[p] | branch_alive[p]
+    return some, n_living
 
 
 @kernel

@@ -13,7 +13,7 @@ from neurondeath.simulations.kernels.jit import kernel
 
 __all__ = ["centre", "normalise"]
 
-ROUNDING = 16.0  # errors of the mean, in units of the relative precision of the largest deviation
+ROUNDING_ERRORS_OF_MEAN = 16.0  # errors of the mean, in units of the relative precision of the largest deviation
 PRECISION_32, PRECISION_64 = 2.0**-23, 2.0**-52
 
 
@@ -21,7 +21,7 @@ PRECISION_32, PRECISION_64 = 2.0**-23, 2.0**-52
 def centre(x, rows):
     """Subtract from every row its mean over the points."""
     n_points = x.shape[1]
-    rounding = ROUNDING * (PRECISION_32 if x.itemsize == 4 else PRECISION_64)
+    rounding = ROUNDING_ERRORS_OF_MEAN * (PRECISION_32 if x.itemsize == 4 else PRECISION_64)
     for i in range(rows):
         reference = x[i, 0]
         total = 0.0

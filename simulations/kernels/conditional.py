@@ -12,7 +12,7 @@ probability U that the layer is. Some combination of the d_i with positive weigh
 the maximum at least 0, which is why the rectified products of the dense engine's tiles will do. One living point is
 inactive with probability 1/2, two at an angle a with (pi - a) / (2 pi): no unit needs to be drawn.
 
-Along a chain whose layers are drawn anew until a point survives, S = prod (1 - U) is an unbiased estimate of P(alive)
+Along a chain whose layers are drawn again until a point survives, S = prod (1 - U) is an unbiased estimate of P(alive)
 and D = 1 - S, added up as D += (1 - D) U, one of P(dead) that keeps its digits however rare death is. The units behind
 U are drawn independently of the layer that follows; they may not be the same.
 
@@ -20,13 +20,18 @@ Dead points are dropped at once: with biases they would turn units active again.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from neurondeath.simulations.kernels.jit import kernel
-from neurondeath.simulations.kernels.normals import fill_at_least, whole_groups
+from neurondeath.simulations.kernels.copies import copy_entries
+from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
+from neurondeath.simulations.kernels.normals import fill_normals, whole_groups
+from neurondeath.simulations.kernels.packed_arguments import Counters, Parameters, Position, UnitRange
 from neurondeath.simulations.kernels.panels import (
     aligned,
+    lay_out,
     move_together,
     n_panels_of,
     pass_constant,
@@ -35,95 +40,87 @@ from neurondeath.simulations.kernels.panels import (
     rescale,
     survey,
 )
-from neurondeath.simulations.kernels.philox import fill_chunk_counters
+from neurondeath.simulations.kernels.philox import make_counters
 from neurondeath.simulations.kernels.tile import PANEL
 
 __all__ = ["sample_conditional"]
 
-FILL_NORMALS = 16384  # weights made at a time: they stay in the second-level cache
+NORMALS_PER_FILL = 16384  # weights made at a time: they stay in the second-level cache
 PURPOSE_WEIGHTS, PURPOSE_BIASES, PURPOSE_PROBES = np.uint64(0), np.uint64(1), np.uint64(5)
-VARIANT = np.uint64(8)  # bits that the purpose takes
+PURPOSE_BITS = np.uint64(8)  # bits of a purpose; the number of the attempt lies above them
 SQRT_HALF = math.sqrt(0.5)
 
 
-@kernel
-def sample_conditional(
-    alive, alive_squares, dead, dead_squares, living, living_squares, points, first_across, widths, weight_scales,
-    bias_scale, lone_survival, dead_scales, dead_unit, key0, key1, first_trial, n_trials,
-):  # fmt: skip
-    """Add to the first six arrays (float64, one entry a layer) the estimates of n_trials chains and their squares.
+class _Drawing(NamedTuple):
+    """Room for random parameters, for the words they are made from and for the counters of these."""
 
-    alive[l] is in units of the product of lone_survival[0..l] (float64), living[l], the number of living points, too,
-    and dead[l] in units of dead_unit: a layer kills a single point with probability dead_unit * dead_scales[l]
-    = 1 - lone_survival[l]. So nothing underflows where a probability does.
+    parameters: Parameters
+    words: npt.NDArray[np.uint32]
+    counters: Counters
+
+
+class _Extent(NamedTuple):
+    """Part of an array in panels that a layer's input takes: columns in use, and rows without the constant's."""
+
+    rows: int
+    n_columns: int
+    fan_in: int
+
+
+class _Shares(NamedTuple):
+    """Factors of a point and of its constant that make the weights standard normal, up to a common factor."""
+
+    point: np.float32
+    constant: np.float32
+
+
+@kernel
+def sample_conditional(sums, points, first_across, law, scales, stream):
+    """Add to `sums` the estimates of a stream's trials, one chain each, and their squares.
 
     `points` has shape (input_dim + 1, n_points), its last row the constant of the biases (0 without), and gives the
     dtype of the computation; no point may be 0. `first_across`, of the same shape and dtype, holds the d_i of the first
     layer; it has no columns where no open half-space holds all points, which then cannot die together in that layer.
     """
+    alive, alive_squares, dead, dead_squares, living, living_squares = sums
+    lone_survival, dead_scales, dead_unit = scales
+    widths, weight_scales, bias_scale = law
     has_bias = bias_scale > 0.0
-    depth = widths.size
     input_dim, n_points = points.shape[0] - 1, points.shape[1]
     rows = max(input_dim, widths.max()) + 1
-    n_panels = n_panels_of(n_points)
-    first = aligned(n_panels * rows * PANEL, points)
-    for column in range(n_points):
-        for row in range(input_dim + 1):
-            first[place(rows, row, column)] = points[row, column]
+    first = aligned(n_panels_of(n_points) * rows * PANEL, points)
+    lay_out(first, points, rows)
     x, z, d = aligned(first.size, points), aligned(first.size, points), aligned(first.size, points)
     first_d = aligned(first.size, points)
-    peak = aligned(n_panels * PANEL, points)
-    u = np.zeros(rows, points.dtype)
-
-    capacity = whole_groups(1)
-    fan_in = input_dim
-    for width in widths:
-        capacity = max(capacity, whole_groups(min(width, _fill_units(fan_in)) * (fan_in + 1)))
-        fan_in = width
-    bias_capacity = whole_groups(widths.max())
-    capacity = max(capacity, bias_capacity)
-    words = np.empty(capacity, np.uint32)
-    weights = np.empty(capacity, points.dtype)
-    biases = np.zeros(bias_capacity, points.dtype)
-    blocks, layers = np.empty(capacity // 4, np.uint32), np.empty(capacity // 4, np.uint32)
-    fill_chunk_counters(blocks, layers, blocks.size)
-
+    lay_out(first_d, first_across, rows)
     halved = first_across.shape[1] > 0
-    for column in range(first_across.shape[1]):
-        for row in range(input_dim + 1):
-            first_d[place(rows, row, column)] = first_across[row, column]
+    peak = aligned(n_panels_of(n_points) * PANEL, points)
+    u = np.zeros(rows, points.dtype)
+    direction = Parameters(u, u)
+    drawing = _make_drawing(widths, input_dim, points)
 
-    for trial in range(first_trial, first_trial + n_trials):
-        x[:] = first
+    for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):
+        copy_entries(x, first)
         n_alive = n_points
         fan_in = input_dim
         s, deaths = 1.0, 0.0
-        for layer in range(depth):
+        for layer in range(widths.size):
             width = widths[layer]
-            x_share, bias_share = _shares(weight_scales[layer], bias_scale)
+            extent, shares = _Extent(rows, n_alive, fan_in), _shares(weight_scales[layer], bias_scale)
             # P(layer dead), as a multiple of 2^-width
             if n_alive == 1:
                 excess = 1.0
             elif n_alive == 2:
-                excess = (1.0 - _angle(x, rows, fan_in, x_share, bias_share) / math.pi) ** width
+                excess = (1.0 - _angle(x, extent, shares) / math.pi) ** width
             elif layer == 0 and not halved:
                 excess = 0.0
             else:
                 if layer > 0:
-                    _mean_direction(u, x, d, rows, n_alive, fan_in, x_share, bias_share)
-                    _transverse(d, x, z, u, peak, rows, n_alive, fan_in, x_share, bias_share)
-                excess = 1.0
+                    _mean_direction(u, x, d, extent, shares)
+                    _transverse(d, x, z, direction, peak, extent, shares)
+                position = Position(stream.key, layer, trial, PURPOSE_PROBES)
                 length = fan_in + 1 if has_bias else fan_in
-                fill_units = _fill_units(fan_in)
-                for unit in range(0, width, fill_units):
-                    n_units = min(fill_units, width - unit)
-                    fill_at_least(
-                        weights, words, blocks, layers, n_units * length,
-                        key0, key1, unit * length // 4, layer, trial, PURPOSE_PROBES, np.float32(1.0),
-                    )  # fmt: skip
-                    excess *= _inactive(
-                        z, first_d if layer == 0 else d, weights, peak, rows, n_panels_of(n_alive), n_units, length,
-                    )  # fmt: skip
+                excess = _probe(z, first_d if layer == 0 else d, peak, drawing, extent, width, length, position)
             death = excess * dead_scales[layer]
             deaths += max(1.0 - deaths * dead_unit, 0.0) * death
             s *= (1.0 - death * dead_unit) / lone_survival[layer]
@@ -132,40 +129,9 @@ def sample_conditional(
             dead[layer] += deaths
             dead_squares[layer] += deaths * deaths
 
-            count = 0
-            variant = np.uint64(0)
-            unsafe = 0
-            while count == 0:
-                peak[: n_panels_of(n_alive) * PANEL] = 0
-                if has_bias:
-                    fill_at_least(
-                        biases, words, blocks, layers, width,
-                        key0, key1, 0, layer, trial, PURPOSE_BIASES | variant << VARIANT, bias_scale,
-                    )  # fmt: skip
-                fill_units = _fill_units(fan_in)
-                for unit in range(0, width, fill_units):
-                    n_units = min(fill_units, width - unit)
-                    fill_at_least(
-                        weights, words, blocks, layers, n_units * fan_in, key0, key1, unit * fan_in // 4,
-                        layer, trial, PURPOSE_WEIGHTS | variant << VARIANT, weight_scales[layer],
-                    )  # fmt: skip
-                    rectified_units(
-                        z,
-                        x,
-                        weights,
-                        biases,
-                        peak,
-                        rows,
-                        n_panels_of(n_alive),
-                        unit,
-                        n_units,
-                        fan_in,
-                        0,
-                        unit,
-                        has_bias,
-                    )
-                count, unsafe = survey(peak[: n_panels_of(n_alive) * PANEL])
-                variant += np.uint64(1)
+            position = Position(stream.key, layer, trial, PURPOSE_WEIGHTS)
+            deviations = (weight_scales[layer], bias_scale)
+            count, unsafe = _draw_living(z, x, peak, drawing, extent, width, deviations, position)
             pass_constant(z, x, peak, rows, n_panels_of(n_alive), fan_in, width)
             x, z = z, x
             if count < n_alive:
@@ -179,25 +145,82 @@ def sample_conditional(
 
 
 @kernel
+def _make_drawing(widths, fan_in, like):
+    """Make room for as many parameters as are drawn at a time, of the dtype of `like`."""
+    bias_capacity = whole_groups(widths.max())
+    capacity = max(whole_groups(1), bias_capacity)
+    for width in widths:
+        capacity = max(capacity, whole_groups(min(width, _fill_units(fan_in)) * (fan_in + 1)))
+        fan_in = width
+    parameters = Parameters(np.empty(capacity, like.dtype), np.zeros(bias_capacity, like.dtype))
+    return _Drawing(parameters, np.empty(capacity, np.uint32), make_counters(capacity // 4, capacity // 4))
+
+
+@inlined_kernel
+def _probe(z, d, peak, drawing, extent, width, length, position):
+    """Estimate P(layer dead) as a multiple of 2^-width from probes of `length` normals; `z` is scratch."""
+    parameters, words, counters = drawing
+    probes = parameters.weights
+    fill_units = _fill_units(extent.fan_in)
+    excess = 1.0
+    for unit in range(0, width, fill_units):
+        n_units = min(fill_units, width - unit)
+        fill_normals(probes, words, counters, n_units * length, position, unit * length // 4, np.float32(1.0))
+        excess *= _inactive(z, d, peak, parameters, extent.rows, n_panels_of(extent.n_columns), n_units, length)
+    return excess
+
+
+@inlined_kernel
+def _draw_living(z, x, peak, drawing, extent, width, deviations, position):
+    """Fill z with a layer's outputs, drawn again until a point survives; return how many do, and unsafe peaks.
+
+    `deviations` are the standard deviations of weights and biases; the purpose of `position` is not read.
+    """
+    parameters, words, counters = drawing
+    (weights, biases), (weight_scale, bias_scale) = parameters, deviations
+    rows, n_columns, fan_in = extent
+    key, layer, trial, _ = position
+    has_bias = bias_scale > 0.0
+    fill_units = _fill_units(fan_in)
+    count, unsafe = 0, 0
+    variant = np.uint64(0)
+    while count == 0:
+        peak[: n_panels_of(n_columns) * PANEL] = 0
+        if has_bias:
+            of_biases = Position(key, layer, trial, PURPOSE_BIASES | variant << PURPOSE_BITS)
+            fill_normals(biases, words, counters, width, of_biases, 0, bias_scale)
+        of_weights = Position(key, layer, trial, PURPOSE_WEIGHTS | variant << PURPOSE_BITS)
+        for unit in range(0, width, fill_units):
+            n_units = min(fill_units, width - unit)
+            fill_normals(weights, words, counters, n_units * fan_in, of_weights, unit * fan_in // 4, weight_scale)
+            units = UnitRange(unit, n_units, fan_in, 0, unit, has_bias)
+            rectified_units(z, x, peak, parameters, units, rows, n_panels_of(n_columns))
+        count, unsafe = survey(peak[: n_panels_of(n_columns) * PANEL])
+        variant += np.uint64(1)
+    return count, unsafe
+
+
+@kernel
 def _fill_units(fan_in):
     """Units whose weights are made at a time: a multiple of 8, so that every fill starts at a whole block."""
-    return max(8, FILL_NORMALS // (fan_in + 1) // 8 * 8)
+    return max(8, NORMALS_PER_FILL // (fan_in + 1) // 8 * 8)
 
 
 @kernel
 def _shares(weight_scale, bias_scale):
     """Scale a point and its constant to standard normal weights, up to a common factor that keeps both at most 1."""
     if bias_scale > weight_scale:
-        return weight_scale / bias_scale, np.float32(1.0)
-    return np.float32(1.0), bias_scale / weight_scale
+        return _Shares(weight_scale / bias_scale, np.float32(1.0))
+    return _Shares(np.float32(1.0), bias_scale / weight_scale)
 
 
 @kernel
-def _mean_direction(u, x, sums, rows, n_columns, fan_in, x_share, bias_share):
+def _mean_direction(u, x, sums, extent, shares):
     """Fill u with the direction of the sum of the columns; those not in use are 0."""
+    rows, n_columns, fan_in = extent
     length = (fan_in + 1) * PANEL
     totals = sums[:length]
-    totals[:] = x[:length]
+    copy_entries(totals, x[:length])
     for panel in range(1, n_panels_of(n_columns)):
         block = x[panel * rows * PANEL : panel * rows * PANEL + length]
         for i in range(length):
@@ -210,7 +233,7 @@ def _mean_direction(u, x, sums, rows, n_columns, fan_in, x_share, bias_share):
         for p in range(PANEL // 4):
             lane[p] += lane[p + PANEL // 4]
         total = ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]))
-        u[row] = (bias_share if row == fan_in else x_share) * total
+        u[row] = (shares.constant if row == fan_in else shares.point) * total
         squares += np.float64(u[row]) * u[row]
     scale = 1.0 / math.sqrt(squares)
     for row in range(fan_in + 1):
@@ -218,18 +241,21 @@ def _mean_direction(u, x, sums, rows, n_columns, fan_in, x_share, bias_share):
 
 
 @kernel
-def _transverse(d, x, heights, u, peak, rows, n_columns, fan_in, x_share, bias_share):
+def _transverse(d, x, heights, direction, peak, extent, shares):
     """Fill d with what the columns, scaled to 1 along u, have perpendicular to u; 0 in the columns not in use.
 
-    `heights` is scratch as large as x. What is scaled by a share is scaled in u until the very end.
+    `direction` holds u as the weights of a unit; `heights` is scratch as large as x. What is scaled by a share is
+    scaled in u until the very end.
     """
+    u = direction.weights
+    rows, n_columns, fan_in = extent
     n_panels = n_panels_of(n_columns)
     length = fan_in + 1
     for row in range(length):
-        u[row] *= bias_share if row == fan_in else x_share
-    rectified_units(heights, x, u, u, peak, rows, n_panels, 0, 1, length, 0, 0, False)
+        u[row] *= shares.constant if row == fan_in else shares.point
+    rectified_units(heights, x, peak, direction, UnitRange(0, 1, length, 0, 0, False), rows, n_panels)
     for row in range(length):
-        share = bias_share if row == fan_in else x_share
+        share = shares.constant if row == fan_in else shares.point
         along = u[row] / share if share > 0 else u[row]
         for panel in range(n_panels):
             at = np.uint64((panel * rows + row) * PANEL)
@@ -244,11 +270,13 @@ def _transverse(d, x, heights, u, peak, rows, n_columns, fan_in, x_share, bias_s
 
 
 @kernel
-def _inactive(z, d, probes, peak, rows, n_panels, n_units, length):
+def _inactive(z, d, peak, parameters, rows, n_panels, n_units, length):
     """Product over units of 2 v, v the probability that a unit is inactive given its weights across u; negates them."""
+    probes = parameters.weights
     factors = np.zeros(n_units)
+    units = UnitRange(0, n_units, length, 0, 0, False)
     for _ in range(2):
-        rectified_units(z, d, probes, probes, peak, rows, n_panels, 0, n_units, length, 0, 0, False)
+        rectified_units(z, d, peak, parameters, units, rows, n_panels)
         if z.itemsize == 4:
             _gather_largest(z.view(np.int32), rows, n_panels, n_units)
         else:
@@ -283,18 +311,19 @@ def _gather_largest(bits, rows, n_panels, n_units):
 
 
 @kernel
-def _angle(x, rows, fan_in, x_share, bias_share):
+def _angle(x, extent, shares):
     """Angle between the first two columns, accurate however small [Kahan]."""
+    fan_in = extent.fan_in
     a2, b2 = 0.0, 0.0
     for row in range(fan_in + 1):
-        share = np.float64(bias_share if row == fan_in else x_share)
+        share = np.float64(shares.constant if row == fan_in else shares.point)
         at = row * PANEL
         a2 += (share * x[at]) ** 2
         b2 += (share * x[at + 1]) ** 2
     a, b = 1.0 / math.sqrt(a2), 1.0 / math.sqrt(b2)
     difference, total = 0.0, 0.0
     for row in range(fan_in + 1):
-        share = np.float64(bias_share if row == fan_in else x_share)
+        share = np.float64(shares.constant if row == fan_in else shares.point)
         at = row * PANEL
         difference += (share * x[at] * a - share * x[at + 1] * b) ** 2
         total += (share * x[at] * a + share * x[at + 1] * b) ** 2

@@ -12,19 +12,21 @@ never scaled up beyond a constant of 1: what underflows there is negligible besi
 
 import numpy as np
 
+from neurondeath.simulations.kernels.copies import copy_entries
 from neurondeath.simulations.kernels.jit import kernel
 from neurondeath.simulations.kernels.normals import fill_normals, whole_groups
+from neurondeath.simulations.kernels.packed_arguments import Parameters, Position, UnitRange
 from neurondeath.simulations.kernels.panels import (
     aligned,
+    lay_out,
     move_together,
     n_panels_of,
     pass_constant,
-    place,
     rectified_units,
     rescale,
     survey,
 )
-from neurondeath.simulations.kernels.philox import fill_chunk_counters
+from neurondeath.simulations.kernels.philox import fill_chunk_counters, make_counters
 from neurondeath.simulations.kernels.tile import PANEL
 
 __all__ = ["sample_dense"]
@@ -37,93 +39,72 @@ PURPOSE_WEIGHTS, PURPOSE_BIASES = np.uint64(0), np.uint64(1)
 
 
 @kernel
-def sample_dense(
-    alive, living, living_squares, points, widths, weight_scales, bias_scale, key0, key1, first_trial, n_trials
-):
-    """Add to `alive`, `living` and `living_squares` (int64, one entry a layer) what n_trials networks do.
+def sample_dense(counts, points, law, stream):
+    """Add to `counts` what the networks of a stream's trials do.
 
-    alive[l] counts networks with a living point after layer l, living[l] sums the number of living points and
-    living_squares[l] its square. `points` has shape (input_dim + 1, n_points), its last row the constant of the biases
-    (0 without), and gives the dtype the network is computed in; `weight_scales` (float32) are the standard deviations
-    of the weights, layer by layer.
+    `points` has shape (input_dim + 1, n_points), its last row the constant of the biases (0 without), and gives the
+    dtype the network is computed in.
     """
+    alive, living, living_squares = counts
+    widths, weight_scales, bias_scale = law
     has_bias = bias_scale > 0.0
-    depth = widths.size
     input_dim, n_points = points.shape[0] - 1, points.shape[1]
     rows = max(input_dim, widths.max()) + 1
-    n_panels = -(-n_points // PANEL)
+    n_panels = n_panels_of(n_points)
     first = aligned(n_panels * rows * PANEL, points)
-    for column in range(n_points):
-        for row in range(input_dim + 1):
-            first[place(rows, row, column)] = points[row, column]
-    x = aligned(first.size, points)
-    z = aligned(first.size, points)
+    lay_out(first, points, rows)
+    x, z = aligned(first.size, points), aligned(first.size, points)
     peak = aligned(n_panels * PANEL, points)
 
-    # a layer's weights come in one or more fills; the weights of several narrow layers in one
-    capacity = whole_groups(CHUNK_WORDS + 1)
-    fan_in = input_dim
-    for width in widths:
-        capacity = max(capacity, whole_groups(min(width, _fill_units(fan_in)) * fan_in))
-        fan_in = width
-    words = np.empty(capacity, np.uint32)
-    weights = np.empty(capacity, points.dtype)
-    blocks, layers = np.empty(capacity // 4, np.uint32), np.empty(capacity // 4, np.uint32)
-    bias_capacity = whole_groups(max(CHUNK_WORDS, widths.max() + 3))
-    biases = np.zeros(bias_capacity, points.dtype)
-    bias_blocks, bias_layers = np.empty(bias_capacity // 4, np.uint32), np.empty(bias_capacity // 4, np.uint32)
-    bias_words = np.empty(bias_capacity, np.uint32)
+    capacity, bias_capacity = _weight_capacity(widths, input_dim), whole_groups(max(CHUNK_WORDS, widths.max() + 3))
+    weights, biases = np.empty(capacity, points.dtype), np.zeros(bias_capacity, points.dtype)
+    words, bias_words = np.empty(capacity, np.uint32), np.empty(bias_capacity, np.uint32)
+    weight_blocks, bias_blocks = capacity // 4, bias_capacity // 4  # blocks per layer of the counters
+    counters, bias_counters = (
+        make_counters(capacity // 4, weight_blocks),
+        make_counters(bias_capacity // 4, bias_blocks),
+    )
+    parameters = Parameters(weights, biases)
     chunk_layers = _chunks(widths, input_dim)
-    counters, bias_counters = 0, 0  # blocks a layer that the counters were last made for
 
-    for trial in range(first_trial, first_trial + n_trials):
-        x[:] = first
+    for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):
+        copy_entries(x, first)
         n_columns = n_points  # columns in use, dead or alive
         n_alive = n_points
         fan_in = input_dim
         chunk_first, chunk_last = 0, 0
         weight_stride, bias_stride = 0, 0
-        for layer in range(depth):
+        for layer in range(widths.size):
             width = widths[layer]
             if layer == chunk_last:
                 chunk_first, chunk_last = layer, layer + chunk_layers[layer]
-                count = chunk_last - layer
                 weight_stride = -(-width * fan_in // 4) * 4
                 bias_stride = -(-width // 4) * 4
                 if has_bias:
-                    total = whole_groups(count * bias_stride)
-                    if bias_counters != bias_stride // 4:
-                        bias_counters = bias_stride // 4
-                        fill_chunk_counters(bias_blocks, bias_layers, bias_counters)
-                    fill_normals(
-                        biases[:total], bias_words[:total], bias_blocks, bias_layers,
-                        key0, key1, 0, layer, trial, PURPOSE_BIASES, bias_scale,
-                    )  # fmt: skip
+                    bias_blocks = _count_up(bias_counters, bias_blocks, bias_stride // 4)
+                    n_biases = (chunk_last - layer) * bias_stride
+                    position = Position(stream.key, layer, trial, PURPOSE_BIASES)
+                    fill_normals(biases, bias_words, bias_counters, n_biases, position, 0, bias_scale)
             here = layer - chunk_first
             peak[: n_panels_of(n_columns) * PANEL] = 0
             fill_units = _fill_units(fan_in)
             for unit in range(0, width, fill_units):
                 n_units = min(fill_units, width - unit)
-                w_at = 0
+                weights_at = 0
                 if chunk_last - chunk_first > 1:
-                    w_at = here * weight_stride
-                    total = whole_groups((chunk_last - chunk_first) * weight_stride) if here == 0 else 0
+                    weights_at = here * weight_stride
+                    n_weights = (chunk_last - chunk_first) * weight_stride if here == 0 else 0
                     per_layer = weight_stride // 4
                 else:
-                    total = whole_groups(n_units * fan_in)
-                    per_layer = blocks.size  # one layer alone: its blocks simply count up
-                if total > 0:
-                    if counters != per_layer:
-                        counters = per_layer
-                        fill_chunk_counters(blocks, layers, per_layer)
-                    fill_normals(
-                        weights[:total], words[:total], blocks, layers,
-                        key0, key1, unit * fan_in // 4, layer, trial, PURPOSE_WEIGHTS, weight_scales[layer],
-                    )  # fmt: skip
-                rectified_units(
-                    z, x, weights, biases, peak, rows, n_panels_of(n_columns), unit, n_units, fan_in, w_at,
-                    here * bias_stride + unit, has_bias,
-                )  # fmt: skip
+                    n_weights = n_units * fan_in
+                    per_layer = capacity // 4  # one layer alone: its blocks simply count up
+                if n_weights > 0:
+                    weight_blocks = _count_up(counters, weight_blocks, per_layer)
+                    position = Position(stream.key, layer, trial, PURPOSE_WEIGHTS)
+                    block = unit * fan_in // 4
+                    fill_normals(weights, words, counters, n_weights, position, block, weight_scales[layer])
+                units = UnitRange(unit, n_units, fan_in, weights_at, here * bias_stride + unit, has_bias)
+                rectified_units(z, x, peak, parameters, units, rows, n_panels_of(n_columns))
             count, unsafe = survey(peak[: n_panels_of(n_columns) * PANEL])
             if count == 0:
                 break
@@ -140,6 +121,25 @@ def sample_dense(
             living[layer] += n_alive
             living_squares[layer] += n_alive * n_alive
             fan_in = width
+
+
+@kernel
+def _count_up(counters, blocks_before, blocks_per_layer):
+    """Fill a chunk's counters unless they were filled for as many blocks per layer before; return that number."""
+    if blocks_before != blocks_per_layer:
+        fill_chunk_counters(counters, blocks_per_layer)
+    return blocks_per_layer
+
+
+@kernel
+def _weight_capacity(widths, input_dim):
+    """Largest number of weights made at a time: those of part of a wide layer, or of several narrow ones."""
+    capacity = whole_groups(CHUNK_WORDS + 1)
+    fan_in = input_dim
+    for width in widths:
+        capacity = max(capacity, whole_groups(min(width, _fill_units(fan_in)) * fan_in))
+        fan_in = width
+    return capacity
 
 
 @kernel

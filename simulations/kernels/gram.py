@@ -2,89 +2,101 @@ r"""Sample plain Gaussian networks through the Gram matrix of their points: exac
 
 Given a layer's inputs X (fan_in x M) the units' pre-activations are independent $N(0, G)$ with
 $G = \sigma_w^2 X^T X / fan\_in + \sigma_b^2 c c^T$, c the constant of the biases. So instead of n x fan_in weights
-a layer takes n x r normals, r <= M the rank of G: $Z = \Xi F$ with $F^T F = G$ from a Cholesky factor with pivots,
-which drops the directions that collapsing points no longer differ in (below 1e-14 of their variance).
+per layer n x r normals are drawn, r <= M the rank of G: $Z = \Xi F$ with $F^T F = G$ from a Cholesky factor with
+pivots, which drops the directions that collapsing points no longer differ in (below 1e-14 of their variance).
 
 Scaling a point scales its column of Z and of c, so G is brought to a unit diagonal: nothing over- or underflows at any
 depth, with no further care. All in double precision.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from neurondeath.simulations.kernels.copies import copy_entries
 from neurondeath.simulations.kernels.jit import kernel
 from neurondeath.simulations.kernels.normals import fill_normals, whole_groups
-from neurondeath.simulations.kernels.panels import aligned, move_together, n_panels_of, place, rectified_units, survey
-from neurondeath.simulations.kernels.philox import fill_chunk_counters
+from neurondeath.simulations.kernels.packed_arguments import Parameters, Position, UnitRange
+from neurondeath.simulations.kernels.panels import (
+    aligned,
+    lay_out,
+    move_together,
+    n_panels_of,
+    place,
+    rectified_units,
+    survey,
+)
+from neurondeath.simulations.kernels.philox import make_counters
 from neurondeath.simulations.kernels.tile import PANEL
 
 __all__ = ["sample_gram"]
 
-FILL = 16384  # normals made at a time
-SAME = 1e-14  # share of a point's variance below which it no longer differs from the points before it
+NORMALS_PER_FILL = 16384  # normals made at a time
+DUPLICATE_VARIANCE = 1e-14  # share of a point's variance below which it no longer differs from the points before it
 PURPOSE_FACTORS = np.uint64(4)
 
 
+class _Room(NamedTuple):
+    """Arrays in panels with `rows` rows, and scratch.
+
+    `x` holds a layer's outputs, `gram` the correlations of its pre-activations and `factor` their Cholesky factor;
+    `table` holds the factor row by row, `constant` every point's constant of the biases.
+    """
+
+    x: npt.NDArray[np.float64]
+    gram: npt.NDArray[np.float64]
+    factor: npt.NDArray[np.float64]
+    peak: npt.NDArray[np.float64]
+    table: npt.NDArray[np.float64]
+    constant: npt.NDArray[np.float64]
+    scaled_constant: npt.NDArray[np.float64]
+    transposed: npt.NDArray[np.float64]
+
+
 @kernel
-def sample_gram(
-    alive, living, living_squares, first_gram, first_constant, widths, weight_variance, bias_variance, key0, key1,
-    first_trial, n_trials,
-):  # fmt: skip
-    """Add to `alive`, `living` and `living_squares` (int64, one entry a layer) what n_trials networks do.
+def sample_gram(counts, first_gram, first_constant, widths, weight_variance, bias_variance, stream):
+    """Add to `counts` what the networks of a stream's trials do.
 
     `first_gram` (float64, shape (n_points, n_points)) is the correlation matrix of the first layer's pre-activations
     and `first_constant` (n_points) the constant of the biases divided by their standard deviations; no point may be
     at zero.
     """
+    alive, living, living_squares = counts
     n_points = first_gram.shape[0]
     rows = max(widths.max(), n_points + 3) + 1
-    n_panels = n_panels_of(n_points)
-    x = aligned(n_panels * rows * PANEL, first_gram)
-    factor = aligned(n_panels * rows * PANEL, first_gram)
-    gram = aligned(n_panels * rows * PANEL, first_gram)
-    peak = aligned(n_panels * PANEL, first_gram)
-    transposed = np.empty(n_points * widths.max())
-    constant = np.empty(n_points)
-    table = np.zeros((n_points, n_panels * PANEL))
-    no_biases = np.zeros(max(widths.max(), n_points) + 8)
-    scaled_constant = np.zeros(n_points + 8)
-    capacity = whole_groups(max(FILL, 8 * (n_points + 3)))
-    words, weights = np.empty(capacity, np.uint32), np.empty(capacity)
-    blocks, layers = np.empty(capacity // 4, np.uint32), np.empty(capacity // 4, np.uint32)
-    fill_chunk_counters(blocks, layers, blocks.size)
+    room = _make_room(first_gram, rows, widths.max())
+    x, gram, factor, peak, constant = room.x, room.gram, room.factor, room.peak, room.constant
+    capacity = whole_groups(max(NORMALS_PER_FILL, 8 * (n_points + 3)))
+    weights, words = np.empty(capacity), np.empty(capacity, np.uint32)
+    counters = make_counters(capacity // 4, capacity // 4)
+    parameters = Parameters(weights, np.zeros(max(widths.max(), n_points) + 8))  # without biases
 
-    for trial in range(first_trial, first_trial + n_trials):
+    for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):
         n_alive = n_points
         for layer in range(widths.size):
             width = widths[layer]
             if layer == 0:
-                for p in range(n_points):
-                    constant[p] = first_constant[p]
-                    for o in range(n_points):
-                        gram[place(rows, p, o)] = first_gram[p, o]
+                copy_entries(constant, first_constant)
+                lay_out(gram, first_gram, rows)
             else:
-                _correlate(
-                    gram, x, transposed, constant, scaled_constant, peak, rows, widths[layer - 1], n_alive,
-                    weight_variance / widths[layer - 1], bias_variance,
-                )  # fmt: skip
-            rank = _factorise(factor, gram, table, rows, n_alive)
+                fan_in = widths[layer - 1]
+                _correlate(room, rows, fan_in, n_alive, weight_variance / fan_in, bias_variance)
+            rank = _factorise(factor, gram, room.table, rows, n_alive)
             stride = -(-rank // 4) * 4
-            for row in range(rank, stride + 1):  # whole blocks of normals a unit; and no constant
+            for row in range(rank, stride + 1):  # whole blocks of normals per unit; and no constant
                 for p in range(n_panels_of(n_alive) * PANEL):
                     factor[place(rows, row, p)] = 0.0
             peak[: n_panels_of(n_alive) * PANEL] = 0.0
-            fill_units = max(8, FILL // stride // 8 * 8)
+            fill_units = max(8, NORMALS_PER_FILL // stride // 8 * 8)
             for unit in range(0, width, fill_units):
                 n_units = min(fill_units, width - unit)
-                total = whole_groups(n_units * stride)
-                fill_normals(
-                    weights[:total], words[:total], blocks, layers,
-                    key0, key1, unit * stride // 4, layer, trial, PURPOSE_FACTORS, np.float32(1.0),
-                )  # fmt: skip
-                rectified_units(
-                    x, factor, weights, no_biases, peak, rows, n_panels_of(n_alive), unit, n_units, stride, 0, 0, False
-                )
+                position = Position(stream.key, layer, trial, PURPOSE_FACTORS)
+                block = unit * stride // 4
+                fill_normals(weights, words, counters, n_units * stride, position, block, np.float32(1.0))
+                units = UnitRange(unit, n_units, stride, 0, 0, False)
+                rectified_units(x, factor, peak, parameters, units, rows, n_panels_of(n_alive))
             count, _ = survey(peak[: n_panels_of(n_alive) * PANEL])
             if count == 0:
                 break
@@ -102,21 +114,38 @@ def sample_gram(
 
 
 @kernel
-def _correlate(
-    gram, x, transposed, constant, scaled_constant, peak, rows, fan_in, n_alive, weight_scale, bias_variance
-):
-    """Fill `gram` with the correlations of the next pre-activations, and scale the constants alike.
+def _make_room(gram, rows, width):
+    """Make the arrays that all layers share, for the points of a Gram matrix."""
+    n_points = gram.shape[0]
+    n_panels = n_panels_of(n_points)
+    size = n_panels * rows * PANEL
+    return _Room(
+        x=aligned(size, gram),
+        gram=aligned(size, gram),
+        factor=aligned(size, gram),
+        peak=aligned(n_panels * PANEL, gram),
+        table=np.zeros((n_points, n_panels * PANEL)),
+        constant=np.empty(n_points),
+        scaled_constant=np.zeros(n_points + 8),
+        transposed=np.empty(n_points * width),
+    )
+
+
+@kernel
+def _correlate(room, rows, fan_in, n_alive, weight_scale, bias_variance):
+    """Fill `room.gram` with the correlations of the next pre-activations, and scale the constants alike.
 
     Layer inputs are non-negative, so that their products pass a rectifier unharmed: the tile serves here too.
     """
+    x, gram, transposed = room.x, room.gram, room.transposed
+    constant, scaled_constant = room.constant, room.scaled_constant
     for p in range(n_alive):
         for j in range(fan_in):
             transposed[p * fan_in + j] = weight_scale * x[place(rows, j, p)]
         scaled_constant[p] = bias_variance * constant[p]
         x[place(rows, fan_in, p)] = constant[p]
-    rectified_units(
-        gram, x, transposed, scaled_constant, peak, rows, n_panels_of(n_alive), 0, n_alive, fan_in, 0, 0, True
-    )
+    points = UnitRange(0, n_alive, fan_in, 0, 0, True)
+    rectified_units(gram, x, room.peak, Parameters(transposed, scaled_constant), points, rows, n_panels_of(n_alive))
     for p in range(n_alive):
         constant[p] /= math.sqrt(gram[place(rows, p, p)])
         scaled_constant[p] = 1.0 / math.sqrt(gram[place(rows, p, p)])
@@ -127,7 +156,7 @@ def _correlate(
 
 @kernel
 def _factorise(factor, gram, table, rows, n_alive):
-    """Fill the first r rows of `factor` with F, F^T F = gram, a correlation matrix; give its rank r."""
+    """Fill the first r rows of `factor` with F, F^T F = gram, a correlation matrix; return its rank r."""
     left = np.ones(n_alive)
     rank = 0
     while rank < n_alive:
@@ -135,7 +164,7 @@ def _factorise(factor, gram, table, rows, n_alive):
         for p in range(n_alive):
             if left[p] > left[pivot]:
                 pivot = p
-        if left[pivot] <= SAME:
+        if left[pivot] <= DUPLICATE_VARIANCE:
             break
         row = table[rank]
         for p in range(n_alive):

@@ -5,42 +5,70 @@ redraws has words of its own.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from neurondeath.simulations.kernels.jit import kernel
 from neurondeath.simulations.kernels.normals import normals_from_words, whole_groups
-from neurondeath.simulations.kernels.philox import philox_words
+from neurondeath.simulations.kernels.packed_arguments import Counters, Parameters, Position
+from neurondeath.simulations.kernels.philox import make_counters, philox_words
 
-__all__ = ["GAUSSIAN", "ORTHOGONAL", "RAI", "UNIFORM", "draw_layer", "draw_room"]
+__all__ = ["GAUSSIAN", "ORTHOGONAL", "RAI", "UNIFORM", "LayerLaw", "LayerRoom", "draw_layer", "layer_room"]
 
 GAUSSIAN, UNIFORM, ORTHOGONAL, RAI = 0, 1, 2, 3
 PURPOSE_WEIGHTS, PURPOSE_BIASES, PURPOSE_ASYMMETRY = np.uint64(0), np.uint64(1), np.uint64(16)
 TO_SIGNED, TO_UNIT = 2.0**-31, 2.0**-32  # integers of 32 bits to (-1, 1) and to (0, 1)
 
 
+class LayerRoom(NamedTuple):
+    """Room for the parameters of the largest layer, and scratch to draw them."""
+
+    parameters: Parameters
+    words: npt.NDArray[np.uint32]
+    normals: npt.NDArray[np.float32]
+    counters: Counters
+    square: npt.NDArray[np.float64]
+
+
+class LayerLaw(NamedTuple):
+    """The law of one layer's parameters: the init, its shape, and the standard deviations of weights and biases."""
+
+    init: int
+    width: int
+    fan_in: int
+    weight_scale: np.float32
+    bias_scale: np.float32
+
+
 @kernel
-def draw_room(widths, fan_ins):
-    """Give the words that the largest layer needs, in whole groups."""
+def layer_room(widths, fan_ins, init, like):
+    """Make room for the parameters of the largest layer, of the dtype of `like`."""
     most = 0
     for layer in range(widths.size):
         most = max(most, widths[layer] * (fan_ins[layer] + 1), 4 * widths[layer])
-    return whole_groups(most)
+    size = whole_groups(most)
+    return LayerRoom(
+        parameters=Parameters(np.zeros(size, like.dtype), np.zeros(widths.max(), like.dtype)),
+        words=np.empty(size, np.uint32),
+        normals=np.empty(size, np.float32),
+        counters=make_counters(size // 4, size // 4),
+        square=np.zeros(size if init == ORTHOGONAL else 1),
+    )
 
 
 @kernel
-def draw_layer(
-    weights, biases, words, normals, blocks, no_layers, square,
-    init, width, fan_in, weight_scale, bias_scale, key0, key1, layer, trial,
-):  # fmt: skip
-    """Fill `weights` (row i from i * fan_in) and `biases` of one layer of one network.
+def draw_layer(room, law, key, layer, trial):
+    """Fill the parameters in `room` with those of one layer of one network.
 
-    `weight_scale` is the standard deviation of the weights, for RAI of the entries before one is redrawn; `words`,
-    `normals` and `square` (float64) are scratch, `blocks` counts 0, 1, ... and `no_layers` holds zeros.
+    The weight scale of RAI is that of the entries before one is redrawn.
     """
+    (weights, biases), words, normals, counters, square = room
+    init, width, fan_in, weight_scale, bias_scale = law
     row = fan_in + 1 if init == RAI else fan_in
     total = whole_groups(width * row)
-    philox_words(words[:total], blocks, no_layers, key0, key1, 0, layer, trial, PURPOSE_WEIGHTS)
+    philox_words(words[:total], counters, Position(key, layer, trial, PURPOSE_WEIGHTS), 0)
     if init == UNIFORM:
         half_width = math.sqrt(3.0) * np.float64(weight_scale)
         signed = words.view(np.int32)
@@ -57,7 +85,7 @@ def draw_layer(
     if init == RAI:
         for i in range(width):
             biases[i] = normals[i * row + fan_in]
-        philox_words(words[: 4 * width], blocks, no_layers, key0, key1, 0, layer, trial, PURPOSE_ASYMMETRY)
+        philox_words(words[: 4 * width], counters, Position(key, layer, trial, PURPOSE_ASYMMETRY), 0)
         for i in range(width):
             entry = np.int64(words[4 * i] * np.uint64(row) >> np.uint64(32))
             beta = math.sqrt((np.float64(words[4 * i + 1]) + 0.5) * TO_UNIT)  # Beta(2, 1): P(X <= x) = x^2
@@ -67,7 +95,7 @@ def draw_layer(
                 weights[i * fan_in + entry] = beta
     elif bias_scale > 0.0:
         total = whole_groups(width)
-        philox_words(words[:total], blocks, no_layers, key0, key1, 0, layer, trial, PURPOSE_BIASES)
+        philox_words(words[:total], counters, Position(key, layer, trial, PURPOSE_BIASES), 0)
         normals_from_words(normals[:total], words[:total], bias_scale)
         for i in range(width):
             biases[i] = normals[i]

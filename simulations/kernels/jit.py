@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 import numba
 import platformdirs
 
-__all__ = ["cache_directory", "is_compiled", "kernel", "source_hash"]
+__all__ = ["cache_directory", "inlined_kernel", "is_compiled", "kernel", "source_hash"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,7 +35,7 @@ def source_hash() -> str:
 
 
 def cache_directory() -> Path | None:
-    """Give the directory of compiled kernels, made if need be; None where none can be written."""
+    """Return the directory of compiled kernels, created if missing; None if none can be written."""
     root = os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("neurondeath", appauthor=False)
     directory = Path(root) / f"kernels-{source_hash()}"
     try:
@@ -57,12 +57,21 @@ def is_compiled() -> bool:
 
 def kernel(function: Function) -> Function:
     """Compile a kernel on its first call, keeping the result on disk."""
+    return _compiled(function)
+
+
+def inlined_kernel(function: Function) -> Function:
+    """Compile a kernel into every kernel that calls it: for the parts of a long one, which take most of its arrays."""
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: Function, **options: Any) -> Function:
     if _CACHE is None:
-        return cast(Function, numba.njit(function, **OPTIONS))
+        return cast(Function, numba.njit(function, **OPTIONS, **options))
     settings: Any = numba.config
     everyone_elses = settings.CACHE_DIR
     settings.CACHE_DIR = str(_CACHE)  # read when the function is decorated, so no other user of numba sees it
     try:
-        return cast(Function, numba.njit(function, cache=True, **OPTIONS))
+        return cast(Function, numba.njit(function, cache=True, **OPTIONS, **options))
     finally:
         settings.CACHE_DIR = everyone_elses

@@ -11,7 +11,7 @@ __all__ = ["correlation_and_variance", "count_zeros"]
 
 @kernel
 def count_zeros(y, width):
-    """Give the number of units that are 0 at every point, and the number of zeros."""
+    """Count the units that are 0 at every point, and the number of zeros."""
     dead, zeros = 0, 0
     for i in range(width):
         here = 0
@@ -24,7 +24,7 @@ def count_zeros(y, width):
 
 @kernel
 def correlation_and_variance(z, exponents, width, lengths, totals):
-    """Give the mean cosine over pairs of points with nonzero columns (NaN without one) and the mean square of z.
+    """Compute the mean cosine over pairs of points with nonzero columns (NaN without one) and the mean square of z.
 
     Columns stand for themselves times 2^exponent. The cosines add up to |sum of unit columns|^2 less the number of
     columns. `lengths` (n_points) and `totals` (width) are scratch in double precision.

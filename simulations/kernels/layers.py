@@ -25,8 +25,9 @@ def set_constants(constants, of_points, exponents):
 
 
 @kernel
-def products(z, x, weights, biases, constants, width, fan_in):
-    """Fill z[i, p] with sum_j w[i, j] x[j, p] + b[i] constants[p]; four inputs a sweep over the points."""
+def products(z, x, constants, parameters, width, fan_in):
+    """Fill z[i, p] with sum_j w[i, j] x[j, p] + b[i] constants[p]; four inputs per sweep over the points."""
+    weights, biases = parameters
     n_points = constants.size
     for i in range(width):
         sums = z[i]
@@ -49,12 +50,12 @@ def products(z, x, weights, biases, constants, width, fan_in):
 
 
 @kernel
-def activate(y, z, active, peak, constants, kinks, values, slopes, width):
+def activate(y, z, active, peak, constants, activation, width):
     """Fill y with the activation of z; active[p] counts units with y != 0 at a point, peak[p] is the largest |y|.
 
-    The activation has `values` at its `kinks` and `slopes` between them, the first kink and value being those of the
-    stretch on its left; where slope and value are 0 it is exactly 0.
+    Where slope and value of the activation are 0 it is exactly 0.
     """
+    kinks, values, slopes = activation
     n_points = constants.size
     active[:] = 0
     peak[:] = 0
@@ -76,8 +77,9 @@ def activate(y, z, active, peak, constants, kinks, values, slopes, width):
 
 
 @kernel
-def rescale(x, peak, exponents, constants, of_points, rows):
+def rescale(columns, of_points, rows):
     """Bring columns back into the safe range by powers of two, exactly; a column of zeros takes the scale 1."""
+    x, exponents, constants, peak = columns
     for p in range(peak.size):
         size = peak[p]
         if size == 0:
@@ -96,11 +98,13 @@ def rescale(x, peak, exponents, constants, of_points, rows):
 
 
 @kernel
-def add_branch(x, peak, exponents, branch, branch_peak, branch_exponents, factors, branch_factors, rows):
-    """Add a branch to the stream, column by column, on the larger of their scales; peak[p] becomes the largest |sum|.
+def add_branch(stream, branch, factors, branch_factors, rows):
+    """Add a branch to the stream, column by column, on the larger of their scales, and renew the stream's peak.
 
     A column of zeros has no scale of its own: the other's is kept. `factors` and `branch_factors` are scratch.
     """
+    x, exponents, _, peak = stream
+    added, branch_exponents, _, branch_peak = branch
     for p in range(peak.size):
         factors[p], branch_factors[p] = 1, 1
         if branch_peak[p] > 0 and exponents[p] != branch_exponents[p]:
@@ -110,7 +114,7 @@ def add_branch(x, peak, exponents, branch, branch_peak, branch_exponents, factor
             exponents[p] = common
         peak[p] = 0
     for i in range(rows):
-        row, other = x[i], branch[i]
+        row, other = x[i], added[i]
         for p in range(peak.size):
             row[p] = row[p] * factors[p] + other[p] * branch_factors[p]
             size = abs(row[p])

@@ -13,7 +13,7 @@ import numpy as np
 from neurondeath.simulations.kernels.jit import kernel
 from neurondeath.simulations.kernels.philox import philox_words
 
-__all__ = ["fill_at_least", "fill_normals", "normals_from_words", "whole_groups"]
+__all__ = ["fill_normals", "normals_from_words", "whole_groups"]
 
 GROUP = 64  # normals come in groups of this many: a vector of 16 blocks
 
@@ -64,23 +64,18 @@ def normals_from_words(out, words, scale):
 
 
 @kernel
-def fill_normals(out, words, blocks, layers, key0, key1, first_block, first_layer, trial, purpose, scale):
-    """Fill `out` (floats, 4 a block) with `scale` times the normals of a chunk of blocks.
-
-    `words` is scratch of the same length; `blocks` and `layers` are the chunk's counters (see `philox`).
-    """
-    philox_words(words, blocks, layers, key0, key1, first_block, first_layer, trial, purpose)
-    normals_from_words(out, words, scale)
-
-
-@kernel
 def whole_groups(count):
-    """Give how many normals to make, in whole groups, for `count` to be used."""
+    """Round a number of normals up to whole groups."""
     return -(-count // GROUP) * GROUP
 
 
 @kernel
-def fill_at_least(out, words, blocks, layers, count, key0, key1, first_block, layer, trial, purpose, scale):
-    """Fill `out` with at least `count` normals, in whole groups; the arguments are those of `fill_normals`."""
+def fill_normals(out, words, counters, count, position, first_block, scale):
+    """Fill `out` (floats) with `scale` times at least `count` normals of a chunk, in whole groups.
+
+    `words` is scratch, as long as `out`.
+    """
     total = whole_groups(count)
-    fill_normals(out[:total], words[:total], blocks, layers, key0, key1, first_block, layer, trial, purpose, scale)
+    used = words[:total]
+    philox_words(used, counters, position, first_block)
+    normals_from_words(out[:total], used, scale)

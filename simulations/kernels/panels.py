@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
+from neurondeath.simulations.kernels.packed_arguments import TileOffsets
 from neurondeath.simulations.kernels.tile import (
     PANEL,
     rectified_tile_1,
@@ -18,6 +19,7 @@ from neurondeath.simulations.kernels.tile import (
 
 __all__ = [
     "aligned",
+    "lay_out",
     "move_together",
     "n_panels_of",
     "pass_constant",
@@ -55,76 +57,38 @@ def n_panels_of(n_columns):
 
 
 @kernel
-def rectified_units(z, x, weights, biases, peak, rows, n_panels, unit, n_units, fan_in, w_at, b_at, has_bias):
-    """Compute units unit .. unit + n_units - 1 at all points, panel by panel, in tiles of 8, 4, 2 and 1."""
+def lay_out(out, points, rows):
+    """Fill an array in panels with a matrix of one column per point."""
+    for column in range(points.shape[1]):
+        for row in range(points.shape[0]):
+            out[place(rows, row, column)] = points[row, column]
+
+
+@kernel
+def rectified_units(z, x, peak, parameters, units, rows, n_panels):
+    """Compute a range of units at all points, panel by panel, in tiles of 8, 4, 2 and 1."""
+    fan_in, has_bias = units.fan_in, units.has_bias
     for panel in range(n_panels):
-        x_at = panel * rows * PANEL
-        z_at = x_at + unit * PANEL
-        peak_at = panel * PANEL
         i = 0
-        while i + 8 <= n_units:
-            rectified_tile_8(
-                z,
-                x,
-                weights,
-                biases,
-                peak,
-                z_at + i * PANEL,
-                x_at,
-                w_at + i * fan_in,
-                b_at + i,
-                peak_at,
-                fan_in,
-                has_bias,
-            )
+        while i + 8 <= units.n_units:
+            rectified_tile_8(z, x, peak, parameters, _tile_offsets(units, rows, panel, i), fan_in, has_bias)
             i += 8
-        if i + 4 <= n_units:
-            rectified_tile_4(
-                z,
-                x,
-                weights,
-                biases,
-                peak,
-                z_at + i * PANEL,
-                x_at,
-                w_at + i * fan_in,
-                b_at + i,
-                peak_at,
-                fan_in,
-                has_bias,
-            )
+        if i + 4 <= units.n_units:
+            rectified_tile_4(z, x, peak, parameters, _tile_offsets(units, rows, panel, i), fan_in, has_bias)
             i += 4
-        if i + 2 <= n_units:
-            rectified_tile_2(
-                z,
-                x,
-                weights,
-                biases,
-                peak,
-                z_at + i * PANEL,
-                x_at,
-                w_at + i * fan_in,
-                b_at + i,
-                peak_at,
-                fan_in,
-                has_bias,
-            )
+        if i + 2 <= units.n_units:
+            rectified_tile_2(z, x, peak, parameters, _tile_offsets(units, rows, panel, i), fan_in, has_bias)
             i += 2
-        if i < n_units:
-            rectified_tile_1(
-                z,
-                x,
-                weights,
-                biases,
-                peak,
-                z_at + i * PANEL,
-                x_at,
-                w_at + i * fan_in,
-                b_at + i,
-                peak_at,
-                fan_in,
-                has_bias,
-            )
+        if i < units.n_units:
+            rectified_tile_1(z, x, peak, parameters, _tile_offsets(units, rows, panel, i), fan_in, has_bias)
+
+
+@inlined_kernel
+def _tile_offsets(units, rows, panel, i):
+    """Offsets of the tile that begins with unit number i of a range."""
+    x_at = panel * rows * PANEL
+    z_at = x_at + (units.first + i) * PANEL
+    return TileOffsets(z_at, x_at, units.weights_at + i * units.fan_in, units.biases_at + i, panel * PANEL)
 
 
 @kernel

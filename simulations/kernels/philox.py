@@ -6,9 +6,10 @@ every trial, so that networks too narrow to fill a vector with one layer fill it
 
 import numpy as np
 
-from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
+from neurondeath.simulations.kernels.packed_arguments import Counters
 
-__all__ = ["fill_chunk_counters", "philox_words"]
+__all__ = ["fill_chunk_counters", "make_counters", "philox_words"]
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -16,17 +17,28 @@ WORD = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
 
+@inlined_kernel
+def make_counters(n_blocks, blocks_per_layer):
+    """Make the counters of a chunk."""
+    counters = Counters(np.empty(n_blocks, np.uint32), np.empty(n_blocks, np.uint32))
+    fill_chunk_counters(counters, blocks_per_layer)
+    return counters
+
+
 @kernel
-def fill_chunk_counters(blocks, layers, blocks_per_layer):
+def fill_chunk_counters(counters, blocks_per_layer):
     """Fill the offsets of a chunk: blocks 0 .. blocks_per_layer - 1 of layer 0, then of layer 1, ..."""
+    blocks, layers = counters
     for i in range(blocks.size):
         blocks[i] = i % blocks_per_layer
         layers[i] = i // blocks_per_layer
 
 
 @kernel
-def philox_words(out, blocks, layers, key0, key1, first_block, first_layer, trial, purpose):
-    """Fill `out` (uint32, 4 words a block) for the blocks of a chunk, counted from first_block and first_layer."""
+def philox_words(out, counters, position, first_block):
+    """Fill `out` (uint32, 4 words per block) for the blocks of a chunk, counted from a position and its first block."""
+    blocks, layers = counters
+    (key0, key1), first_layer, trial, purpose = position
     for i in range(out.size // 4):
         c0 = np.uint64(first_block) + np.uint64(blocks[i])
         c1 = np.uint64(first_layer) + np.uint64(layers[i])

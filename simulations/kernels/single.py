@@ -7,32 +7,33 @@ until one is active: nearly always the first, so a layer costs the same at width
 import numpy as np
 
 from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.packed_arguments import Counters, Position
 from neurondeath.simulations.kernels.philox import fill_chunk_counters, philox_words
 
 __all__ = ["sample_single"]
 
-CHUNK = 64  # layers whose first words are made at a time
+LAYERS_PER_CHUNK = 64  # layers whose first words are made at a time
 PURPOSE_SIGNS = np.uint64(3)
 
 
 @kernel
-def sample_single(alive, widths, key0, key1, first_trial, n_trials):
-    """Add to `alive` (int64, one entry a layer) the number of networks whose point is alive after each layer."""
+def sample_single(alive, widths, stream):
+    """Add to `alive` (int64, one entry per layer) the number of networks whose point is alive after each layer."""
     depth = widths.size
-    words = np.empty(4 * CHUNK, np.uint32)
-    blocks, layers = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.uint32)
-    fill_chunk_counters(blocks, layers, 1)
+    words = np.empty(4 * LAYERS_PER_CHUNK, np.uint32)
+    counters = Counters(np.empty(LAYERS_PER_CHUNK, np.uint32), np.empty(LAYERS_PER_CHUNK, np.uint32))
+    fill_chunk_counters(counters, 1)
     more = np.empty(4, np.uint32)
-    for trial in range(first_trial, first_trial + n_trials):
+    for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):
         for layer in range(depth):
-            at = layer % CHUNK
+            at = layer % LAYERS_PER_CHUNK
             if at == 0:
-                philox_words(words, blocks, layers, key0, key1, 0, layer, trial, PURPOSE_SIGNS)
+                philox_words(words, counters, Position(stream.key, layer, trial, PURPOSE_SIGNS), 0)
             if not _any_active(words[4 * at : 4 * at + 4], widths[layer]):
                 active = False
                 block = 1
                 while not active and 128 * block < widths[layer]:
-                    philox_words(more, blocks, layers, key0, key1, block, layer, trial, PURPOSE_SIGNS)
+                    philox_words(more, counters, Position(stream.key, layer, trial, PURPOSE_SIGNS), block)
                     active = _any_active(more, widths[layer] - 128 * block)
                     block += 1
                 if not active:

@@ -13,39 +13,39 @@ row of blocks. The order of copies is a partial shuffle by its own words.
 
 import numpy as np
 
+from neurondeath.simulations.kernels.copies import copy_entries
 from neurondeath.simulations.kernels.jit import kernel
-from neurondeath.simulations.kernels.normals import fill_at_least, whole_groups
+from neurondeath.simulations.kernels.normals import fill_normals, whole_groups
+from neurondeath.simulations.kernels.packed_arguments import Parameters, Position, UnitRange
 from neurondeath.simulations.kernels.panels import (
     aligned,
+    lay_out,
     n_panels_of,
     pass_constant,
-    place,
     rectified_units,
     rescale,
     survey,
 )
-from neurondeath.simulations.kernels.philox import fill_chunk_counters, philox_words
+from neurondeath.simulations.kernels.philox import make_counters, philox_words
 from neurondeath.simulations.kernels.tile import PANEL
 
 __all__ = ["sample_splitting"]
 
-FILL_NORMALS = 16384  # weights made at a time: they stay in the second-level cache
+NORMALS_PER_FILL = 16384  # weights made at a time: they stay in the second-level cache
 PURPOSE_WEIGHTS, PURPOSE_BIASES, PURPOSE_COPIES = np.uint64(0), np.uint64(1), np.uint64(6)
 
 
 @kernel
-def sample_splitting(
-    alive, alive_squares, living, living_squares, points, widths, weight_scales, bias_scale, lone_survival,
-    population, key0, key1, first_trial, n_trials,
-):  # fmt: skip
-    """Add to the first four arrays (float64, one entry a layer) the estimates of n_trials populations and squares.
+def sample_splitting(sums, points, law, lone_survival, population, stream):
+    """Add to `sums` the estimates of a stream's trials, one population each, and their squares.
 
-    All are in units of the product of lone_survival[0..l] (float64), the probability that a single point survives a
-    layer, so that nothing underflows. `points` has shape (input_dim + 1, n_points), its last row the constant of the
-    biases (0 without), and gives the dtype of the computation.
+    `points` has shape (input_dim + 1, n_points), its last row the constant of the biases (0 without), and gives the
+    dtype of the computation. `lone_survival` (float64) holds the probability that a single point survives a layer: the
+    sums are in units of its product over the layers so far, so that nothing underflows.
     """
+    alive, alive_squares, living, living_squares = sums
+    widths, weight_scales, bias_scale = law
     has_bias = bias_scale > 0.0
-    depth = widths.size
     input_dim, n_points = points.shape[0] - 1, points.shape[1]
     n_panels = n_panels_of(n_points)
     rows = widths.max() + 1
@@ -54,67 +54,43 @@ def sample_splitting(
     # the points may be longer than a member's place: the first layer has arrays of its own
     first_rows = max(input_dim + 1, rows)
     first = aligned(n_panels * first_rows * PANEL, points)
-    for column in range(n_points):
-        for row in range(input_dim + 1):
-            first[place(first_rows, row, column)] = points[row, column]
+    lay_out(first, points, first_rows)
     first_output = aligned(first.size, points)
     peak = aligned(n_panels * PANEL, points)
-
-    capacity = whole_groups(population)
-    bias_capacity = whole_groups(1)
-    fan_in = input_dim
-    for width in widths:
-        members = _fill_members(width * fan_in, population)
-        capacity = max(capacity, whole_groups(members * width * fan_in))
-        bias_capacity = max(bias_capacity, whole_groups(members * width))
-        fan_in = width
-    capacity = max(capacity, bias_capacity)
-    words = np.empty(capacity, np.uint32)
-    weights = np.empty(capacity, points.dtype)
-    biases = np.zeros(bias_capacity, points.dtype)
-    blocks, layers = np.empty(capacity // 4, np.uint32), np.empty(capacity // 4, np.uint32)
-    fill_chunk_counters(blocks, layers, blocks.size)
-    parents = np.empty(population, np.int64)
+    capacity, bias_capacity = _capacities(widths, population, input_dim)
+    weights, biases = np.empty(capacity, points.dtype), np.zeros(bias_capacity, points.dtype)
+    parameters, words = Parameters(weights, biases), np.empty(capacity, np.uint32)
+    counters = make_counters(capacity // 4, capacity // 4)
+    parents, survivors = np.empty(population, np.int64), np.empty(population, np.int64)
     counts = np.empty(population, np.int64)
-    survivors = np.empty(population, np.int64)
 
-    for trial in range(first_trial, first_trial + n_trials):
+    for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):
         product = 1.0
         fan_in = input_dim
-        for layer in range(depth):
+        for layer in range(widths.size):
             width = widths[layer]
-            per_fill = _fill_members(width * fan_in, population)
+            n_weights = width * fan_in
+            per_fill = _fill_members(n_weights, population)
             n_survivors, n_living = 0, 0
             for member in range(population):
                 here = member % per_fill
                 if here == 0:
-                    total = min(per_fill, population - member)
-                    fill_at_least(
-                        weights, words, blocks, layers, total * width * fan_in, key0, key1,
-                        member * width * fan_in // 4, layer, trial, PURPOSE_WEIGHTS, weight_scales[layer],
-                    )  # fmt: skip
+                    n_made = min(per_fill, population - member)
+                    position, block = Position(stream.key, layer, trial, PURPOSE_WEIGHTS), member * n_weights // 4
+                    fill_normals(weights, words, counters, n_made * n_weights, position, block, weight_scales[layer])
                     if has_bias:
-                        fill_at_least(
-                            biases, words, blocks, layers, total * width, key0, key1,
-                            member * width // 4, layer, trial, PURPOSE_BIASES, bias_scale,
-                        )  # fmt: skip
+                        position, block = Position(stream.key, layer, trial, PURPOSE_BIASES), member * width // 4
+                        fill_normals(biases, words, counters, n_made * width, position, block, bias_scale)
+                units = UnitRange(0, width, fan_in, here * n_weights, here * width, has_bias)
                 output = z[member * size : (member + 1) * size]
                 peak[:] = 0
                 if layer == 0:
-                    rectified_units(
-                        first_output, first, weights, biases, peak, first_rows, n_panels, 0, width, fan_in,
-                        here * width * fan_in, here * width, has_bias,
-                    )  # fmt: skip
+                    rectified_units(first_output, first, peak, parameters, units, first_rows, n_panels)
                     pass_constant(first_output, first, peak, first_rows, n_panels, fan_in, width)
-                    for panel in range(n_panels):
-                        length, at = (width + 1) * PANEL, panel * first_rows * PANEL
-                        output[panel * rows * PANEL : panel * rows * PANEL + length] = first_output[at : at + length]
+                    _copy_rows(output, first_output, rows, first_rows, width + 1, n_panels)
                 else:
                     source = x[parents[member] * size : (parents[member] + 1) * size]
-                    rectified_units(
-                        output, source, weights, biases, peak, rows, n_panels, 0, width, fan_in,
-                        here * width * fan_in, here * width, has_bias,
-                    )  # fmt: skip
+                    rectified_units(output, source, peak, parameters, units, rows, n_panels)
                     if has_bias:
                         pass_constant(output, source, peak, rows, n_panels, fan_in, width)
                 count, unsafe = survey(peak)
@@ -133,28 +109,48 @@ def sample_splitting(
             alive_squares[layer] += product * product
             living[layer] += living_now
             living_squares[layer] += living_now * living_now
-            if layer + 1 < depth:
-                _choose_parents(
-                    parents, survivors, counts, n_survivors, words, blocks, layers, key0, key1, layer, trial
-                )
+            if layer + 1 < widths.size:
+                position = Position(stream.key, layer, trial, PURPOSE_COPIES)
+                _choose_parents(parents, survivors, counts, n_survivors, words, counters, position)
             x, z = z, x
             fan_in = width
 
 
 @kernel
-def _fill_members(n_weights, population):
-    """Members whose weights are made at a time: a multiple of 4, so that every fill starts at a whole block."""
-    return min(-(-population // 4) * 4, max(4, FILL_NORMALS // n_weights // 4 * 4))
+def _capacities(widths, population, fan_in):
+    """Weights, and biases, of as many members as are drawn at a time; no less than the words of a population."""
+    capacity, bias_capacity = whole_groups(population), whole_groups(1)
+    for width in widths:
+        members = _fill_members(width * fan_in, population)
+        capacity = max(capacity, whole_groups(members * width * fan_in))
+        bias_capacity = max(bias_capacity, whole_groups(members * width))
+        fan_in = width
+    return max(capacity, bias_capacity), bias_capacity
 
 
 @kernel
-def _choose_parents(parents, survivors, counts, n_survivors, words, blocks, layers, key0, key1, layer, trial):
-    """Give every member the one it continues: itself, or for the dead the survivors in random order, over and over."""
+def _copy_rows(out, source, rows, source_rows, count, n_panels):
+    """Copy the first `count` rows of an array in panels with `source_rows` rows to one with `rows` rows."""
+    length = count * PANEL
+    for panel in range(n_panels):
+        to, at = panel * rows * PANEL, panel * source_rows * PANEL
+        copy_entries(out[to : to + length], source[at : at + length])
+
+
+@kernel
+def _fill_members(n_weights, population):
+    """Members whose weights are made at a time: a multiple of 4, so that every fill starts at a whole block."""
+    return min(-(-population // 4) * 4, max(4, NORMALS_PER_FILL // n_weights // 4 * 4))
+
+
+@kernel
+def _choose_parents(parents, survivors, counts, n_survivors, words, counters, position):
+    """Fill `parents` with the member that each continues: itself, or for the dead the survivors in random order."""
     n_dead = counts.size - n_survivors
     n_drawn = min(n_dead, n_survivors)
     if n_drawn > 0:
         total = -(-n_drawn // 4) * 4
-        philox_words(words[:total], blocks, layers, key0, key1, 0, layer, trial, PURPOSE_COPIES)
+        philox_words(words[:total], counters, position, 0)
     dead = 0
     for member in range(counts.size):
         parents[member] = member

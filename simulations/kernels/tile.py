@@ -2,13 +2,13 @@
 
     z[i, p] = relu(sum_j w[i, j] x[j, p] [+ bias[i] one[p]]),   peak[p] = max(peak[p], z[., p])
 
-Compilers keep such sums in memory; written out in the compiler's own language, UNITS x 2 vectors of sums stay in
-registers while j runs, each weight is loaded once for the whole strip, and nothing is stored but the result. That is
-what a matrix library does, without its packing: the operands already lie as the loop wants them.
+Compilers keep such sums in memory; written out in the compiler's own language, the sums stay in registers while j
+runs, each weight is loaded once for the whole strip, and nothing is stored but the result. That is what a matrix
+library does, without its packing: the operands already lie as the loop wants them.
 
 Points come in panels of PANEL columns: entry (row, column) of panel q of an array with R rows is at
-(q * R + row) * PANEL + column. A strip is two vectors of points, a panel one or more strips. Sums run over j in order,
-one fused operation a step, so results do not depend on the width of the vectors.
+(q * R + row) * PANEL + column. A strip is one or more vectors of points, a panel one or more strips. Sums run over j in
+order, one fused operation per step, so results do not depend on the width of the vectors or the strips.
 """
 
 from collections.abc import Callable
@@ -24,11 +24,10 @@ __all__ = ["PANEL", "UNITS", "rectified_tile_1", "rectified_tile_2", "rectified_
 
 PANEL = 32  # columns of a panel: two 512-bit vectors of single precision
 UNITS = (8, 4, 2, 1)  # units a tile may hold
-VECTORS = 2  # vectors of points in a strip
 
 
 def _vector_bits() -> int:
-    """Give the width of this processor's vector registers."""
+    """Return the width of this processor's vector registers."""
     features = llvmlite.binding.get_host_cpu_features()
     if features.get("avx512f"):
         return 512
@@ -36,26 +35,34 @@ def _vector_bits() -> int:
 
 
 BITS = _vector_bits()
+SUM_REGISTERS = 16 if BITS == 512 else 8  # half of the vector registers: more sums would not stay in them
 
 
 def _make_tile(units: int) -> Any:
     """Build the tile of a number of units as an intrinsic: arrays and offsets in, nothing out."""
 
     @intrinsic
-    def rectified_tile(typing_context, z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in, has_bias):
-        signature = types.void(z, x, weights, biases, peak, *[types.intp] * 6, types.boolean)
+    def rectified_tile(typing_context, z, x, peak, parameters, at, fan_in, has_bias):
+        signature = types.void(z, x, peak, parameters, at, types.intp, types.boolean)
         element = z.dtype
 
         def generate(context, builder, signature, arguments):
+            z, x, peak, (weights, biases), at = signature.args[:5]
+            values = [*arguments[:3], *(builder.extract_value(arguments[3], i) for i in range(2))]
             pointers = [
                 context.make_array(kind)(context, builder, value).data
-                for kind, value in zip(signature.args[:5], arguments[:5], strict=True)
+                for kind, value in zip((z, x, peak, weights, biases), values, strict=True)
+            ]
+            offsets = [
+                context.cast(builder, builder.extract_value(arguments[4], i), kind, types.intp)
+                for i, kind in enumerate(at)
             ]
             real = ir.FloatType() if element == types.float32 else ir.DoubleType()
             lanes = BITS // (32 if element == types.float32 else 64)
-            strip = VECTORS * lanes
-            for start in range(0, PANEL, strip):
-                _generate_strip(builder, pointers, arguments[5:], real, lanes, units, start)
+            n_vectors = min(SUM_REGISTERS // units, PANEL // lanes)
+            for start in range(0, PANEL, n_vectors * lanes):
+                columns = [start + v * lanes for v in range(n_vectors)]
+                _generate_strip(builder, pointers, [*offsets, *arguments[5:]], (real, lanes), units, columns)
             return context.get_dummy_value()
 
         return signature, generate
@@ -63,9 +70,10 @@ def _make_tile(units: int) -> Any:
     return rectified_tile
 
 
-def _generate_strip(builder, pointers, offsets, real, lanes, units, start):
-    """Emit the loop over j for one strip of points, `start` columns into the panel."""
-    z, x, weights, biases, peak = pointers
+def _generate_strip(builder, pointers, offsets, vector_kind, units, first_columns):
+    """Emit the loop over j for one strip of points, given the first column of each of its vectors in the panel."""
+    z, x, peak, weights, biases = pointers
+    real, lanes = vector_kind
     z_at, x_at, w_at, b_at, peak_at, fan_in, has_bias = offsets
     index = ir.IntType(64)
     vector = ir.VectorType(real, lanes)
@@ -101,7 +109,7 @@ def _generate_strip(builder, pointers, offsets, real, lanes, units, start):
         lane = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
         return builder.shuffle_vector(lane, undefined, first_lane)
 
-    columns = [constant(start + v * lanes) for v in range(VECTORS)]
+    columns = [constant(column) for column in first_columns]
     x_base = builder.gep(x, [x_at])
     rows = [builder.gep(weights, [builder.add(w_at, builder.mul(fan_in, constant(i)))]) for i in range(units)]
     without = builder.basic_block
@@ -151,9 +159,11 @@ def _generate_strip(builder, pointers, offsets, real, lanes, units, start):
 
 
 def _make_plain_tile(units: int) -> Callable[..., None]:
-    """Give the same tile in plain Python, for runs without the compiler."""
+    """Return the same tile in plain Python, for runs without the compiler."""
 
-    def rectified_tile(z, x, weights, biases, peak, z_at, x_at, w_at, b_at, peak_at, fan_in, has_bias):
+    def rectified_tile(z, x, peak, parameters, at, fan_in, has_bias):
+        weights, biases = parameters
+        z_at, x_at, w_at, b_at, peak_at = at
         panel = x[x_at : x_at + (fan_in + 1) * PANEL].reshape(fan_in + 1, PANEL)
         ones = panel[fan_in] * has_bias
         for i in range(units):

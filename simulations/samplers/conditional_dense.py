@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath.simulations.counter_random import stream_key
 from neurondeath.simulations.inputs.input_sets import InputSet
 from neurondeath.simulations.kernels.conditional import sample_conditional
+from neurondeath.simulations.kernels.packed_arguments import ConditionalScales, ConditionalSums
 from neurondeath.simulations.samplers.half_space import half_space
-from neurondeath.simulations.samplers.points import law_arguments, prepare_points, stretches
+from neurondeath.simulations.samplers.points import plain_law, prepare_points, stretches
 
 if TYPE_CHECKING:
     from neurondeath.simulations.task import Task
 
 __all__ = ["sample"]
 
-REMEMBERED = 16  # input sets whose half-space need not be found anew for every shard
+REMEMBERED = 16  # input sets whose half-space is found once, not for every shard
 
 
 def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
@@ -27,38 +27,23 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     smallest width: no sum underflows. All are 0 where every point is dead from the outset.
     """
     network, inputs = task.network, task.inputs
-    names = ("alive", "alive_squares", "dead", "dead_squares", "living", "living_squares")
-    sums = {name: np.zeros(network.depth) for name in names}
-    widths, weight_scales, bias_scale = law_arguments(task)
-    constant = float(bias_scale / weight_scales[0])
-    key0, key1 = key = stream_key(seed, task.stream_name)
-    for points, first, last in stretches(task, key, start, stop):
+    sums = ConditionalSums(*(np.zeros(network.depth) for _ in ConditionalSums._fields))
+    law = plain_law(network)
+    scales = ConditionalScales(
+        lone_survival=-np.expm1(-law.widths * np.log(2.0)),
+        dead_scales=np.exp2(law.widths.min() - law.widths.astype(np.float64)),
+        dead_unit=float(np.exp2(-float(law.widths.min()))),
+    )
+    constant = float(law.bias_scale / law.weight_scales[0])
+    for points, stream in stretches(task, seed, start, stop):
         if not network.has_bias:
             points = points[points.any(axis=1)]  # points at zero are dead from layer 1
         if not len(points):
             continue  # dead for sure
         across = _across(points, constant) if inputs.resample else _across_of_set(inputs, constant)
-        sample_conditional(
-            sums["alive"],
-            sums["alive_squares"],
-            sums["dead"],
-            sums["dead_squares"],
-            sums["living"],
-            sums["living_squares"],
-            prepare_points(network, points, np.dtype(task.dtype)),
-            across.astype(task.dtype),
-            widths,
-            weight_scales,
-            bias_scale,
-            -np.expm1(-widths * np.log(2.0)),
-            np.exp2(widths.min() - widths.astype(np.float64)),
-            float(np.exp2(-float(widths.min()))),
-            np.uint64(key0),
-            np.uint64(key1),
-            first,
-            last - first,
-        )
-    return sums
+        columns = prepare_points(network, points, np.dtype(task.dtype))
+        sample_conditional(sums, columns, across.astype(task.dtype), law, scales, stream)
+    return sums._asdict()
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -67,7 +52,7 @@ def _across_of_set(inputs: InputSet, constant: float) -> npt.NDArray[np.float64]
 
 
 def _across(points: npt.NDArray[np.float64], constant: float) -> npt.NDArray[np.float64]:
-    """Give the points as columns, scaled to 1 along a direction, less that direction; no column if none is positive."""
+    """Return the points as columns scaled to 1 along a direction, less it; no column if no direction is positive."""
     u = half_space(points, constant)
     if not u.any():
         return np.zeros((len(u), 0))

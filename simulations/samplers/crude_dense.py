@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath.simulations.counter_random import stream_key
 from neurondeath.simulations.engines import is_plain_gaussian
 from neurondeath.simulations.kernels.dense import sample_dense
+from neurondeath.simulations.kernels.packed_arguments import Counts
 from neurondeath.simulations.samplers import crude_general
-from neurondeath.simulations.samplers.points import prepare_points
+from neurondeath.simulations.samplers.points import plain_law, prepare_points, stretches
 
 if TYPE_CHECKING:
     from neurondeath.simulations.task import Task
@@ -24,25 +24,8 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     """Count, layer by layer, networks with a living point (`alive`), living points, and their squares."""
     if not is_plain_gaussian(task.network, task.inputs, task.outputs):
         return crude_general.sample(task, seed, start, stop)
-    network, inputs = task.network, task.inputs
-    alive, living, living_squares = (np.zeros(network.depth, dtype=np.int64) for _ in range(3))
-    key0, key1 = key = stream_key(seed, task.stream_name)
-    stretches = [(start, stop)]
-    if inputs.resample:
-        stretches = [(trial, trial + 1) for trial in range(start, stop)]
-    for first, last in stretches:
-        points = inputs.points_of_trial(key, first) if inputs.resample else inputs.points
-        sample_dense(
-            alive,
-            living,
-            living_squares,
-            prepare_points(network, points, np.dtype(task.dtype)),
-            np.array(network.widths, dtype=np.int64),
-            np.sqrt(network.weight_variance / np.array(network.fan_ins)).astype(np.float32),
-            np.float32(np.sqrt(network.bias_variance)),
-            np.uint64(key0),
-            np.uint64(key1),
-            first,
-            last - first,
-        )
-    return {"alive": alive, "living": living, "living_squares": living_squares}
+    counts = Counts(*(np.zeros(task.network.depth, dtype=np.int64) for _ in Counts._fields))
+    law, dtype = plain_law(task.network), np.dtype(task.dtype)
+    for points, stream in stretches(task, seed, start, stop):
+        sample_dense(counts, prepare_points(task.network, points, dtype), law, stream)
+    return counts._asdict()

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath.simulations.counter_random import stream_key
 from neurondeath.simulations.inputs.input_sets import centred_points
 from neurondeath.simulations.kernels import architectures as engine
 from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL, RAI, UNIFORM
+from neurondeath.simulations.kernels.packed_arguments import Activation, GeneralLaw, ScaledPoints
 from neurondeath.simulations.kernels.sign_flips import FLIP_LAYER, FLIP_NEURON, NO_FLIP
+from neurondeath.simulations.samplers.points import bias_scale, stretches, weight_scales
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.network_bounds import activation_table, is_homogeneous
 
@@ -40,20 +41,14 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
 
     Batch norm adds `layerwise_alive`; `task.outputs` names further statistics (see `estimation.outputs`).
     """
-    network, inputs = task.network, task.inputs
-    outputs = task.outputs
-    key = stream_key(seed, task.stream_name)
+    network, inputs, outputs = task.network, task.inputs, task.outputs
     counts = np.zeros((engine.N_COUNTS, network.depth), dtype=np.int64)
     sums = np.zeros((engine.N_SUMS, network.depth))
     dtype = np.dtype(task.dtype)
-    detailed = bool(outputs)
-    if inputs.resample:
-        for trial in range(start, stop):
-            points = inputs.points_of_trial(key, trial)
-            _run(counts, sums, network, _columns(network, points, dtype), detailed, key, trial, trial + 1)
-    else:
-        columns = _columns_at_infinity(network, dtype) if inputs.infinite else _columns(network, inputs.points, dtype)
-        _run(counts, sums, network, columns, detailed, key, start, stop)
+    law = _general_law(network, dtype)
+    for points, stream in stretches(task, seed, start, stop):
+        columns = _columns_at_infinity(network, dtype) if inputs.infinite else _columns(network, points, dtype)
+        engine.sample_architecture(counts, sums, columns, law, bool(outputs), stream)
     living, squares = counts[engine.LIVING], counts[engine.LIVING + 1]
     if inputs.infinite:  # its directions are no points: what lives is the set, as one
         living = squares = counts[engine.ALIVE]
@@ -69,47 +64,22 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     return statistics
 
 
-def _run(
-    counts: npt.NDArray[np.int64],
-    sums: npt.NDArray[np.float64],
-    network: Network,
-    columns: tuple[npt.NDArray[Any], npt.NDArray[np.float64], npt.NDArray[np.int64]],
-    detailed: bool,
-    key: tuple[int, int],
-    start: int,
-    stop: int,
-) -> None:
-    """Call the kernel."""
-    points, of_points, exponents = columns
-    kinks, values, slopes = (np.array(numbers).astype(points.dtype) for numbers in activation_table(network.activation))
-    engine.sample_architecture(
-        counts,
-        sums,
-        points,
-        of_points.astype(points.dtype),
-        exponents,
-        np.array(network.widths, dtype=np.int64),
-        np.array(network.fan_ins, dtype=np.int64),
-        ARCHITECTURES[network.architecture],
-        network.block_depth,
-        INITS[network.init],
-        np.sqrt(network.weight_variance / np.array(network.fan_ins)).astype(np.float32),
-        np.float32(np.sqrt(network.bias_variance)),
-        FLIPS[network.sign_flip],
-        kinks,
-        values,
-        slopes,
-        detailed,
-        np.uint64(key[0]),
-        np.uint64(key[1]),
-        start,
-        stop - start,
+def _general_law(network: Network, dtype: np.dtype[Any]) -> GeneralLaw:
+    kinks, values, slopes = (np.array(numbers).astype(dtype) for numbers in activation_table(network.activation))
+    return GeneralLaw(
+        widths=np.array(network.widths, dtype=np.int64),
+        fan_ins=np.array(network.fan_ins, dtype=np.int64),
+        weight_scales=weight_scales(network),
+        bias_scale=bias_scale(network),
+        architecture=ARCHITECTURES[network.architecture],
+        block_depth=network.block_depth,
+        init=INITS[network.init],
+        flip=FLIPS[network.sign_flip],
+        activation=Activation(kinks, values, slopes),
     )
 
 
-def _columns(
-    network: Network, points: npt.NDArray[np.float64], dtype: np.dtype[Any]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+def _columns(network: Network, points: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> ScaledPoints:
     """Lay points out as columns with a largest entry in [1/2, 1), their constants and the exponents of their scale."""
     if network.architecture == "batch_norm":
         points = centred_points(points)
@@ -121,16 +91,14 @@ def _columns(
     if has_constants and network.architecture != "batch_norm":
         exponents = np.maximum(exponents, 0)
     columns = np.ascontiguousarray(np.ldexp(points.T, -exponents), dtype=dtype)
-    return columns, np.full(len(points), float(has_constants)), exponents
+    return ScaledPoints(columns, np.full(len(points), has_constants, dtype=dtype), exponents)
 
 
-def _columns_at_infinity(
-    network: Network, dtype: np.dtype[Any]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Give what decides the first layer on the whole orthant: the far end of every axis, and with biases the origin."""
+def _columns_at_infinity(network: Network, dtype: np.dtype[Any]) -> ScaledPoints:
+    """Return what decides the first layer on the orthant: the far end of every axis, and with biases the origin."""
     columns = np.eye(network.input_dim, dtype=dtype)
-    constants = np.zeros(network.input_dim)
+    constants = np.zeros(network.input_dim, dtype=dtype)
     if network.has_bias:
         columns = np.hstack([columns, np.zeros((network.input_dim, 1), dtype=dtype)])
-        constants = np.append(constants, 1.0)
-    return np.ascontiguousarray(columns), constants, np.zeros(len(constants), dtype=np.int64)
+        constants = np.append(constants, dtype.type(1))
+    return ScaledPoints(np.ascontiguousarray(columns), constants, np.zeros(len(constants), dtype=np.int64))

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath.simulations.counter_random import stream_key
 from neurondeath.simulations.kernels.gram import sample_gram
-from neurondeath.simulations.samplers.points import prepare_points
+from neurondeath.simulations.kernels.packed_arguments import Counts
+from neurondeath.simulations.samplers.points import prepare_points, random_stream
 
 if TYPE_CHECKING:
     from neurondeath.simulations.task import Task
@@ -18,7 +18,7 @@ __all__ = ["sample"]
 def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
     """Count, layer by layer, networks with a living point (`alive`), living points, and their squares."""
     network = task.network
-    alive, living, living_squares = (np.zeros(network.depth, dtype=np.int64) for _ in range(3))
+    counts = Counts(*(np.zeros(network.depth, dtype=np.int64) for _ in Counts._fields))
     points = task.inputs.points
     if not network.has_bias:
         points = points[points.any(axis=1)]  # points at zero are dead from layer 1
@@ -28,19 +28,13 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
         gram = network.weight_variance / network.input_dim * (x.T @ x)
         gram += network.bias_variance * np.outer(constant, constant)
         scale = 1.0 / np.sqrt(np.diag(gram))
-        key0, key1 = stream_key(seed, task.stream_name)
         sample_gram(
-            alive,
-            living,
-            living_squares,
+            counts,
             gram * np.outer(scale, scale),
             constant * scale,
             np.array(network.widths, dtype=np.int64),
             network.weight_variance,
             network.bias_variance,
-            np.uint64(key0),
-            np.uint64(key1),
-            start,
-            stop - start,
+            random_stream(task, seed, start, stop),
         )
-    return {"alive": alive, "living": living, "living_squares": living_squares}
+    return counts._asdict()

@@ -16,7 +16,7 @@ Matrix = npt.NDArray[np.float64]
 
 
 def half_space(points: Matrix, constant: float) -> Matrix:
-    """Give a unit vector u in the cone of the points with u . x > 0 at all of them, or 0 where there is none.
+    """Return a unit vector u in the cone of the points with u . x > 0 at all of them, or 0 where there is none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What samplers hand to their kernels: points as columns, stretches of trials on the same points, the law."""
+"""Arguments of the kernels: points as columns, random streams, stretches of trials on the same points, the law."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from neurondeath.simulations.counter_random import stream_key
+from neurondeath.simulations.kernels.packed_arguments import Law, Stream
 from neurondeath_theory.networks.network import Network
 
 if TYPE_CHECKING:
     from neurondeath.simulations.task import Task
 
-__all__ = ["law_arguments", "prepare_points", "stretches"]
+__all__ = ["bias_scale", "plain_law", "prepare_points", "random_stream", "stretches", "weight_scales"]
 
 
 def prepare_points(
@@ -30,17 +32,33 @@ def prepare_points(
     return np.ascontiguousarray(np.ldexp(columns, -exponents), dtype=dtype)
 
 
-def stretches(task: "Task", key: tuple[int, int], start: int, stop: int) -> Iterator[tuple[Any, int, int]]:
-    """Give points, first trial and end of stretches of trials on the same points."""
+def stretches(task: "Task", seed: int, start: int, stop: int) -> Iterator[tuple[Any, Stream]]:
+    """List stretches of trials on the same points: the points, and the stream of the trials."""
+    whole = random_stream(task, seed, start, stop)
     if not task.inputs.resample:
-        yield task.inputs.points, start, stop
+        yield task.inputs.points, whole
         return
+    key = stream_key(seed, task.stream_name)
     for trial in range(start, stop):
-        yield task.inputs.points_of_trial(key, trial), trial, trial + 1
+        yield task.inputs.points_of_trial(key, trial), Stream(whole.key, trial, 1)
 
 
-def law_arguments(task: "Task") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], np.float32]:
-    """Give widths, standard deviations of the weights layer by layer, and that of the biases."""
-    network = task.network
-    scales = np.sqrt(network.weight_variance / np.array(network.fan_ins)).astype(np.float32)
-    return np.array(network.widths, dtype=np.int64), scales, np.float32(np.sqrt(network.bias_variance))
+def random_stream(task: "Task", seed: int, start: int, stop: int) -> Stream:
+    """Return a task's random stream under a seed, for trials start .. stop - 1."""
+    key0, key1 = stream_key(seed, task.stream_name)
+    return Stream((np.uint64(key0), np.uint64(key1)), start, stop - start)
+
+
+def plain_law(network: Network) -> Law:
+    """Return the law of a plain Gaussian network."""
+    return Law(np.array(network.widths, dtype=np.int64), weight_scales(network), bias_scale(network))
+
+
+def weight_scales(network: Network) -> npt.NDArray[np.float32]:
+    """Return the standard deviations of the weights, layer by layer."""
+    return np.sqrt(network.weight_variance / np.array(network.fan_ins)).astype(np.float32)
+
+
+def bias_scale(network: Network) -> np.float32:
+    """Return the standard deviation of the biases."""
+    return np.float32(np.sqrt(network.bias_variance))

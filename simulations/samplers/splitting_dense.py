@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath.simulations.counter_random import stream_key
 from neurondeath.simulations.engines import POPULATION
 from neurondeath.simulations.inputs.input_sets import InputSet
+from neurondeath.simulations.kernels.packed_arguments import SplittingSums
 from neurondeath.simulations.kernels.splitting import sample_splitting
 from neurondeath.simulations.kernels.tile import PANEL
-from neurondeath.simulations.samplers.points import law_arguments, prepare_points, stretches
+from neurondeath.simulations.samplers.points import plain_law, prepare_points, stretches
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_theory.networks.network import Network
 
@@ -30,27 +30,12 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     """
     network, dtype = task.network, np.dtype(task.dtype)
     _check_size(network, task.inputs, dtype)
-    sums = {name: np.zeros(network.depth) for name in ("alive", "alive_squares", "living", "living_squares")}
-    widths, weight_scales, bias_scale = law_arguments(task)
-    key0, key1 = key = stream_key(seed, task.stream_name)
-    for points, first, last in stretches(task, key, start, stop):
-        sample_splitting(
-            sums["alive"],
-            sums["alive_squares"],
-            sums["living"],
-            sums["living_squares"],
-            prepare_points(network, points, dtype),
-            widths,
-            weight_scales,
-            bias_scale,
-            -np.expm1(-widths * np.log(2.0)),
-            POPULATION,
-            np.uint64(key0),
-            np.uint64(key1),
-            first,
-            last - first,
-        )
-    return sums
+    sums = SplittingSums(*(np.zeros(network.depth) for _ in SplittingSums._fields))
+    law = plain_law(network)
+    lone_survival = -np.expm1(-law.widths * np.log(2.0))
+    for points, stream in stretches(task, seed, start, stop):
+        sample_splitting(sums, prepare_points(network, points, dtype), law, lone_survival, POPULATION, stream)
+    return sums._asdict()
 
 
 def _check_size(network: Network, inputs: InputSet, dtype: np.dtype[Any]) -> None:

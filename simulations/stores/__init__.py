@@ -1,1 +1,1 @@
-"""The results store: shards, the file that keeps them, merging."""
+"""The results store: shards, the file that contains them, merging."""

@@ -1,4 +1,4 @@
-"""What can go wrong with a store, and SQLite's words for it in ours."""
+"""Errors of a store, and their messages in place of those of SQLite."""
 
 import sqlite3
 
@@ -6,8 +6,8 @@ from neurondeath_theory.foundation.errors import NeuronDeathError
 
 __all__ = ["BUSY_SECONDS", "FAILURES", "ContradictionError", "OverlapError", "StoreError", "damage", "explain"]
 
-BUSY_SECONDS = 60.0  # to wait for another process
-FAILURES = (sqlite3.Error, UnicodeError)  # the latter from names of a damaged file in SQLite's own messages
+BUSY_SECONDS = 60.0  # waiting time for another process
+FAILURES = (sqlite3.Error, UnicodeError)  # UnicodeError: messages of SQLite that quote names in a damaged file
 
 
 class StoreError(NeuronDeathError):
@@ -15,20 +15,20 @@ class StoreError(NeuronDeathError):
 
 
 class OverlapError(StoreError):
-    """A shard shares trials with a stored one and is not the same stretch: another run has cut the grid elsewhere."""
+    """A shard shares trials with a stored one but has other limits: another run used another shard grid."""
 
 
 class ContradictionError(StoreError):
-    """A shard is stored with other numbers."""
+    """A shard is already stored with different numbers."""
 
 
 def damage(path: str, where: str) -> StoreError:
-    """Word that a file is not as it was written."""
+    """Return the error for a file that is not as it was written."""
     return StoreError(f"the store {path!r} is damaged {' '.join(where.split())}; restore a copy or name another file")
 
 
 def explain(error: Exception, path: str, verb: str) -> StoreError:
-    """Word what SQLite found wrong while it was to "read" or "write" a store."""
+    """Return the error for a failure of SQLite to "read" or "write" a store."""
     kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     kept = "what was finished is kept"
     match kind:
@@ -42,7 +42,7 @@ def explain(error: Exception, path: str, verb: str) -> StoreError:
             return StoreError(f"no room left for the store {path!r}; {kept}: free some and run the same command again")
         case sqlite3.SQLITE_IOERR:
             return StoreError(
-                f"the disk refused to {verb} the store {path!r} ({error}); {kept}: see that there is room and that "
+                f"the disk refused to {verb} the store {path!r} ({error}); {kept}: check that there is room and that "
                 "the file may grow, and run the same command again"
             )
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:

@@ -1,8 +1,8 @@
-"""The files of a store: journals, leftovers of a kill, network mounts, and reading where nothing can be written.
+"""The files of a store: journals, leftovers of a killed run, network file systems, and reading without write access.
 
-A run that is killed leaves `-wal` (and `-shm`) or, while a store is being made, `-journal` beside the file. They hold
-finished work: SQLite takes it in at the next opening, if it may write there. Where it may not, the file and its
-leftovers are copied to a temporary folder and read there.
+A run that is killed leaves `-wal` (and `-shm`) or, while a store is being created, `-journal` beside the file. They
+contain finished work: SQLite merges it at the next opening if it has write access. Without write access, the file and
+its leftovers are copied to a temporary folder and read there.
 """
 
 import os
@@ -23,19 +23,19 @@ NETWORK_TYPES = {
     "9p", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.gvfsd-fuse", "fuse.s3fs", "fuse.sshfs",
     "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "orangefs", "panfs", "pvfs2", "smb3", "smbfs", "wekafs",
 }  # fmt: skip
-CLOSING_ATTEMPTS = 5  # when several runs end at once
+CLOSING_ATTEMPTS = 5  # several runs may end at the same time
 
 _warned: set[Path] = set()
 
 
 def has_leftovers(path: Path) -> bool:
-    """Whether a run was killed here, or is still writing."""
+    """Whether a run on this store was killed, or is still writing."""
     sides = (path.with_name(path.name + side) for side in LEFTOVERS)
     return any(side.exists() and side.stat().st_size > 0 for side in sides)
 
 
 def network_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str | None:
-    """Name the type of the network file system a path lies on; None for a local one or where it cannot be told."""
+    """Return the type of the network file system that contains a path; None for a local or unknown one."""
     try:
         lines = mounts.read_text().splitlines()
     except OSError:
@@ -48,13 +48,13 @@ def network_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) ->
             continue
         mounted = Path(re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
         depth = len(mounted.parts)
-        if depth >= longest and resolved.is_relative_to(mounted):  # of two on one folder the later one counts
+        if depth >= longest and resolved.is_relative_to(mounted):  # of two mounts on one folder the later one counts
             longest, kind = depth, fields[2]
     return kind if kind in NETWORK_TYPES else None
 
 
 def open_reader(path: Path, timeout: float) -> tuple[sqlite3.Connection, tempfile.TemporaryDirectory[str] | None]:
-    """Open a store for reading; the second value is the folder of a copy, to be removed after use.
+    """Open a store for reading; the second value is the folder of a copy, to be removed after use, or None.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def open_reader(path: Path, timeout: float) -> tuple[sqlite3.Connection, tempfil
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        _probe(_connect(path, "rw", timeout)).close()  # takes the leftovers in
+        _probe(_connect(path, "rw", timeout)).close()  # merges the leftovers
         return _probe(_connect(path, "ro", timeout)), None
     folder = tempfile.TemporaryDirectory(prefix="neurondeath-")
     try:
@@ -82,9 +82,9 @@ def open_reader(path: Path, timeout: float) -> tuple[sqlite3.Connection, tempfil
 
 
 def choose_journal(connection: sqlite3.Connection, path: Path) -> None:
-    """Take write-ahead mode where it works; without, commits are as safe, but slower."""
+    """Use write-ahead mode where it works; without it, commits are as safe, but slower."""
     network = network_file_system(path)
-    with suppress(sqlite3.OperationalError):  # another process is at it: its mode holds
+    with suppress(sqlite3.OperationalError):  # another process is changing the mode: keep its choice
         connection.execute(f"PRAGMA journal_mode = {'DELETE' if network else 'WAL'}")
     if network is None:
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -98,10 +98,10 @@ def choose_journal(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def leave_one_file(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    """Take the write-ahead log into the file and leave that mode, unless another process is using it.
+    """Merge the write-ahead log into the file and leave that mode, unless another process is using it.
 
-    Runs that end together keep each other from it while both are connected, so that each lets go and tries again.
-    Gives the connection to be closed.
+    Runs that end at the same time block each other while both are connected, so each disconnects and tries again.
+    Returns the connection, to be closed.
     """
     for attempt in range(CLOSING_ATTEMPTS):
         with suppress(sqlite3.Error):
@@ -122,7 +122,7 @@ def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
 
 
 def _probe(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Read a little: only then does SQLite look at the file."""
+    """Read a row: SQLite opens the file only at the first query."""
     try:
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
     except BaseException:

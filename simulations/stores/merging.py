@@ -1,4 +1,4 @@
-"""Bring the shards of several stores into one, nothing counted twice."""
+"""Merge the shards of several stores into one, without counting any twice."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -14,16 +14,16 @@ __all__ = ["Merge", "merge_stores"]
 
 @dataclass(frozen=True, kw_only=True)
 class Merge(Result):
-    """What a merge did; tuples have one entry a source.
+    """Result of a merge; tuples have one entry per source.
 
     Attributes
     ----------
     target : str
-        The store that was added to.
+        The store that received the shards.
     sources : tuple of str
         The stores that were read.
     added, skipped : tuple of int
-        Shards that were new to the target, and those it already held with the same numbers.
+        Shards that were new to the target, and those it already contained with the same numbers.
     trials : tuple of int
         Trials that were new to the target.
     """
@@ -35,7 +35,7 @@ class Merge(Result):
     trials: tuple[int, ...]
 
     def columns(self) -> Mapping[str, Sequence[Any]]:
-        """Name the columns, one row a source."""
+        """Columns of the table, one row per source."""
         return {"source": self.sources, "added": self.added, "skipped": self.skipped, "trials": self.trials}
 
     def __str__(self) -> str:
@@ -46,24 +46,24 @@ class Merge(Result):
 
 
 def merge_stores(target: str | Path, sources: Sequence[str | Path]) -> Merge:
-    """Add the shards of stores to another, each source in one step that happens as a whole or not at all.
+    """Add the shards of stores to another, each source in one transaction.
 
     The same shard with the same numbers is skipped, so that a store may be merged any number of times. Shards keep the
-    version and the processor they were sampled with. Sources are only read, also while a run writes them.
+    version and the processor with which they were sampled. Sources are only read, even while a run writes to them.
 
     Parameters
     ----------
     target : path-like
-        The store to add to; made if it is missing.
+        The store that receives the shards; created if missing.
     sources : sequence of path-like
         The stores to read.
 
     Raises
     ------
     OverlapError
-        If a source and the target cut the same trials into different shards.
+        If a source and the target divide the same trials into different shards.
     ContradictionError
-        If a source and the target hold the same shard with different numbers.
+        If a source and the target contain the same shard with different numbers.
     StoreError
         If a store cannot be read or written, or a source is the target.
     """
@@ -91,7 +91,7 @@ def merge_stores(target: str | Path, sources: Sequence[str | Path]) -> Merge:
 
 
 def _merge_one(into: Store, store: Store) -> tuple[int, int, int]:
-    """Add all shards of one store; gives the shards added and skipped, and the trials added."""
+    """Add all shards of one store; return the numbers of shards added and skipped, and of trials added."""
     added = skipped = trials = 0
     with into.transaction(), store.transaction():
         for task_id, description in store.tasks():

@@ -1,4 +1,4 @@
-"""Where a shard was sampled: results are the same bits on one CPU type and version, elsewhere only statistically."""
+"""Where a shard was sampled: results are bitwise equal for one CPU type and version, otherwise only in distribution."""
 
 import platform
 import time
@@ -13,14 +13,14 @@ __all__ = ["Provenance", "cpu_name"]
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Who sampled a shard, and when.
+    """What sampled a shard, and when.
 
     Attributes
     ----------
     version : str
-        Of neurondeath.
+        Version of neurondeath.
     cpu : str
-        Type of the processor; empty where it was not noted.
+        Type of the processor; empty if it was not recorded.
     finished : float
         Seconds since 1970.
     """
@@ -41,7 +41,7 @@ class Provenance:
 
 @cache
 def cpu_name() -> str:
-    """Name the type of this machine's processor."""
+    """Return the type of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

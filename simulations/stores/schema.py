@@ -1,8 +1,8 @@
-"""What is inside a store: its tables, the mark and number of its schema, and how an older schema becomes this one.
+"""The schema of a store: its tables, its identifier and version, and the migration from older versions.
 
-Schema 1: a shard's key ended with its start and nothing guarded the rows.
-Schema 2: the key ends with start and stop, so that what is done is read without the statistics and an overlap is found
-in logarithmic time; a row carries the CPU type it was sampled on; shards and tasks have checksums.
+Schema 1: the key of a shard ended with its start; rows had no checksums.
+Schema 2: the key ends with start and stop, so that the finished trials are read without the statistics and an overlap
+is found in logarithmic time; a row contains the CPU type on which it was sampled; shards and tasks have checksums.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ CREATE TABLE tasks (
 ) WITHOUT ROWID
 """
 
-# the statistics come last: what stands behind a long column is slow to reach
+# the statistics come last: columns behind a long column are slow to read
 SHARDS = """
 CREATE TABLE shards (
     task_id TEXT NOT NULL REFERENCES tasks,
@@ -38,7 +38,7 @@ CREATE TABLE shards (
 )
 """
 
-# stored shards do not overlap, so of those that start before the new one stops only the last can reach into it
+# stored shards do not overlap, so of those that start before the new one stops only the last can overlap it
 NEVER_OVERLAP = """
 CREATE TRIGGER shards_never_overlap BEFORE INSERT ON shards
 WHEN NEW.start < (
@@ -50,7 +50,7 @@ BEGIN SELECT RAISE(ABORT, 'overlap'); END
 
 
 def row_checksum(task_id: str, seed: int, start: int, stop: int, packed: bytes) -> int:
-    """CRC-32 of a shard's key and its packed statistics: it tells a row that is not as it was written."""
+    """CRC-32 of a shard's key and its packed statistics, to detect damaged rows."""
     return zlib.crc32(packed, zlib.crc32(f"{task_id} {seed} {start} {stop}".encode()))
 
 
@@ -60,7 +60,7 @@ def task_checksum(task_id: str, description: str) -> int:
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
-    """Make an empty store, within the caller's transaction."""
+    """Create the tables of an empty store, within the caller's transaction."""
     for statement in (TASKS, SHARDS, NEVER_OVERLAP):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -68,7 +68,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def migrate(connection: sqlite3.Connection, found: int) -> None:
-    """Bring a store of the older schema `found` to this one, within the caller's transaction."""
+    """Convert a store of the older schema `found` to this one, within the caller's transaction."""
     if found == 1:
         connection.create_function("row_checksum", 5, row_checksum, deterministic=True)
         connection.create_function("task_checksum", 2, task_checksum, deterministic=True)

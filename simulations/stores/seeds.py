@@ -1,14 +1,14 @@
-"""Seeds of users and of pilots, which never meet."""
+"""Seeds of runs and of their pilots, which are always different."""
 
 from neurondeath_theory.foundation.validation import check_count
 
 __all__ = ["PILOT_SEEDS", "pilot_seed"]
 
-PILOT_SEEDS = 2**31  # seeds from here on are pilots': users' seeds end below
+PILOT_SEEDS = 2**31  # seeds from here on belong to pilots; seeds of runs are smaller
 
 
 def pilot_seed(seed: int) -> int:
-    """Give the seed of the pilot that belongs to a seed: another random stream, which no user's seed reaches.
+    """Return the seed of the pilot of a run: a random stream that no run can have.
 
     Examples
     --------

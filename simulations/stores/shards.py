@@ -1,4 +1,4 @@
-"""Shards: stretches of trials on a fixed grid, with additive sufficient statistics."""
+"""Shards: ranges of trials on a fixed grid, with additive sufficient statistics."""
 
 import json
 import zlib
@@ -19,7 +19,7 @@ Statistics = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """The finished trials start .. stop - 1 of a task under one seed; no provenance means this process, now."""
+    """The finished trials start .. stop - 1 of a task under one seed; provenance None means this process, now."""
 
     task_id: str
     seed: int
@@ -35,7 +35,7 @@ class Shard:
         return self.stop - self.start
 
     def same_numbers(self, other: "Shard") -> bool:
-        """Whether two shards are the same trials with the same outcome."""
+        """Whether two shards contain the same trials with the same outcome."""
         return (
             self == other
             and self.statistics.keys() == other.statistics.keys()
@@ -44,7 +44,7 @@ class Shard:
 
 
 def missing_shards(done: Iterable[tuple[int, int]], goal: int, shard_trials: int) -> Iterator[tuple[int, int]]:
-    """Give the stretches of 0 .. goal - 1 that are not done, cut at the grid's lines.
+    """Generate the ranges of 0 .. goal - 1 that are not done, divided at the lines of the grid.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def missing_shards(done: Iterable[tuple[int, int]], goal: int, shard_trials: int
 
 
 def sum_statistics(shards: Iterable[Shard]) -> tuple[int, dict[str, npt.NDArray[Any]]]:
-    """Add shards up in the order they are given; gives the number of trials and the totals."""
+    """Sum shards in the given order; return the number of trials and the totals."""
     trials = 0
     totals: dict[str, npt.NDArray[Any]] = {}
     for shard in shards:
@@ -80,7 +80,7 @@ def pack_statistics(statistics: Statistics) -> bytes:
 
 
 def unpack_statistics(packed: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Read what `pack_statistics` wrote.
+    """Read the result of `pack_statistics`.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def unpack_statistics(packed: bytes) -> dict[str, npt.NDArray[Any]]:
     return statistics
 
 
-@lru_cache(maxsize=256)  # the shards of a task share one
+@lru_cache(maxsize=256)  # all shards of a task have the same header
 def _read_header(header: bytes) -> list[tuple[str, np.dtype[Any], int]]:
     return [(name, np.dtype(dtype), length) for name, dtype, length in json.loads(header)]
 

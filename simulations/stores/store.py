@@ -1,15 +1,15 @@
-"""The results store: one SQLite file of finished shards that never loses or doubles one.
+"""The results store: one SQLite file of finished shards, which loses none and counts none twice.
 
-- The file carries an application id and a schema version; anything else is refused with the remedy, an older schema is
-  brought to this one when the store is opened for writing.
-- A row a finished shard, committed at once: a killed run loses at most the shards in flight. A power cut may lose the
-  last seconds before it, too, but nothing else.
-- A trigger refuses shards that overlap; the same shard again is ignored if it says the same, an error if not. Every row
-  has a checksum, so that a damaged file gives an error and no numbers.
+- The file contains an application id and a schema version; other files are refused with a remedy, an older schema is
+  converted to this one when the store is opened for writing.
+- One row per finished shard, committed immediately: a killed run loses at most the shards in flight. A power failure
+  may also lose the last seconds before it, but nothing else.
+- A trigger refuses shards that overlap; adding a stored shard again has no effect if the numbers are equal, and is an
+  error if not. Every row has a checksum, so that a damaged file leads to an error and not to wrong numbers.
 - While a run writes, the file is in write-ahead mode (`-wal` and `-shm` beside it); the last run to end leaves one
   plain file. Readers open read-only and see what was committed when they began to read.
-- On network file systems there is no write-ahead mode, whose shared memory does not reach other machines, and a
-  warning: their locks are not to be trusted, so that two machines need a store each, and `neurondeath merge`.
+- On network file systems write-ahead mode is not used, since its shared memory does not work between machines, and a
+  warning is printed: file locks are unreliable there, so each machine needs its own store, and `neurondeath merge`.
 """
 
 import json
@@ -56,14 +56,14 @@ class Store:
     Parameters
     ----------
     path : path-like or ":memory:"
-        The file; made if it is missing and the store is to be written.
+        The file; created if missing, unless `readonly`.
     readonly : bool
         Open an existing store without changing it.
 
     Raises
     ------
     StoreError
-        If the file is no store, damaged, of a newer schema, missing for reading or not writable.
+        If the file is not a store, damaged, of a newer schema, missing (`readonly`) or not writable.
     """
 
     def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
@@ -103,9 +103,9 @@ class Store:
         return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
     def _prepare(self, suspect: bool) -> None:
-        """Make the tables of a new store; see that an old one is a store, whole and of this schema."""
+        """Create the tables of a new store; check that an existing file is a complete store of this schema."""
         if not self.readonly and not self._pragma("application_id") and not self._has_tables():
-            with self.transaction():  # two runs may make the same store at once: the second finds it made
+            with self.transaction():  # two runs may create the same store at the same time
                 if not self._has_tables():
                     create_tables(self._connection)
         if self._pragma("application_id") != APPLICATION_ID:
@@ -118,7 +118,7 @@ class Store:
                 f"{self.path!r} has store schema {self._schema}, this version reads up to {SCHEMA_VERSION}; "
                 "use the version of neurondeath that wrote it, or another file"
             )
-        self._look_for_damage(suspect)
+        self._check_for_damage(suspect)
         if self.readonly:
             return
         if self._schema < SCHEMA_VERSION:
@@ -131,7 +131,7 @@ class Store:
             self._inode = self._file.stat().st_ino
             choose_journal(self._connection, self._file)
 
-    def _look_for_damage(self, suspect: bool) -> None:
+    def _check_for_damage(self, suspect: bool) -> None:
         """Check the length of the file; all of its pages if a run did not end properly."""
         file = None if self._copy is not None else self._file
         length = self._pragma("page_count") * self._pragma("page_size")
@@ -153,7 +153,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all that is read or written inside one step: it happens as a whole or not at all. May be nested.
+        """Read and write in one transaction, which is committed as a whole or not at all. May be nested.
 
         Raises
         ------
@@ -176,44 +176,44 @@ class Store:
             raise
 
     def add_task(self, task: Task) -> None:
-        """Note what a task is; once is enough."""
+        """Record the description of a task; recording it again has no effect."""
         self.add_description(task.task_id, task.description())
 
     def add_description(self, task_id: str, description: dict[str, Any]) -> None:
-        """Note what the task of an id is; once is enough."""
+        """Record the description of a task id; recording it again has no effect."""
         with self.transaction():
             text = json.dumps(description, sort_keys=True)
             row = (task_id, text, task_checksum(task_id, text))
             self._connection.execute("INSERT OR IGNORE INTO tasks VALUES (?, ?, ?)", row)
 
     def add(self, shard: Shard) -> None:
-        """Commit a finished shard of a task that was added; the same shard again changes nothing.
+        """Commit a finished shard of a task that was added; adding the same shard again has no effect.
 
         Raises
         ------
         OverlapError
-            If it shares trials with a stored shard and is not the same stretch.
+            If it shares trials with a stored shard but has other limits.
         ContradictionError
-            If the same trials are stored with other numbers.
+            If the same trials are stored with different numbers.
         StoreError
             If it cannot be written.
         """
         self.add_many([shard])
 
     def add_many(self, shards: Iterable[Shard]) -> int:
-        """Commit finished shards in one step, all or none; gives how many were not there already.
+        """Commit finished shards in one transaction; return how many were new.
 
         Raises
         ------
         StoreError
             As `add`.
         """
-        self._look_for_the_file()
+        self._check_file_exists()
         with self.transaction():
             return sum([self._insert(shard) for shard in shards])
 
-    def _look_for_the_file(self) -> None:
-        """Refuse to write into a file that has been deleted or replaced: nobody would find it."""
+    def _check_file_exists(self) -> None:
+        """Refuse to write to a file that has been deleted or replaced."""
         if self._file is None or self.readonly:
             return
         try:
@@ -236,7 +236,7 @@ class Store:
         return True
 
     def _compare_with_stored(self, shard: Shard) -> None:
-        """Find why a shard was refused; only the same shard with the same numbers is in order."""
+        """Raise the reason why a shard was refused; the same shard with the same numbers is no error."""
         stored = next(self.shards(shard.task_id, shard.seed, first=shard.start, last=shard.stop), None)
         trials = f"trials {shard.start} to {shard.stop - 1} of task {shard.task_id}, seed {shard.seed},"
         if stored is None:
@@ -244,7 +244,7 @@ class Store:
         if stored != shard:
             raise OverlapError(
                 f"{trials} overlap trials {stored.start} to {stored.stop - 1} stored in {self.path!r}; "
-                "runs in separate stores need each a seed or a part of their own"
+                "runs in separate stores need different seeds or parts"
             )
         if not stored.same_numbers(shard):
             raise ContradictionError(
@@ -253,18 +253,18 @@ class Store:
             )
 
     def done(self, task_id: str, seed: int) -> list[tuple[int, int]]:
-        """Give the stretches of trials that are stored, in order."""
+        """Return the ranges of trials that are stored, in order."""
         query = "SELECT start, stop FROM shards WHERE task_id = ? AND seed = ? ORDER BY start"
         return list(self._rows(query, (task_id, seed)))
 
     def effort(self, task_id: str, seed: int) -> tuple[int, float]:
-        """Give the number of stored trials and the processor time they took, in seconds."""
+        """Return the number of stored trials and their processor time in seconds."""
         query = "SELECT total(stop - start), total(cpu_seconds) FROM shards WHERE task_id = ? AND seed = ?"
         ((trials, cpu_seconds),) = self._rows(query, (task_id, seed))
         return int(trials), cpu_seconds
 
     def shards(self, task_id: str, seed: int, *, first: int = 0, last: int | None = None) -> Iterator[Shard]:
-        """Give a task's stored shards in order of trials, read from disk as they are asked for.
+        """Generate the stored shards of a task in order of trials; each is read from disk when it is needed.
 
         Parameters
         ----------
@@ -273,7 +273,7 @@ class Store:
         seed : int
             The seed.
         first, last : int
-            Only shards that hold some of the trials first .. last - 1.
+            Only shards that contain some of the trials first .. last - 1.
 
         Raises
         ------
@@ -309,7 +309,7 @@ class Store:
             )
 
     def tasks(self) -> list[tuple[str, dict[str, Any]]]:
-        """List the tasks that were added, finished trials or not: (task id, description)."""
+        """List the tasks that were added, with or without finished trials: (task id, description)."""
         checksum = "checksum" if self._schema > 1 else "NULL"
         rows = self._rows(f"SELECT task_id, description, {checksum} FROM tasks", ())
         return [(task_id, self._description(task_id, text, check)) for task_id, text, check in rows]
@@ -317,7 +317,7 @@ class Store:
     def contents(self, *, pilots: bool = False) -> list[tuple[str, int, dict[str, Any]]]:
         """List what is stored: (task id, seed, description), in the order the tasks were first finished.
 
-        The pilots of `neurondeath.simulations.sweeps.stopping` are left out unless they are asked for.
+        The pilots of `neurondeath.simulations.sweeps.stopping` are left out unless `pilots`.
         """
         query = (
             f"SELECT task_id, seed, description, {'tasks.checksum' if self._schema > 1 else 'NULL'} FROM "
@@ -328,7 +328,7 @@ class Store:
         return [(task_id, seed, self._description(task_id, text, check)) for task_id, seed, text, check in rows]
 
     def _description(self, task_id: str, text: str, checksum: int | None) -> dict[str, Any]:
-        """Read a task's description, if it is as it was written."""
+        """Read the description of a task, after a check of its checksum."""
         try:
             if checksum not in (None, task_checksum(task_id, text)):
                 raise ValueError
@@ -337,7 +337,7 @@ class Store:
             raise damage(self.path, f"at task {task_id}") from None
 
     def _rows(self, query: str, values: tuple[Any, ...] | dict[str, Any]) -> Iterator[Any]:
-        """Read rows a few at a time, all as they stood when the first was read."""
+        """Read rows a few at a time, all from the state of the store at the first read."""
         cursor = None
         try:
             cursor = self._connection.execute(query, values)
@@ -347,7 +347,7 @@ class Store:
             raise self._refusal(error) from None
         finally:
             if cursor is not None:
-                with suppress(sqlite3.ProgrammingError):  # the store was closed before the reader had enough
+                with suppress(sqlite3.ProgrammingError):  # the store was closed before the reader finished
                     cursor.close()
 
     def close(self) -> None:

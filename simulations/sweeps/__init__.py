@@ -1,1 +1,1 @@
-"""Running many tasks: grids, goals, the driver and who does the work."""
+"""Running many tasks: grids, goals, the driver, and the pools of workers."""

@@ -1,9 +1,9 @@
-"""Shards on an existing Dask cluster: the same numbers, whichever workers come and go.
+"""Shards on an existing Dask cluster: the same numbers, whichever workers join or leave.
 
-A shard depends on nothing but its task, seed and place, so Dask may run it again wherever a worker is lost; the driver
-alone writes the store, and each shard once. A task travels once: it is itself a key of the graph, which the scheduler
-can make again when the workers that hold it are gone. Quick shards travel several at a time; at most two such batches a
-thread are in flight.
+A shard depends only on its task, seed and trials, so Dask may run it again when a worker is lost; only the driver
+writes the store, and each shard once. A task is sent once: it is a key of the task graph, which the scheduler can
+compute again when the workers that hold it are lost. Quick shards are sent in batches; at most two batches per thread
+are in flight.
 """
 
 import asyncio
@@ -24,20 +24,20 @@ from distributed.core import rpc as untyped_rpc
 
 from neurondeath.simulations.stores.provenance import Provenance
 from neurondeath.simulations.stores.shards import Shard
-from neurondeath.simulations.sweeps.pools import BATCHES_A_WORKER, sample_batch
+from neurondeath.simulations.sweeps.pools import BATCHES_PER_WORKER, sample_batch
 from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.version import __version__
 
 __all__ = ["ClusterPool", "SchedulerError"]
 
-CONNECT_SECONDS = 10.0  # for the scheduler to answer, and again for a first worker
+CONNECT_SECONDS = 10.0  # to wait for the scheduler, and again for a first worker
 COUNT_SECONDS = 2.0  # between counts of the cluster's threads
-BATCH_SECONDS = 0.1  # of sampling in a batch, about
-MOST_SHARDS = 64  # in it
-MOST_KEPT_TASKS = 256  # tasks the cluster keeps between their shards
+BATCH_SECONDS = 0.1  # sampling time per batch, about
+MOST_BATCH_SHARDS = 64
+MOST_KEPT_TASKS = 256  # tasks that stay on the cluster between their shards
 
-_client: Any = distributed.Client  # which has no types
+_client: Any = distributed.Client  # has no type annotations
 rpc: Any = untyped_rpc
 _first_shards = threading.Lock()
 _compiled: set[tuple[str, str, str]] = set()
@@ -53,14 +53,14 @@ class ClusterPool:
     Parameters
     ----------
     address : str
-        The scheduler's, as in tcp://10.0.0.1:8786.
+        Address of the scheduler, as in tcp://10.0.0.1:8786.
     seconds : float, optional
-        How long to wait for its answer, and for a first worker; 10 by default.
+        Time to wait for its answer, and for a first worker; 10 by default.
 
     Raises
     ------
     SchedulerError
-        If the address is none, or nobody answers there in time, or no worker does.
+        If the address is not valid, the scheduler does not answer in time, or there is no worker in time.
     """
 
     compiles_here = False
@@ -84,10 +84,10 @@ class ClusterPool:
         self._executor = self._client.get_executor(pure=False)
         self._tasks: dict[str, Any] = {}
         self._threads, self._counted = 0, -math.inf
-        self._pace = 0.0  # seconds a shard has taken of late
+        self._shard_seconds = 0.0  # recent sampling time per shard
 
     def room(self) -> int:
-        """Give how many shards may be in flight: two batches a thread of the workers there are."""
+        """Return how many batches may be in flight: two per thread of the present workers."""
         now = time.monotonic()
         if now - self._counted > COUNT_SECONDS:
             self._counted = now
@@ -95,34 +95,36 @@ class ClusterPool:
                 self._threads = sum(self._client.nthreads().values())
             except OSError as error:
                 raise self.explain(CancelledError(str(error))) from None
-        return BATCHES_A_WORKER * max(self._threads, 1)
+        return BATCHES_PER_WORKER * max(self._threads, 1)
 
     def batch_size(self) -> int:
-        """Give how many shards of a task to submit at a time: enough to be worth a message each way."""
-        return max(1, min(MOST_SHARDS, int(BATCH_SECONDS / self._pace))) if self._pace > 0.0 else 1
+        """Return how many shards of a task to submit at a time, enough to justify a message in each direction."""
+        return (
+            max(1, min(MOST_BATCH_SHARDS, int(BATCH_SECONDS / self._shard_seconds))) if self._shard_seconds > 0.0 else 1
+        )
 
     def submit(self, task: Task, seed: int, stretches: Sequence[tuple[int, int]]) -> Future[list[Shard]]:
-        """Have a batch of shards sampled."""
+        """Submit a batch of shards."""
         batch: Future[list[Shard]] = self._executor.submit(_sample, __version__, self._key_of(task), seed, stretches)
-        batch.add_done_callback(self._note_pace)
+        batch.add_done_callback(self._record_shard_seconds)
         return batch
 
-    def _note_pace(self, batch: Future[list[Shard]]) -> None:
+    def _record_shard_seconds(self, batch: Future[list[Shard]]) -> None:
         if not batch.cancelled() and batch.exception() is None and (shards := batch.result()):
-            pace = sum(shard.cpu_seconds for shard in shards) / len(shards)
-            self._pace = pace if self._pace == 0.0 else 0.5 * (pace + self._pace)
+            latest = sum(shard.cpu_seconds for shard in shards) / len(shards)
+            self._shard_seconds = latest if self._shard_seconds == 0.0 else 0.5 * (latest + self._shard_seconds)
 
     def explain(self, error: BaseException) -> NeuronDeathError:
-        """Word what went wrong with a shard."""
+        """Return the error to raise for a failed shard."""
         if isinstance(error, NeuronDeathError):
             return error
         reason = f"a shard failed on the Dask cluster at {self.address!r} ({type(error).__name__}: {error})"
         if isinstance(error, CancelledError):
             reason = f"lost the Dask scheduler at {self.address!r}"
-        return SchedulerError(f"{reason}; the finished shards are stored: run the same command again to go on")
+        return SchedulerError(f"{reason}; the finished shards are stored: run the same command again to continue")
 
     def close(self) -> None:
-        """Leave the cluster."""
+        """Disconnect from the cluster."""
         self._client.close()
         for logger, level in self._levels:
             logger.setLevel(level)
@@ -136,17 +138,17 @@ class ClusterPool:
         self.close()
 
     def _key_of(self, task: Task) -> Any:
-        """Give the key under which the cluster holds a task, shipping it if it does not."""
+        """Return the key of a task on the cluster, after sending the task if it is not there."""
         if task.task_id not in self._tasks:
             while len(self._tasks) >= MOST_KEPT_TASKS:
                 del self._tasks[next(iter(self._tasks))]
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-                self._tasks[task.task_id] = self._client.submit(_same, task, pure=False)
+                self._tasks[task.task_id] = self._client.submit(_unchanged, task, pure=False)
         return self._tasks[task.task_id]
 
 
 def _silenced_loggers() -> list[tuple[logging.Logger, int]]:
-    """Keep Dask's own tracebacks off stderr, where our one line says what happened; gives the levels to go back to."""
+    """Keep Dask's tracebacks off stderr, where an error is one line; return the previous levels of the loggers."""
     loggers = [one for name, one in logging.root.manager.loggerDict.items() if name.startswith("distributed")]
     levels = [(one, one.level) for one in loggers if isinstance(one, logging.Logger)]
     for logger, _ in levels:
@@ -155,13 +157,13 @@ def _silenced_loggers() -> list[tuple[logging.Logger, int]]:
 
 
 def _check_scheduler(address: str, seconds: float) -> None:
-    """Ask an address who it is: a client that fails to connect leaves threads and messages behind."""
+    """Check that a scheduler answers at an address: a client that cannot connect leaves threads and messages behind."""
     try:
-        with ThreadPoolExecutor(1) as alone:  # a notebook has an event loop of its own
+        with ThreadPoolExecutor(1) as alone:  # a notebook already runs an event loop
             kind = alone.submit(asyncio.run, _identify(address, seconds)).result()
-    except Exception as error:  # whatever a server of another kind makes the protocol do
+    except Exception as error:  # a server of another kind can cause any error
         late = isinstance(error, TimeoutError)
-        reason = f"nobody in {seconds:g} s" if late else " ".join(str(error).split()) or type(error).__name__
+        reason = f"no answer in {seconds:g} s" if late else " ".join(str(error).split()) or type(error).__name__
         raise SchedulerError(
             f"no Dask scheduler answers at {address!r} ({reason}); "
             "start one with `dask scheduler` and give its address, as in tcp://HOST:8786"
@@ -179,7 +181,7 @@ async def _identify(address: str, seconds: float) -> str:
             await server.close_rpc()
 
 
-def _same(task: Task) -> Task:
+def _unchanged(task: Task) -> Task:
     return task
 
 

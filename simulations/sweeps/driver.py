@@ -1,8 +1,8 @@
 """Run tasks shard by shard, into a store; interrupted runs resume where they stopped.
 
-Three rules end a run, whichever comes first: so many trials, so small an error (`pilot`), so much time. Shards are
-started in the order of the grid and every one that is started is finished and stored, so a run that ends by
-the clock keeps the first trials of each task, not those that happened to be quick.
+Three rules end a run, whichever is met first: a number of trials, a relative error (`pilot`), a time limit. Shards are
+started in the order of the grid and every started shard is finished and stored, so a run that ends by its time limit
+keeps the first trials of each task, not those that happened to be quick.
 """
 
 import os
@@ -31,7 +31,7 @@ __all__ = ["check_workers", "run_tasks"]
 
 
 def check_workers(name: str, workers: int | str | None) -> int:
-    """Accept a number of threads; None or "all" means every core this process may use."""
+    """Validate a number of threads; None or "all" means every core that this process may use."""
     if workers is None or workers == "all":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
@@ -53,9 +53,9 @@ def run_tasks(
     part: Part = WHOLE,
     quiet: bool = False,
 ) -> None:
-    """Bring every task to its goal under `seed`.
+    """Sample every task under `seed` until its goal is reached.
 
-    Only this thread touches the store; workers run shards. On SIGINT or SIGTERM the shards in flight are finished and
+    Only this thread uses the store; workers run shards. On SIGINT or SIGTERM the shards in flight are finished and
     stored before `Interrupted` is raised.
 
     Parameters
@@ -63,19 +63,19 @@ def run_tasks(
     tasks : sequence of Task
         What to sample; each at most once.
     store : Store
-        Where shards are kept; what it holds is not sampled again.
+        Where shards are stored; trials that it contains are not sampled again.
     seed : int
         Seed of the trials, at least 0.
     trials : int, optional
-        Trials of every task, where `goal` is not given.
+        Trials per task, if `goal` is not given.
     goal : Goal, optional
         Stop rules.
     workers : int
-        Threads, where `pool` is not given.
+        Threads, if `pool` is not given.
     pool : Pool, optional
         Where shards run.
     part : Part
-        Which shards are this run's.
+        Which shards belong to this run.
     quiet : bool
         Show nothing on stderr.
     """
@@ -85,19 +85,19 @@ def run_tasks(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Work:
-    """What is to be in a store: so many trials of each task under a seed."""
+class _Assignment:
+    """A number of trials of each task under a seed that a store has to reach."""
 
     tasks: Sequence[Task]
     goals: Mapping[str, int]
     store: Store
     seed: int
     part: Part
-    what: str = ""
+    label: str = ""
 
 
 class _Run:
-    """What the steps of one run share."""
+    """One run: settings that its steps share."""
 
     def __init__(
         self,
@@ -114,19 +114,19 @@ class _Run:
         self.deadline = None if goal.max_seconds is None else time.monotonic() + goal.max_seconds
 
     def bring_to_goal(self, tasks: Sequence[Task]) -> None:
-        """Let pilots decide how many trials there will be, where they must, and do them."""
+        """Sample every task until its goal is reached; with a relative error, pilots set the goals first."""
         for task in tasks:
             self.store.add_task(task)
         goals = {task.task_id: self.goal.most_trials for task in tasks}
         if self.goal.relative_error is not None:
-            # machines of different kinds may not agree on a pilot to the last bit: a part keeps its own to itself
+            # pilots may differ in the last bit between types of machines, so a part does not store its own
             with Store(":memory:") if self.part != WHOLE else nullcontext(self.store) as pilots:
-                goals = self._fly_pilots(tasks, pilots)
+                goals = self._run_pilots(tasks, pilots)
             tasks = [task for task in tasks if task.task_id in goals]
-        self._complete(_Work(tasks=tasks, goals=goals, store=self.store, seed=self.seed, part=self.part))
+        self._complete(_Assignment(tasks=tasks, goals=goals, store=self.store, seed=self.seed, part=self.part))
 
-    def _fly_pilots(self, tasks: Sequence[Task], pilots: Store) -> dict[str, int]:
-        """Give the trials each task needs; tasks whose pilot the clock cut short are left out."""
+    def _run_pilots(self, tasks: Sequence[Task], pilots: Store) -> dict[str, int]:
+        """Return the trials that each task needs; tasks whose pilot did not finish in time are left out."""
         goals: dict[str, int] = {}
         for task in tasks if pilots is not self.store else ():
             pilots.add_task(task)
@@ -139,29 +139,29 @@ class _Run:
                 elif report.pilot_trials is not None:
                     sizes[task.task_id] = report.pilot_trials
             tasks = [task for task in tasks if task.task_id in sizes]
-            if not tasks or self._time_is_up():  # a pilot that the clock has cut short says nothing
+            if not tasks or self._time_is_up():  # an unfinished pilot sets no goal
                 return goals
             seed = pilot_seed(self.seed)
-            self._complete(_Work(tasks=tasks, goals=sizes, store=pilots, seed=seed, part=WHOLE, what="pilot "))
+            self._complete(_Assignment(tasks=tasks, goals=sizes, store=pilots, seed=seed, part=WHOLE, label="pilot "))
 
-    def _complete(self, work: _Work) -> None:
-        """Sample what a store lacks, unless it is time to stop."""
+    def _complete(self, work: _Assignment) -> None:
+        """Sample the missing trials, unless it is time to stop."""
         while True:
             left, n_trials = self._sample_missing(work)
-            # another run on this store that cuts the grid elsewhere may have come first: fill what it has left
+            # another run on this store with another shard grid may have been first: sample what it has left
             if not any(left.values()) or self._is_to_stop():
                 break
         number = self.stop_signal()
         if number is not None and any(left.values()):
-            of = "" if n_trials is None else f" with {sum(left.values())} of {n_trials} {work.what}trials to go"
+            of = "" if n_trials is None else f" with {sum(left.values())} of {n_trials} {work.label}trials to go"
             raise Interrupted(
                 f"stopped by {signal.Signals(number).name}{of}; "
-                f"the finished ones are in {self.store.path!r}: run the same command again to go on",
+                f"the finished ones are in {self.store.path!r}: run the same command again to continue",
                 number,
             )
 
-    def _sample_missing(self, work: _Work) -> tuple[dict[str, int], int | None]:
-        """Sample what a store lacks at this moment; gives what each task lacks afterwards, and all lacked before."""
+    def _sample_missing(self, work: _Assignment) -> tuple[dict[str, int], int | None]:
+        """Sample the trials that are missing now; return those still missing per task, and the sum before."""
         done = {task.task_id: work.store.done(task.task_id, work.seed) for task in work.tasks}
         left = {
             task.task_id: n_missing
@@ -173,13 +173,13 @@ class _Run:
             for task in work.tasks
             if task.task_id in left
         )
-        # a run that ends by the clock takes the tasks in turn, so that it has something of each
+        # with a time limit the tasks are sampled in turn, so that each gets some trials
         queue = chain.from_iterable(queues) if self.deadline is None else in_turn(queues)
         n_trials = sum(left.values()) if self.goal.counted else None
         seconds = None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
-        with Progress(len(left), n_trials, quiet=self.quiet, seconds=seconds, what=work.what) as progress:
+        with Progress(len(left), n_trials, quiet=self.quiet, seconds=seconds, what=work.label) as progress:
             if left and self.pool.compiles_here and not is_compiled():
-                progress.say("compiling the sampling kernels, once for this version (some ten seconds)")
+                progress.say("compiling the sampling kernels, once per version (some ten seconds)")
 
             def finish(shards: Sequence[Shard]) -> None:
                 for shard in _added(work.store, shards):
@@ -197,7 +197,7 @@ class _Run:
 
 
 def _added(store: Store, shards: Sequence[Shard]) -> Sequence[Shard]:
-    """Commit shards at once; gives those that the store now holds as they are."""
+    """Commit shards; return those that the store now contains."""
     try:
         store.add_many(shards)
     except OverlapError:

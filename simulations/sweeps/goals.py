@@ -1,4 +1,4 @@
-"""When a run has done enough: so many trials, so small an error, or so much time; whichever comes first."""
+"""Stop rules of a run: a number of trials, a relative error, a time limit; the first that is met ends it."""
 
 from dataclasses import dataclass
 
@@ -6,21 +6,21 @@ from neurondeath_theory.foundation.validation import check_count, check_real, in
 
 __all__ = ["DEFAULT_MAX_TRIALS", "DEFAULT_TRIALS", "MOST_TRIALS", "Goal", "check_goal"]
 
-DEFAULT_TRIALS = 1000  # where no rule is given
-DEFAULT_MAX_TRIALS = 1_000_000  # of a task whose relative error is the goal
-MOST_TRIALS = 2**31 - 1  # that a trial's number may reach
+DEFAULT_TRIALS = 1000  # if no rule is given
+DEFAULT_MAX_TRIALS = 1_000_000  # of a task with a relative error as its goal
+MOST_TRIALS = 2**31 - 1  # largest number of trials that the random streams can address
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What every task of a run is brought to; made by `check_goal`.
+    """Stop rules of every task of a run; made by `check_goal`.
 
     Attributes
     ----------
     most_trials : int
-        Trials of a task after which it is done in any case.
+        Trials after which a task is done in any case.
     relative_error : float or None
-        Relative standard error of the rarer of alive and dead at the last layer after which it is done.
+        Relative standard error of the rarer of alive and dead at the last layer at which a task is done.
     max_seconds : float or None
         Time after which the run starts no more shards.
     """
@@ -31,7 +31,7 @@ class Goal:
 
     @property
     def counted(self) -> bool:
-        """Whether trials end the run, not time alone."""
+        """Whether a number of trials ends the run, not only its time limit."""
         return self.max_seconds is None or self.most_trials < MOST_TRIALS
 
 
@@ -43,7 +43,7 @@ def check_goal(
     *,
     option: bool = False,
 ) -> Goal:
-    """Accept stop rules, any of which suffices; 1000 trials where none is given.
+    """Validate stop rules, of which the first that is met ends the run; 1000 trials if none is given.
 
     Parameters
     ----------
@@ -52,16 +52,16 @@ def check_goal(
     relative_error : float, optional
         Relative standard error of the rarer of alive and dead at the last layer, in (0, 1).
     max_trials : int, optional
-        Cap of the trials that `relative_error` may ask for, 1,000,000 by default.
+        Limit of the trials that `relative_error` may require, 1,000,000 by default.
     max_seconds : float, optional
-        Time of this run, above 0.
+        Time limit of this run in seconds, above 0.
     option : bool
-        Name the arguments in errors as a command line does.
+        Name the arguments in errors as command line options.
 
     Raises
     ------
     InvalidArgumentError
-        If an argument leaves its domain, or `max_trials` has nothing to cap.
+        If an argument leaves its domain, or `max_trials` is given without `relative_error`.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def check_goal(
         )
         most = min(most, DEFAULT_MAX_TRIALS if max_trials is None else check_count(name("max_trials"), max_trials))
     elif max_trials is not None:
-        raise invalid(name("max_trials"), f"come with {name('relative_error')}, which it caps", max_trials)
+        raise invalid(name("max_trials"), f"come with {name('relative_error')}, which it limits", max_trials)
     if max_seconds is not None:
         max_seconds = check_real(name("max_seconds"), max_seconds, low=0.0, low_open=True)
     return Goal(most_trials=most, relative_error=relative_error, max_seconds=max_seconds)

@@ -1,9 +1,9 @@
-"""Grids of tasks: every combination of lists of options, some of which may move together.
+"""Grids of tasks: every combination of lists of options, some of which may vary together.
 
-A study is a product of factors. A factor is a list of settings, each of which gives one or several options a value:
-widths 4 and 8 are one factor of two settings; widths that come with depths of their own are one factor too. An option
-that only some values of another take (tau, m and slope: of the activation; weight_variance: of the init; block_depth:
-of the architecture) is left out of the combinations that do not take it, as long as others in the study do.
+A study is a product of factors. A factor is a list of settings, each of which sets one or several options: widths 4
+and 8 are one factor of two settings; pairs of a width and a depth are one factor too. Some options apply only to some
+values of another option (tau, m and slope: of the activation; weight_variance: of the init; block_depth: of the
+architecture). Combinations to which such an option does not apply omit it if it applies to others of the study.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any
 
 from neurondeath.simulations.engines import choose_engine
 from neurondeath.simulations.inputs.input_sets import InputSet, input_set, own_dimension
+from neurondeath.simulations.sweeps.grid_options import OPTIONS
 from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.validation import invalid
@@ -25,15 +26,14 @@ __all__ = ["Study", "TaskGrid", "make_grid"]
 
 MOST_TASKS = 100_000
 NETWORK_OPTIONS = ("architecture", "init", "weight_variance", "bias_variance", "sign_flip", "block_depth")
-# option that not all values of another take: (that other option, the values that take it)
-TAKEN_BY = {
+# option that applies only to some values of another option: (that other option, the values to which it applies)
+APPLIES_TO = {
     option: ("activation", tuple(name for name in FAMILIES if option in options_of(name)))
     for option in ("tau", "m", "slope")
 } | {
     "weight_variance": ("init", tuple(init for init in INITS if init not in ("he", "rai"))),
     "block_depth": ("architecture", ("skip",)),
 }
-USUAL = {"activation": "relu", "init": "he", "architecture": "plain"}
 
 Setting = Mapping[str, Any]
 
@@ -45,11 +45,11 @@ class Study:
     Parameters
     ----------
     factors : sequence of sequences of settings
-        What is varied, the slowest first.
+        What is varied; the first factor varies slowest.
     spell : callable
-        Gives an option's name in error messages.
+        Returns the name of an option in error messages.
     place : str
-        Where the study stands, for errors of combinations; "" for a command line.
+        Where the study is defined, for errors of combinations; "" for a command line.
     """
 
     factors: Sequence[Sequence[Setting]]
@@ -57,35 +57,35 @@ class Study:
     place: str = ""
 
     def __len__(self) -> int:
-        """Give the number of combinations."""
+        """Return the number of combinations."""
         return prod(len(factor) for factor in self.factors)
 
     def combinations(self) -> Iterator[dict[str, Any]]:
-        """Give every combination of options."""
+        """Generate every combination of options."""
         values: dict[str, set[Any]] = {}
         for factor in self.factors:
             for setting in factor:
-                for option in setting.keys() & USUAL.keys():
+                for option in setting.keys() & {owner for owner, _ in APPLIES_TO.values()}:
                     values.setdefault(option, set()).add(setting[option])
         for settings in product(*self.factors):
             combined = {option: value for setting in settings for option, value in setting.items()}
-            for option, (owner, takers) in TAKEN_BY.items():
-                takes = combined.get(owner, USUAL[owner]) in takers
-                if option in combined and not takes and not values.get(owner, set()).isdisjoint(takers):
+            for option, (owner, accepted) in APPLIES_TO.items():
+                applies = _value(combined, owner) in accepted
+                if option in combined and not applies and not values.get(owner, set()).isdisjoint(accepted):
                     del combined[option]
             yield combined
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskGrid:
-    """The tasks of studies, each once.
+    """The tasks of studies, without duplicates.
 
     Attributes
     ----------
     tasks : tuple of Task
         In the order of the studies.
     choices : tuple of str
-        Which engine was chosen, and why, where the choice was left open.
+        The engine chosen for every task with engine "auto", and why.
     """
 
     tasks: tuple[Task, ...]
@@ -93,12 +93,12 @@ class TaskGrid:
 
 
 def make_grid(studies: Sequence[Study]) -> TaskGrid:
-    """Make the tasks of all studies; a task that comes twice is one.
+    """Make the tasks of all studies; a task that occurs twice is listed once.
 
     Raises
     ------
     InvalidArgumentError
-        If a combination means nothing, an input set cannot be made, or there are more than 100,000 combinations.
+        If a combination is not valid, an input set cannot be made, or there are more than 100,000 combinations.
 
     Examples
     --------
@@ -133,8 +133,8 @@ def make_grid(studies: Sequence[Study]) -> TaskGrid:
 def _widths(combination: Setting, spell: Callable[[str], str]) -> Sequence[int]:
     if "widths" in combination:
         if "width" in combination or "depth" in combination:
-            given = short_widths(combination["widths"])
-            raise invalid(spell("widths"), f"stand alone, without {spell('width')} and {spell('depth')}", given)
+            listed = short_widths(combination["widths"])
+            raise invalid(spell("widths"), f"stand alone, without {spell('width')} and {spell('depth')}", listed)
         return tuple(combination["widths"])
     for option in ("width", "depth"):
         if option not in combination:
@@ -148,19 +148,18 @@ def _widths(combination: Setting, spell: Callable[[str], str]) -> Sequence[int]:
 def _make_task(
     combination: Setting, widths: Sequence[int], sets: dict[tuple[Any, ...], InputSet], spell: Callable[[str], str]
 ) -> tuple[Task, list[str]]:
-    """Make a task, and say which engine was chosen for it."""
+    """Make a task, and report which engine was chosen for it."""
     points = _input_set(combination, widths[0], sets, spell)
     given = {option: combination[option] for option in NETWORK_OPTIONS if option in combination}
     phi = named_activation(
-        combination.get("activation", "relu"),
+        _value(combination, "activation"),
         tau=combination.get("tau"),
         m=combination.get("m"),
         slope=combination.get("slope"),
         spell=spell,
     )
     network = Network(widths, input_dim=points.dimension, activation=phi, **given)
-    estimator, engine = combination.get("estimator", "crude"), combination.get("engine", "auto")
-    outputs = combination.get("outputs", ())
+    estimator, engine, outputs = (_value(combination, option) for option in ("estimator", "engine", "outputs"))
     choice = []
     if engine == "auto":
         engine = "dense"
@@ -174,10 +173,9 @@ def _make_task(
 def _input_set(
     combination: Setting, width: int, sets: dict[tuple[Any, ...], InputSet], spell: Callable[[str], str]
 ) -> InputSet:
-    """Make an input set, each only once."""
-    spec = combination.get("inputs", "gaussian:64")
+    """Return an input set of a combination; equal ones are made once."""
+    spec, seed, resample = (_value(combination, option) for option in ("inputs", "input_seed", "resample_inputs"))
     dimension = combination.get("input_dim") or own_dimension(spec, width)
-    seed, resample = combination.get("input_seed", 0), combination.get("resample_inputs", False)
     key = (spec, dimension, seed, resample)
     if key not in sets:
         sets[key] = input_set(
@@ -189,3 +187,7 @@ def _input_set(
             data_dir=combination.get("data_dir"),
         )
     return sets[key]
+
+
+def _value(combination: Setting, option: str) -> Any:
+    return combination.get(option, OPTIONS[option].default)

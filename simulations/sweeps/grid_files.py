@@ -1,9 +1,9 @@
 """Task grids in TOML files.
 
-    [defaults]                        # of every study
+    [defaults]                        # values for every study
     inputs = ["gaussian:64", "digits:256"]
 
-    [[study]]                         # all combinations
+    [[study]]                         # every combination is a task
     name = "biases"
     width = "2:64:2"
     depth = [10, 100]
@@ -11,10 +11,10 @@
 
     [[study]]
     init = ["he", "orthogonal"]
-    zip = { width = [4, 8], depth = [10, 100] }   # these move together: (4, 10) and (8, 100)
+    zip = { width = [4, 8], depth = [10, 100] }   # vary together: (4, 10) and (8, 100)
 
 Keys are the options of `simulate` with underscores. Stop rules, seed and store belong to the run, not to the grid, and
-are given on the command line.
+are set on the command line. `neurondeath.simulations.sweeps.grid_guide` writes a file that shows every key.
 """
 
 import tomllib
@@ -24,12 +24,41 @@ from typing import Any
 
 from neurondeath.simulations.sweeps.grid import Setting, Study
 from neurondeath.simulations.sweeps.grid_options import OPTIONS, read_values
+from neurondeath_theory.foundation.configuration import Key
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.validation import invalid
 
-__all__ = ["read_grid_file"]
+__all__ = ["STUDY_KEYS", "read_grid_file"]
 
-LARGEST_FILE = 2**24  # bytes: more is no grid
+LARGEST_FILE = 2**24  # bytes
+
+
+def _check_text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise invalid(name, "be text", value)
+    return value
+
+
+def _check_table(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise invalid(name, "be a table of lists", value)
+    return value
+
+
+# Keys of a [[study]] table beside the options of the grid.
+STUDY_KEYS: dict[str, Key] = {
+    "name": Key(
+        kind="text", meaning="Name of the study in error messages.", check=_check_text, default=None, example="biases"
+    ),
+    "zip": Key(
+        kind="table of lists of equal length",
+        meaning="Options that vary together: the first values of all lists are one setting, the second values the next "
+        "one, and so on; each setting is combined with every combination of the other options.",
+        check=_check_table,
+        default=None,
+        example={"width": [4, 8], "depth": [10, 100]},
+    ),
+}
 
 
 def read_grid_file(path: str | Path) -> list[Study]:
@@ -38,7 +67,7 @@ def read_grid_file(path: str | Path) -> list[Study]:
     Raises
     ------
     InvalidArgumentError
-        If the file cannot be read, is no TOML, or a key or value is none of ours; names file, table and key.
+        If the file cannot be read, is not TOML, or a key or value is not valid; the message names file, table and key.
     """
     plain = _read(Path(path))
     tables = plain.pop("study", None)
@@ -65,17 +94,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _place(path: str | Path, number: int, table: Mapping[str, Any]) -> str:
-    name = table.get("name", "")
-    if not isinstance(name, str):
-        raise invalid(f"{path}: study {number}, name", "be text", name)
+    name = STUDY_KEYS["name"].check(f"{path}: study {number}, name", table.get("name", ""))
     return f"{path}: study {number}" + (f" ({name})" if name else "")
 
 
 def _study(table: Mapping[str, Any], defaults: Mapping[str, list[Any]], place: str) -> Study:
-    own = _values({key: value for key, value in table.items() if key not in ("name", "zip")}, place)
-    together = table.get("zip", {})
-    if not isinstance(together, dict):
-        raise invalid(f"{place}, zip", "be a table of lists", together)
+    own = _values({key: value for key, value in table.items() if key not in STUDY_KEYS}, place)
+    together = STUDY_KEYS["zip"].check(f"{place}, zip", table.get("zip", {}))
     zipped = _values(together, f"{place}, zip")
     for option in own.keys() & zipped.keys():
         raise invalid(f"{place}, {option}", "be given once, in the study or in its zip", together[option])
@@ -95,7 +120,7 @@ def _study(table: Mapping[str, Any], defaults: Mapping[str, list[Any]], place: s
 
 
 def _without_conflicts(defaults: Mapping[str, list[Any]], given: set[str]) -> dict[str, list[Any]]:
-    """Drop the defaults a study replaces; widths replace width and depth, and the other way round."""
+    """Drop the defaults that a study replaces; widths replaces width and depth, and vice versa."""
     replaced = set(given)
     if "widths" in given:
         replaced |= {"width", "depth"}

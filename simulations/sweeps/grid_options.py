@@ -1,45 +1,57 @@
-"""The options of a task grid and how their values are read, from a command line or from a file.
+"""The options of a task grid: what each means, its default, and how its values are read.
 
-Numbers are lists and ranges as in `2,4` and `2:64:2`, words are lists as in `he,orthogonal`; a file may also give a
-list of its own. Ranges of reals are decimal, ends included: 0:0.3:0.1 is 0, 0.1, 0.2, 0.3, to the last digit.
+Values come from a command line or from a file. Numbers are lists and ranges as in `2,4` and `2:64:2`, words are lists
+as in `he,orthogonal`; a file may also contain a TOML list. Ranges of real numbers are decimal and include both ends:
+0:0.3:0.1 is 0, 0.1, 0.2, 0.3, exact in the last digit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from neurondeath.simulations.outputs import check_outputs
+from neurondeath.simulations.engines import ENGINES, ESTIMATORS
+from neurondeath.simulations.outputs import OUTPUTS, check_outputs
+from neurondeath.simulations.task import DTYPES
+from neurondeath_theory.foundation.configuration import Key
 from neurondeath_theory.foundation.validation import check_count, check_flag, check_widths, invalid
 from neurondeath_theory.foundation.widths import parse_counts
+from neurondeath_theory.networks.activations import FAMILIES
+from neurondeath_theory.networks.network import ARCHITECTURES, INITS, SIGN_FLIPS
 
 __all__ = ["OPTIONS", "parse_reals", "read_values"]
 
-MOST_VALUES = 100_000  # of a range
+MOST_VALUES = 100_000  # in a range
+COUNTS = "whole numbers, ranges first:last[:step]"
+REALS = "numbers, ranges first:last[:step]"
+INPUT_SETS = (
+    *("gaussian:M", "sphere:M", "cube:M", "orthant:M", "orthant", "rays", "interval:M"),
+    *("digits[:M]", "mnist[:M]", "cifar10[:M]", "FILE.npy", "FILE.npz"),
+)
 
 
 def read_values(name: str, option: str, raw: Any) -> list[Any]:
-    """Read the values of an option: one setting of the grid each.
+    """Read the values of an option; each is one setting of the grid.
 
     Parameters
     ----------
     name : str
-        What the option is called in error messages.
+        Name of the option in error messages.
     option : str
         One of OPTIONS.
     raw : str, number, bool or list of them
-        As it was given.
+        The value on the command line or in the file.
 
     Raises
     ------
     InvalidArgumentError
-        If it cannot be read, or says nothing.
+        If it cannot be read, or contains no value.
 
     Examples
     --------
     >>> read_values("--width", "width", "2,4:8:2"), read_values("init", "init", ["he", "rai"])
     ([2, 4, 6, 8], ['he', 'rai'])
     """
-    values = OPTIONS[option](name, raw)
+    values: list[Any] = OPTIONS[option].check(name, raw)
     if not values:
         raise invalid(name, "hold at least one value", raw)
     return values
@@ -130,7 +142,7 @@ def _layers(name: str, raw: Any) -> list[Any]:
 
 
 def _outputs(name: str, raw: Any) -> list[Any]:
-    """Read what to measure: a list is one setting."""
+    """Read names of outputs; a list is one setting."""
     return [check_outputs(name, raw.split(",") if isinstance(raw, str) and raw else raw or ())]
 
 
@@ -138,29 +150,100 @@ def _listed(raw: Any) -> list[Any]:
     return list(raw) if isinstance(raw, Sequence) and not isinstance(raw, str) else [raw]
 
 
-# in the order in which a grid varies them, the first the slowest
-OPTIONS: dict[str, Callable[[str, Any], list[Any]]] = {
-    "width": _counts,
-    "depth": _counts,
-    "widths": _layers,
-    "inputs": _texts,
-    "input_dim": _counts,
-    "input_seed": _seeds,
-    "resample_inputs": _flags,
-    "data_dir": _text,
-    "architecture": _words,
-    "block_depth": _counts,
-    "activation": _words,
-    "tau": _reals,
-    "m": _reals,
-    "slope": _reals,
-    "init": _words,
-    "weight_variance": _reals,
-    "bias_variance": _reals,
-    "sign_flip": _words,
-    "estimator": _words,
-    "engine": _words,
-    "outputs": _outputs,
-    "stream": _text,
-    "dtype": _words,
+def _choice(choices: Sequence[str], meaning: str, default: str) -> Key:
+    return Key(kind=" | ".join(choices), meaning=meaning, check=_words, default=default)
+
+
+# Order of the loops over the grid: the first option varies slowest.
+OPTIONS: dict[str, Key] = {
+    "width": Key(
+        kind=COUNTS, meaning="Widths, e.g. 2,4,8 or 2:16:2.", check=_counts, default=None, example=[4, "8:16:4"]
+    ),
+    "depth": Key(
+        kind=COUNTS,
+        meaning="Numbers of hidden layers, e.g. 50 or 10,100.",
+        check=_counts,
+        default=None,
+        example=[10, 50],
+    ),
+    "widths": Key(
+        kind="whole numbers",
+        meaning="Widths of one network, layer by layer, e.g. 8,8,16; replaces width and depth.",
+        check=_layers,
+        default=None,
+        example=[8, 8, 16],
+    ),
+    "inputs": Key(kind=" | ".join(INPUT_SETS), meaning="Input sets.", check=_texts, default="gaussian:64"),
+    "input_dim": Key(
+        kind=COUNTS,
+        meaning="Input dimension; by default that of the data, for random input sets the first width.",
+        check=_counts,
+        default=None,
+        example=64,
+    ),
+    "input_seed": Key(kind=f"{COUNTS}, at least 0", meaning="Seeds of random input sets.", check=_seeds, default=0),
+    "resample_inputs": Key(
+        kind="true | false",
+        meaning="Draw a fresh random input set for every network.",
+        check=_flags,
+        default=False,
+    ),
+    "data_dir": Key(
+        kind="text",
+        meaning="Folder of the MNIST and CIFAR-10 files; by default $NEURONDEATH_DATA.",
+        check=_text,
+        default=None,
+        example="data",
+    ),
+    "architecture": _choice(ARCHITECTURES, "How layers are connected.", "plain"),
+    "block_depth": Key(
+        kind=COUNTS,
+        meaning="Layers per block of the skip architecture.",
+        check=_counts,
+        default=None,
+        example=2,
+    ),
+    "activation": _choice(tuple(FAMILIES), "Activation.", "relu"),
+    "tau": Key(
+        kind=REALS,
+        meaning="Threshold of shifted and soft-threshold activations.",
+        check=_reals,
+        default=None,
+        example=1.0,
+    ),
+    "m": Key(kind=REALS, meaning="Clipping height, or limit of hard-tanh.", check=_reals, default=None, example=1.2),
+    "slope": Key(kind=REALS, meaning="Negative slope of leaky-relu.", check=_reals, default=None, example=0.1),
+    "init": _choice(INITS, "Initialisation of the weights.", "he"),
+    "weight_variance": Key(
+        kind=REALS,
+        meaning="Variance sigma_w^2 of the weights, over the fan-in; required by init gaussian.",
+        check=_reals,
+        default=None,
+        example=2.0,
+    ),
+    "bias_variance": Key(
+        kind=REALS,
+        meaning="Variance sigma_b^2 of Gaussian biases, e.g. 0,0.1 or 0:0.5:0.1; 0 means no biases.",
+        check=_reals,
+        default=0.0,
+    ),
+    "sign_flip": _choice(SIGN_FLIPS, "Correction of signs at initialisation by the input set.", "none"),
+    "estimator": _choice(ESTIMATORS, "How P(alive) is estimated.", "crude"),
+    "engine": _choice(
+        ("auto", *ENGINES["crude"]), "How networks are sampled; auto picks the fastest for each task.", "auto"
+    ),
+    "outputs": Key(
+        kind=f"list of {' | '.join(OUTPUTS)}",
+        meaning="Extra quantities to measure in every layer.",
+        check=_outputs,
+        default=[],
+    ),
+    "stream": Key(
+        kind="text",
+        meaning="Name of a random stream; tasks with the same name use common random numbers.",
+        check=_text,
+        default=None,
+        example="common",
+    ),
+    "dtype": _choice(DTYPES, "Arithmetic of the forward pass; float64 checks float32.", "float32"),
 }

@@ -1,7 +1,8 @@
-"""A part of a run: every n-th shard of every task, so that n machines share the work without talking to each other.
+"""A part of a run: every n-th shard of every task, so that n machines share the work without communication.
 
-Line j of a task's shard grid belongs to part (h + j) mod n, with h drawn from the task's id. It hangs on nothing else:
-not on the goal, the other tasks or what is stored, so that parts never overlap, also when they are topped up later.
+Line j of a task's shard grid belongs to part (h + j) mod n, with h drawn from the task's id. It depends on
+nothing else, neither the goal nor other tasks nor the stored trials, so that parts never overlap, even when they are
+extended later.
 """
 
 from collections.abc import Iterable, Iterator
@@ -47,14 +48,14 @@ class Part:
         return cls(index, count)
 
     def missing(self, task: Task, done: Iterable[tuple[int, int]], goal: int) -> Iterator[tuple[int, int]]:
-        """Give the stretches of trials this part still has to sample, in order."""
+        """Generate the ranges of trials that this part still has to sample, in order."""
         first, size = self._first_line(task), task.shard_trials
         for start, stop in missing_shards(done, goal, size):
             if start // size % self.count == first:
                 yield start, stop
 
     def n_missing(self, task: Task, done: Iterable[tuple[int, int]], goal: int) -> int:
-        """Count the trials that `missing` covers, however many shards they are."""
+        """Count the trials that `missing` covers, in constant time per stored range."""
         covered = sum(
             self._n_below(task, min(stop, goal)) - self._n_below(task, min(start, goal)) for start, stop in done
         )

@@ -1,7 +1,7 @@
-"""Where a run with a relative error stands: its pilot has to grow, or has fixed the number of trials.
+"""State of the pilot of a run with a relative error: it must be extended, or has fixed the number of trials.
 
-Why a pilot, and why it may stop as it likes, is told in `stopping`. A pilot is kept in the store under a
-seed of its own, so that the same command again costs nothing; no estimate is read from there.
+`stopping` explains why a pilot is needed and why any rule may end it. A pilot is stored under its own seed, so that
+running the same command again costs nothing; its trials enter no estimate.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from neurondeath.simulations.task import Task
 
 __all__ = ["PilotReport", "read_pilot"]
 
-PILOT_SHARE = 10  # one part of the cap may go into the pilot
+PILOT_SHARE = 10  # a pilot has at most 1 / PILOT_SHARE of the largest number of trials
 
 
 @dataclass(frozen=True, kw_only=True)
 class PilotReport:
-    """What a pilot says: exactly one of the two is not None.
+    """Result of a pilot; exactly one of the two is not None.
 
     Attributes
     ----------
     pilot_trials : int or None
-        What the pilot must grow to.
+        Trials to which the pilot must be extended.
     trials : int or None
-        Trials of the run.
+        Trials that the run needs.
     """
 
     pilot_trials: int | None = None
@@ -35,7 +35,7 @@ class PilotReport:
 
 
 def read_pilot(pilots: Store, task: Task, seed: int, goal: Goal) -> PilotReport:
-    """Read a task's pilot from the store it is kept in."""
+    """Read the pilot of a task from the store that contains it."""
     if goal.relative_error is None:
         raise ValueError("only a relative error has a pilot")
     most = goal.most_trials

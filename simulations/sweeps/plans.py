@@ -1,4 +1,4 @@
-"""What a run would do: the trials that are stored, those still to sample, and how long that takes."""
+"""Plan of a run: the stored trials, the trials still to sample, and the time for them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ class PlannedTask:
     task : Task
         What would be sampled.
     stored : int
-        Trials that the store holds.
+        Trials in the store.
     goal : int or None
-        Trials the task is brought to, all parts together; None where a pilot has to decide it, or time alone does.
+        Trials that the task is to have, all parts together; None if a pilot has to decide, or only a time limit is set.
     to_do : int or None
-        Trials this run would sample; None where `goal` is.
+        Trials that this run would sample; None if `goal` is None.
     seconds : float or None
-        Processor time of them on one core, at the pace of the stored ones; None where nothing is known.
+        Processor time for them on one core, estimated from the stored trials; None if there are none.
     """
 
     task: Task
@@ -40,20 +40,20 @@ class PlannedTask:
 def plan_tasks(
     tasks: Sequence[Task], store: Store | None, *, seed: int, goal: Goal, part: Part = WHOLE
 ) -> list[PlannedTask]:
-    """Look what a run of these tasks would do; nothing is written.
+    """Plan a run of these tasks; nothing is written.
 
     Parameters
     ----------
     tasks : sequence of Task
         What would be sampled.
     store : Store or None
-        What is stored; None where there is no store yet.
+        The store; None if there is none yet.
     seed : int
         Seed of the trials, at least 0.
     goal : Goal
         Stop rules.
     part : Part
-        Which shards are the run's.
+        Which shards belong to the run.
 
     Returns
     -------

@@ -10,28 +10,28 @@ from neurondeath.simulations.stores.shards import Shard
 from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.lazy_imports import import_or_explain
 
-__all__ = ["BATCHES_A_WORKER", "LOCAL", "LocalPool", "Pool", "open_pool", "sample_batch"]
+__all__ = ["BATCHES_PER_WORKER", "LOCAL", "LocalPool", "Pool", "open_pool", "sample_batch"]
 
 LOCAL = "local"
-BATCHES_A_WORKER = 2  # in flight: one runs, one waits
+BATCHES_PER_WORKER = 2  # in flight: one running, one waiting
 
 
 class Pool(Protocol):
-    """What the driver asks of a pool."""
+    """Interface of a pool for the driver."""
 
     compiles_here: bool  # whether this process compiles the kernels
 
     def room(self) -> int:
-        """Give how many batches of shards may be in flight."""
+        """Return how many batches of shards may be in flight."""
 
     def batch_size(self) -> int:
-        """Give how many shards of a task to submit at a time."""
+        """Return how many shards of a task to submit at a time."""
 
     def submit(self, task: Task, seed: int, stretches: Sequence[tuple[int, int]]) -> Future[list[Shard]]:
-        """Have a batch of shards sampled, the trials start .. stop - 1 each."""
+        """Submit a batch of shards, each the trials start .. stop - 1."""
 
     def explain(self, error: BaseException) -> BaseException:
-        """Word what went wrong with a shard."""
+        """Return the error to raise for a failed shard."""
 
 
 class LocalPool:
@@ -40,7 +40,7 @@ class LocalPool:
     Parameters
     ----------
     workers : int
-        How many.
+        Number of threads.
     """
 
     compiles_here = True
@@ -50,23 +50,23 @@ class LocalPool:
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="shard")
 
     def room(self) -> int:
-        """Give how many batches of shards may be in flight."""
-        return BATCHES_A_WORKER * self.workers
+        """Return how many batches of shards may be in flight."""
+        return BATCHES_PER_WORKER * self.workers
 
     def batch_size(self) -> int:
-        """Give how many shards of a task to submit at a time."""
+        """Return how many shards of a task to submit at a time."""
         return 1
 
     def submit(self, task: Task, seed: int, stretches: Sequence[tuple[int, int]]) -> Future[list[Shard]]:
-        """Have a batch of shards sampled."""
+        """Submit a batch of shards."""
         return self._threads.submit(sample_batch, task, seed, stretches)
 
     def explain(self, error: BaseException) -> BaseException:
-        """Give the error as it is."""
+        """Return the error unchanged."""
         return error
 
     def close(self) -> None:
-        """Wait for the threads to end; shards that have not begun are dropped."""
+        """Wait for the threads to end; shards that have not started are dropped."""
         self._threads.shutdown(cancel_futures=True)
 
 
@@ -89,7 +89,7 @@ def open_pool(workers: int, scheduler: str = LOCAL) -> Iterator[Pool]:
     Raises
     ------
     MissingExtraError
-        If a cluster is asked for and Dask is not installed.
+        If `scheduler` is an address and Dask is not installed.
     SchedulerError
         If the address does not answer, or has no workers.
     """

@@ -1,4 +1,4 @@
-"""How far a run has come, in trials, tasks and time left, on the display of the process or nowhere."""
+"""Progress of a run, in trials, tasks and time left, on the display of the process."""
 
 import time
 from types import TracebackType
@@ -17,13 +17,13 @@ class Progress:
     n_tasks : int
         Tasks still to do.
     n_trials : int or None
-        Trials still to do; None where time alone ends the run.
+        Trials still to do; None if only a time limit ends the run.
     quiet : bool
         Show nothing.
     seconds : float, optional
         Time the run may take.
     what : str
-        What comes before the word "tasks"; a preliminary step has such a name, and no plain lines at its ends.
+        Text before the word "tasks", for a preliminary step, which prints no plain lines at its start and end.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Progress:
             self._show(now)
 
     def say(self, message: str) -> None:
-        """Print a message beside the progress."""
+        """Print a message above the progress display."""
         if self._display is not None:
             self._display.say(message)
 
     def seconds_left(self) -> float | None:
-        """Guess how long the rest takes; None before anything is known."""
+        """Estimate the remaining time; None before the first trials are done."""
         elapsed = time.monotonic() - self._begun
         guesses = []
         if self.seconds is not None:
@@ -93,7 +93,7 @@ class Progress:
 
 
 def _clock(seconds: float) -> str:
-    """Write a time in the unit that fits.
+    """Format a time in suitable units.
 
     Examples
     --------

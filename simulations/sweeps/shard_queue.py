@@ -1,4 +1,4 @@
-"""Keep a few shards in flight until a queue is empty or it is time to stop; whatever was started is finished."""
+"""Keep a few shards in flight until a queue is empty or it is time to stop; started shards are always finished."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -10,18 +10,18 @@ from neurondeath.simulations.task import Task
 
 __all__ = ["Piece", "in_turn", "pieces_of", "run_queue"]
 
-POLL_SECONDS = 0.2  # how soon a reason to stop is noticed
+POLL_SECONDS = 0.2  # between checks whether to stop
 
 Piece = tuple[Task, int, int]  # a shard to do: trials start .. stop - 1 of a task
 
 
 def pieces_of(task: Task, stretches: Iterable[tuple[int, int]]) -> Iterator[Piece]:
-    """Give the shards of one task."""
+    """Generate the shards of one task."""
     return ((task, start, stop) for start, stop in stretches)
 
 
 def in_turn(queues: Iterable[Iterator[Piece]]) -> Iterator[Piece]:
-    """Take a shard of each, again and again, until all are empty."""
+    """Take one shard of each queue in turn, until all are empty."""
     left = list(queues)
     while left:
         remaining = []
@@ -41,31 +41,31 @@ def run_queue(
     finish: Callable[[Sequence[Shard]], None],
     is_to_stop: Callable[[], bool],
 ) -> None:
-    """Run shards and hand them over as they finish.
+    """Run shards and pass them to `finish` as they are done.
 
     Parameters
     ----------
     queue : iterator of (task, start, stop)
-        The shards, in the order in which they are started; drawn from as there is room.
+        The shards, in the order in which they are started; read when there is room in the pool.
     seed : int
         Seed of the trials.
     pool : Pool
         Where they run.
     finish : callable
-        Takes finished shards, in this thread.
+        Receives finished shards, in this thread.
     is_to_stop : callable
-        Says whether to start no more.
+        Returns whether to start no more shards.
 
     Raises
     ------
     NeuronDeathError
-        If a shard failed, after all others that were started are finished and handed over.
+        If a shard failed, after all other started shards are finished and passed to `finish`.
     """
     in_flight: set[Future[list[Shard]]] = set()
     batches = _Batches(queue)
     if pool.compiles_here:
         task, stretches = batches.take(1)
-        if task is not None:  # alone: two threads must not compile the same kernel
+        if task is not None:  # alone, since two threads must not compile the same kernel
             finish([run_shard(task, seed, start, stop) for start, stop in stretches])
     exhausted = False
     failure: BaseException | None = None
@@ -78,7 +78,7 @@ def run_queue(
                 else:
                     in_flight.add(pool.submit(task, seed, stretches))
             done, in_flight = wait(in_flight, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            failure = _hand_over(done, finish) or failure
+            failure = _pass_on(done, finish) or failure
             exhausted = exhausted or failure is not None or is_to_stop()
     except BaseException:
         for future in in_flight:
@@ -89,14 +89,14 @@ def run_queue(
 
 
 class _Batches:
-    """A queue of which several shards of one task are taken at a time."""
+    """A queue that returns several shards of one task at a time."""
 
     def __init__(self, queue: Iterator[Piece]) -> None:
         self._queue = queue
         self._next = next(queue, None)
 
     def take(self, most: int) -> tuple[Task | None, list[tuple[int, int]]]:
-        """Take up to `most` neighbouring shards of one task; no task when the queue is empty."""
+        """Take up to `most` neighbouring shards of one task; the task is None when the queue is empty."""
         if self._next is None:
             return None, []
         task = self._next[0]
@@ -107,8 +107,8 @@ class _Batches:
         return task, stretches
 
 
-def _hand_over(done: Iterable[Future[list[Shard]]], finish: Callable[[Sequence[Shard]], None]) -> BaseException | None:
-    """Keep every shard that came back; give what went wrong with one that did not."""
+def _pass_on(done: Iterable[Future[list[Shard]]], finish: Callable[[Sequence[Shard]], None]) -> BaseException | None:
+    """Pass every finished shard to `finish`; return the error of a failed one."""
     shards: list[Shard] = []
     failure: BaseException | None = None
     for future in done:

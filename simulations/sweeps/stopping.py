@@ -1,21 +1,22 @@
-r"""Stop rules that leave the estimate honest: how many trials to run, fixed before the first of them is drawn.
+r"""Stop rules that keep estimates unbiased: the number of trials is fixed before the first of them is drawn.
 
 **Relative error.** Running until the error looks small enough biases estimate and interval, because runs that happen to
-look precise stop early. Here a pilot on a random stream of its own (`stores.seeds`) fixes the number of trials N of the
-main run. N is independent of the main run's trials 0 .. N - 1, so that given N they are as many fresh trials: their
-average is unbiased and their interval covers as with any fixed number. It does not matter how the pilot was stopped
-(it grows until it has seen enough, `next_pilot_trials`), nor what a smaller error asks for later: the same pilot gives
-a larger N, still independent of the main stream. The pilot's own trials are never part of an estimate.
+look precise stop early. Here a pilot on its own random stream (`stores.seeds`) fixes the number of trials N of the main
+run. N is independent of the main run's trials 0 .. N - 1, so that given N they are N independent trials: their average
+is unbiased and their interval covers as with any fixed number. It does not matter how the pilot was stopped (it is
+extended until it is precise enough, `next_pilot_trials`), nor whether a smaller error is requested later: the same
+pilot then yields a larger N, still independent of the main stream. The trials of the pilot are never part of an
+estimate.
 
-**Time.** Shards are started in the order of the grid until the time is over, and all that were started are finished and
-counted. Where X is a shard's result and T its time, the average over n shards is then off by about
-Cov(X, T) / (n E[T]): exactly nothing where time does not depend on the outcome or where one shard is all there is time
-for, and in general corr(X, T) sd(T) / (E[T] sqrt(n)) standard errors, which is small for more than some ten shards.
-(By renewal theory, see Glynn and Heidelberger, Operations Research 38, 801 (1990): dropping the shard that is
-under way at the end, unless it is the first, would be exactly unbiased for one worker, though not for several.)
+**Time.** Shards are started in the order of the grid until the time is over, and all started shards are finished and
+counted. With the result X of a shard and its time T, the bias of the average over n shards is about
+Cov(X, T) / (n E[T]): exactly zero if time does not depend on the outcome or if there is only time for one shard, and in
+general corr(X, T) sd(T) / (E[T] sqrt(n)) standard errors, which is small for more than some ten shards. (By renewal
+theory, see Glynn and Heidelberger, Operations Research 38, 801 (1990): dropping the shard that is running at the end,
+unless it is the first, would be exactly unbiased for one worker, though not for several.)
 
-**Looking again and again.** Whoever tops up a run until it pleases needs an interval that holds at all times at once:
-`neurondeath.simulations.estimation.confidence_sequences`.
+**Repeated inspection.** A run that is extended until its result looks good needs an interval that is valid at all
+numbers of trials simultaneously: `neurondeath.simulations.estimation.confidence_sequences`.
 """
 
 import math
@@ -25,30 +26,30 @@ from neurondeath_theory.foundation.validation import check_count, check_real
 __all__ = ["LEAST_TRIALS", "PILOT_TRIALS", "next_pilot_trials", "trials_for"]
 
 PILOT_TRIALS = 256  # of the first pilot
-PILOT_ERROR = 0.25  # relative standard error with which a pilot must know the rarer outcome
+PILOT_ERROR = 0.25  # relative standard error of the rarer outcome that a pilot must reach
 LEAST_TRIALS = 100  # of a main run
 
 
 def next_pilot_trials(trials: int, rarer: float, stderr: float, *, most: int) -> int | None:
-    """Say up to how many trials a pilot must grow next; None if it has seen enough.
+    """Return the number of trials to which a pilot must be extended; None if it is precise enough.
 
     Parameters
     ----------
     trials : int
-        Trials of the pilot so far; 0 before the first.
+        Trials of the pilot so far.
     rarer : float
         Its estimate of the rarer of P(alive) and P(dead) at the last layer.
     stderr : float
-        Standard error of that; NaN where unknown.
+        Standard error of the estimate; NaN if unknown.
     most : int
-        Trials after which the pilot gives up: the cap of the main run.
+        Largest number of trials of the pilot.
 
     Returns
     -------
     int or None
-        The pilot's next size: 256 times a power of two, or the cap. It doubles until the pilot knows the rarer outcome
-        to 25 %; a pilot of another size was interrupted and is completed before it is judged, so that it ends where it
-        would have ended.
+        The next size of the pilot: 256 times a power of two, or `most`. It doubles until the relative error of the
+        rarer outcome is 25 %; a pilot of another size was interrupted and is completed before its error is used, so
+        that it ends at the same size as without the interruption.
 
     Examples
     --------
@@ -71,8 +72,8 @@ def trials_for(relative_error: float, *, trials: int, rarer: float, stderr: floa
     r"""Fix the trials of the main run from its pilot.
 
     The error of n trials is $\sqrt{v / n}$ for a trial of relative variance v, which the pilot of m trials estimates as
-    $m e^2$ from its own relative error e. Asked for are $n = v (1 + e) / r^2$ trials: with the pilot's own
-    uncertainty on top, about five runs of six reach the relative error r.
+    $m e^2$ from its own relative error e. The result is $n = v (1 + e) / r^2$ trials: with this allowance for the
+    uncertainty of the pilot, about five runs of six reach the relative error r.
 
     Parameters
     ----------
@@ -83,12 +84,12 @@ def trials_for(relative_error: float, *, trials: int, rarer: float, stderr: floa
     rarer, stderr : float
         Its estimate of the rarer of P(alive) and P(dead) at the last layer, and the standard error.
     most : int
-        Cap; what is given where the pilot has not seen the rarer outcome at all.
+        Largest number of trials; returned if the rarer outcome did not occur in the pilot.
 
     Returns
     -------
     int
-        Trials of the main run, at least `LEAST_TRIALS` unless the cap is smaller.
+        Trials of the main run, at least `LEAST_TRIALS` unless `most` is smaller.
 
     Raises
     ------
@@ -106,10 +107,10 @@ def trials_for(relative_error: float, *, trials: int, rarer: float, stderr: floa
     trials = check_count("trials", trials)
     most = check_count("most", most)
     error = _pilot_error(rarer, stderr)
-    asked = trials * (error / goal) * (error / goal) * (1.0 + error)
-    return most if asked >= most else min(most, max(LEAST_TRIALS, math.ceil(asked)))
+    required = trials * (error / goal) * (error / goal) * (1.0 + error)
+    return most if required >= most else min(most, max(LEAST_TRIALS, math.ceil(required)))
 
 
 def _pilot_error(rarer: float, stderr: float) -> float:
-    """Give the relative error; infinite where the outcome was not seen or nothing is known of its spread."""
+    """Return the relative error; infinite if the outcome did not occur or its standard error is unknown."""
     return stderr / rarer if rarer > 0.0 and math.isfinite(stderr) else math.inf

@@ -119,6 +119,14 @@ def test_templates_can_be_used(call):
     assert {"key", "values", "default", "meaning"} == set(rows[0])
     assert "optimiser.learning_rate" in [row["key"] for row in rows]
     assert "`neurondeath train --template` prints one" in call("train")[2]
+    Path("grid.toml").write_text(call("simulate --grid-template")[1])
+    code, out, _ = call("simulate --grid grid.toml --dry-run --format csv")
+    assert code == 0
+    assert len(list(csv.DictReader(io.StringIO(out)))) == 8
+    rows = list(csv.DictReader(io.StringIO(call("simulate --grid-keys --format csv")[1])))
+    assert {"key", "values", "default", "meaning"} == set(rows[0])
+    assert {"width", "init", "zip"} < {row["key"] for row in rows}
+    assert "--init he|gaussian|uniform|orthogonal|rai" in call("simulate --help")[1]
 
 
 @pytest.mark.parametrize(("words", "expected"), [("neurondeath bo", "bounds"), ("neurondeath size --su", "--survival")])

@@ -1,4 +1,4 @@
-"""Plain NumPy twins of every architecture, initialisation and sign flip: the same random numbers, no tricks."""
+"""Plain NumPy twins of every architecture, initialisation and sign flip: same random numbers, no optimisation."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from neurondeath_theory.networks.rai import rai_constant
 
 
 def draw(network: Network, key, layer, trial):
-    """Weights and biases of one layer of one network."""
+    """Return weights and biases of one layer of one network."""
     width, fan_in = network.widths[layer], network.fan_ins[layer]
     scale = np.sqrt(network.weight_variance / fan_in)
     at = {"layer": layer, "trial": trial}
@@ -44,7 +44,7 @@ def draw(network: Network, key, layer, trial):
 
 
 def flip_signs(z, alive, mode):
-    """Sign flips of one layer; z of shape (units, points)."""
+    """Apply the sign flips of one layer; z has shape (units, points)."""
     if mode == "layer":
         stays = alive & (z > 0).any(axis=0)
         return -z if stays.sum() < alive.sum() / 2 else z
@@ -60,7 +60,7 @@ def flip_signs(z, alive, mode):
 
 
 def normalise(z):
-    """Mean 0 and variance 1 over the points, row by row."""
+    """Shift and scale each row to mean 0 and variance 1 over the points."""
     moved = z - z.mean(axis=1, keepdims=True)
     spread = moved.std(axis=1, keepdims=True)
     flat = spread <= 1e-12 * np.abs(z).max(axis=1, keepdims=True)
@@ -69,9 +69,9 @@ def normalise(z):
 
 @dataclass
 class Forward:
-    """What one network does, layer by layer."""
+    """Statistics of one network, one entry per layer."""
 
-    alive: list = field(default_factory=list)  # by point
+    alive: list = field(default_factory=list)  # per point
     layerwise: list = field(default_factory=list)
     dead_units: list = field(default_factory=list)
     zeros: list = field(default_factory=list)
@@ -121,7 +121,7 @@ def forward(network: Network, points, key, trial) -> Forward:
 
 
 def mean_cosine(z):
-    """Mean over pairs of points with nonzero columns, pair by pair; NaN without a pair."""
+    """Mean cosine over pairs of points with nonzero columns; NaN without a pair."""
     largest = np.abs(z).max(axis=0)
     z = z / np.where(largest > 0, largest, 1)  # no overflow for huge points
     lengths = np.linalg.norm(z, axis=0)
@@ -132,7 +132,7 @@ def mean_cosine(z):
 
 @np.errstate(over="ignore")  # mean squares of huge points
 def statistics(network: Network, points, key, trials) -> dict:
-    """Sum up a sampler's statistics with every output, from single networks."""
+    """Compute the statistics of a sampler, with every output, from single networks."""
     runs = [forward(network, points, key, trial) for trial in trials]
     living = np.array([[row.sum() for row in run.alive] for run in runs])
     table = {

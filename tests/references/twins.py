@@ -1,4 +1,4 @@
-"""Plain NumPy twins of the kernels: the same random numbers, double precision, no tricks; and kernels not compiled."""
+"""Plain NumPy twins of the kernels: same random numbers, double precision, no optimisation; kernels not compiled."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from neurondeath_theory.networks.network import Network
 def sample_plain(
     network: Network, points: npt.NDArray[np.float64], key: tuple[int, int], trials: range
 ) -> npt.NDArray[np.bool_]:
-    """Whether each point is alive after each layer of each network: shape (trials, depth, points)."""
+    """Return whether each point is alive after each layer of each network, shape (trials, depth, points)."""
     alive = np.zeros((len(trials), network.depth, len(points)), dtype=bool)
     for row, trial in enumerate(trials):
         x = points.T.copy()
@@ -46,7 +46,7 @@ IMPORTS = (
 
 
 def assert_same_numbers(program, setting, cache):
-    """Run a program that prints what kernels give: as it is, and with Numba set otherwise."""
+    """Check that a program prints the same results of kernels with and without a setting of Numba."""
     plain = dict(os.environ)
     outcomes = [
         subprocess.run(

@@ -1,4 +1,4 @@
-"""Every architecture, activation and init against plain twins; their theory within error bars; orthogonality, RAI."""
+"""Every architecture, activation and init compared with plain twins and, within error bars, with the theory."""
 
 from dataclasses import replace
 
@@ -12,7 +12,6 @@ from neurondeath.simulations.inputs.input_sets import InputSet, input_set
 from neurondeath.simulations.outputs import OUTPUTS
 from neurondeath.simulations.samplers import crude_dense, crude_general
 from neurondeath_theory.networks.activations import (
-    PiecewiseLinear,
     absolute_value,
     clipped_shifted_relu,
     clipped_soft_threshold,
@@ -23,6 +22,7 @@ from neurondeath_theory.networks.activations import (
     soft_threshold,
 )
 from neurondeath_theory.networks.network import Network
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from neurondeath_theory.remedies.streams_and_batch_norm import (
     batch_norm_statement,
     dense_survival,
@@ -84,7 +84,7 @@ def test_twin(network, spec):
     for name, values in truth.items():
         if values.dtype.kind == "i":
             assert sampled[name].tolist() == values.tolist(), name
-        else:  # weights are made in single precision
+        else:  # weights are drawn in single precision
             np.testing.assert_allclose(sampled[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
     single = crude_general.sample(make_task(network, inputs, dtype="float32"), 11, 0, 60)
     assert set(single) <= set(truth)
@@ -163,7 +163,7 @@ def test_theory_holds(network, spec, formula, seed):
     trials = 6000
     ratio, error, alive = living_ratio(network, inputs, seed, trials)
     theory = expected(network, inputs.description())
-    if formula is not None:  # the remedies' formulas, at the ends of blocks
+    if formula is not None:  # the formulas of the remedies, at the ends of blocks
         ends = slice(network.block_depth - 1, None, network.block_depth)
         np.testing.assert_allclose(theory.living_ratio[ends], formula, rtol=1e-12)
     assert_agrees(ratio, error, theory.living_ratio)
@@ -177,7 +177,7 @@ def test_theory_holds(network, spec, formula, seed):
 @pytest.mark.statistical
 @seeds
 def test_upper_bounds_in_the_orthant(seed):
-    """Points from near 0 to far out stand for the ray x >= 0: there the bound of branches is attained (to 1e-5)."""
+    """Points from near 0 to far out represent the ray x >= 0, on which the bound for branches is attained (to 1e-5)."""
     points = np.concatenate([[0.0], 10.0 ** np.arange(-3.0, 6.0)])[:, None]
     inputs, trials = InputSet("near and far", points), 8000
     for architecture, options in (("residual", {}), ("dense", {}), ("skip", {"block_depth": 2})):
@@ -272,7 +272,7 @@ def test_batch_norm_does_not_keep_points_alive(seed):
     truth = batch_norm_statement([3] * 6, 16).point_alive_at_most
     assert_agrees(ratio, error, truth)
     assert_refutes(ratio, error, truth**0.5)
-    # a point that is its batch's mean dies: at most, not exactly
+    # a point that equals the mean of its batch is dead, so the bound is not attained
     symmetric = InputSet("with its mean", np.array([[-1.0, 0.3], [1.0, -0.3], [0.0, 0.0]]))
     ratio, error, _ = living_ratio(Network([2], architecture="batch_norm"), symmetric, seed, 4000)
     assert_agrees(ratio, error, [0.75 * 2 / 3])
@@ -318,7 +318,7 @@ def test_batch_norm_does_not_depend_on_offset_and_scale():
     ids=str,
 )
 def test_depth_neither_over_nor_underflows(options, variance):
-    """Width 24 dies at a layer with probability 6e-8: practically all must live, in single precision, at any scale."""
+    """Width 24 dies at a layer with probability 6e-8: nearly all must live, in single precision, at any scale."""
     init = options.get("init", "gaussian")
     network = Network([24] * 600, weight_variance=variance, **{"init": init, **options})
     points = np.random.default_rng(1).standard_normal((4, 24)) * np.array([1e-150, 1e-30, 1.0, 1e150])[:, None]
@@ -335,7 +335,7 @@ def test_signs_do_not_depend_on_norms():
         scaled = replace(base, inputs=InputSet("scaled", directions * scales[:, None]))
         one, two = (crude_general.sample(task, 0, 0, 100) for task in (base, scaled))
         assert one["living"].tolist() == pytest.approx(two["living"].tolist(), abs=1)  # rounding of the points
-    # thresholds and biases do: tiny points see only the bias, huge ones never do
+    # with thresholds and biases it does: tiny points depend only on the bias, huge ones not at all
     for options in (
         {"bias_variance": 1.0},
         {"activation": shifted_relu(0.2)},

@@ -1,4 +1,4 @@
-"""Confidence sequences: the limits by other routes, and that no way of looking makes them miss too often."""
+"""Confidence sequences: limits computed by other methods, and coverage under repeated inspection."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_limits_of_a_probability_against_quadrature(successes, trials, confidenc
 
 @pytest.mark.parametrize("trials", [1, 1000, 10**9, 10**15])
 def test_an_outcome_that_never_came(trials):
-    """(1 - p)^t = alpha B(1/2, t + 1/2) / pi, whose logarithm goes like log t / 2."""
+    """(1 - p)^t = alpha B(1/2, t + 1/2) / pi, whose logarithm grows like log t / 2."""
     from mpmath import beta, expm1, log, mp, mpf, pi
 
     with mp.workdps(50):
@@ -48,7 +48,7 @@ def test_an_outcome_that_never_came(trials):
 
 
 def probability_of_ever_missing(probability, horizon, interval, first=1):
-    """Sum over all paths, exactly: the chance that an interval misses at some t from `first` to `horizon`."""
+    """Exact probability, by a sum over all paths, that an interval misses at some t from `first` to `horizon`."""
     law, missed = np.ones(1), 0.0
     for trials in range(1, horizon + 1):
         law = np.append(law, 0.0) * (1 - probability) + np.append(0.0, law) * probability
@@ -63,7 +63,7 @@ def probability_of_ever_missing(probability, horizon, interval, first=1):
 @pytest.mark.parametrize("probability", [0.5, 0.1, 0.01])
 def test_a_probability_is_missed_rarely_however_one_looks(probability):
     assert probability_of_ever_missing(probability, 500, bernoulli_confidence_sequence) <= ALPHA
-    # negative control: the interval for a fixed number of trials, looked at again and again
+    # negative control: the interval for a fixed number of trials, inspected repeatedly
     assert probability_of_ever_missing(probability, 500, exact_interval) > 1.5 * ALPHA
 
 
@@ -76,7 +76,7 @@ def test_a_mean_of_coin_flips_is_missed_rarely_however_one_looks():
 
 
 def living_ratios(generator, shape):
-    """Like the living ratio of a deep network: often 0, else a few points of 8."""
+    """Values like the living ratio of a deep network: often 0, otherwise a few points of 8."""
     return generator.binomial(8, 0.3, shape) / 8 * (generator.random(shape) < 0.3)
 
 
@@ -102,15 +102,15 @@ def test_a_mean_is_covered_at_all_looks_at_once(seed, law):
     low, high = bounded_mean_confidence_sequence(sums, squares, looks)
     held = ((low <= mean) & (mean <= high)).all(axis=1).mean()
     assert_agrees(min(held, 1 - ALPHA), np.sqrt(ALPHA * (1 - ALPHA) / runs), 1 - ALPHA)
-    if law != "rare and large":  # of use, too: not far wider than the normal interval of the last look
+    if law != "rare and large":  # also useful: not much wider than the normal interval at the end
         normal = 1.96 * np.sqrt(squares[:, -1] / looks[-1] - (sums[:, -1] / looks[-1]) ** 2) / np.sqrt(looks[-1])
-        slack = 20.0 / looks[-1]  # what values up to 1 that were not seen yet may add
+        slack = 20.0 / looks[-1]  # contribution of values up to 1 that may not have occurred yet
         assert (high[:, -1] - low[:, -1] < 2 * (2.2 * normal + slack)).all()
 
 
 @seeds
 def test_the_normal_interval_misses_a_mean_when_one_looks_often(seed):
-    """Negative control: what a confidence sequence is for."""
+    """Negative control: the normal interval fails under repeated inspection."""
     values = np.random.default_rng(seed).random((300, 3000))
     looks, sums, squares = looks_of(values)
     mean = sums / looks
@@ -123,14 +123,14 @@ def test_the_inequality_behind_the_mean():
     deviations = np.linspace(-1.0, 1.0, 2001)
     for rate, penalty in zip(confidence_sequences.RATES, confidence_sequences.PENALTIES, strict=True):
         assert (np.exp(rate * deviations - penalty * deviations**2) <= (1 + rate * deviations) * (1 + 1e-15)).all()
-        # without the penalty it does not hold
+        # without the penalty the inequality fails
         assert (np.exp(rate * deviations) > 1 + rate * deviations).any() or rate < 1e-7
     assert np.exp(confidence_sequences.LOG_WEIGHTS).sum() == pytest.approx(1.0, abs=1e-14)
 
 
 @pytest.mark.parametrize(("mean", "spread", "trials"), [(0.3, 0.1, 50), (0.01, 0.02, 400), (0.5, 0.5, 90), (0.9, 0, 9)])
 def test_limits_of_a_mean_against_the_set_itself(mean, spread, trials):
-    """Try every candidate of a fine grid: those that are not rejected are one interval, with these ends."""
+    """Compare with a fine grid of candidates: those not rejected form one interval with these limits."""
     from mpmath import log, mpf
 
     total, squares = mean * trials, (mean**2 + spread**2) * trials

@@ -1,4 +1,4 @@
-"""The same shards on a Dask cluster: equal to the local run bit for bit, also when a worker is killed."""
+"""Shards on a Dask cluster: bitwise equal to the local run, even when a worker is killed."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ NETWORK = Network([4] * 12, bias_variance=0.2)
 
 def local_cluster(n_workers):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Dask's own making, at its start
+        warnings.simplefilter("ignore")  # from Dask itself, at its start
         return distributed.LocalCluster(
             n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
         )
@@ -50,7 +50,7 @@ def test_the_cluster_gives_the_local_numbers(cluster, tmp_path):
 
 
 def test_a_lost_worker_loses_and_doubles_nothing(cluster, tmp_path):
-    """Kill the process that samples, in the middle, twice: first one of two workers, then another."""
+    """Kill the sampling process during the run, twice: first one of two workers, then another."""
     path, whole = tmp_path / "store.sqlite", tmp_path / "whole.sqlite"
     task = Task(Network([12] * 60), input_set("gaussian:64", dimension=12))
     trials = 60 * task.shard_trials
@@ -68,7 +68,7 @@ def test_a_lost_worker_loses_and_doubles_nothing(cluster, tmp_path):
         try:
             with Store(path, readonly=True) as store:
                 return len(store.done(task.task_id, 0))
-        except Exception:  # it is only just being made
+        except Exception:  # the store is being created
             return 0
 
     killer = threading.Thread(target=kill_now_and_then, daemon=True)

@@ -1,4 +1,4 @@
-"""The dense engine against its plain twin, in both precisions, and without the compiler."""
+"""The dense engine compared with its plain twin, in both precisions, and without the compiler."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_trials_do_not_depend_on_how_they_are_cut():
 @pytest.mark.parametrize("bias_variance", [0.0, 1.0])
 @pytest.mark.parametrize("variance", [0.05, 2.0, 40.0])
 def test_ten_thousand_layers_neither_over_nor_underflow(variance, bias_variance):
-    """Width 24 dies at a layer with probability 6e-8: by far most networks must live, whatever the scale does."""
+    """Width 24 dies at a layer with probability 6e-8: nearly all networks must live, at any scale."""
     network = Network(
         [24] * 10_000, input_dim=3, init="gaussian", weight_variance=variance, bias_variance=bias_variance
     )
@@ -82,7 +82,7 @@ def test_points_at_zero_are_dead_without_biases_and_live_with_them():
 
 
 def points_of(points, dimension):
-    """Give the same points in the network's input dimension, filled up with zeros."""
+    """Return the points in the input dimension of the network, padded with zeros."""
     filled = np.zeros((points.n_points, 30))
     filled[:, :dimension] = points.points
     return InputSet("filled", filled)

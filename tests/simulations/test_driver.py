@@ -1,4 +1,4 @@
-"""Runs: the same numbers with any number of workers, interrupted, resumed, topped up."""
+"""Runs: the same numbers with any number of workers, interrupted, resumed, extended."""
 
 import os
 import signal
@@ -89,7 +89,7 @@ def test_interrupted_runs_resume_with_the_same_numbers(tmp_path, number):
         if store.exists() and store.stat().st_size:
             try:
                 shards = dump(store)
-            except Exception:  # the store is only just being made
+            except Exception:  # the store is being created
                 continue
             done = sum(len(rows) for rows in shards.values())
     process.send_signal(number)
@@ -177,8 +177,8 @@ def test_a_relative_error_is_reached_and_resumed(tmp_path):
     assert dump(path) == before
     finer = simulate(NETWORK, relative_error=0.02, seed=1, store=path)
     assert finer.alive_stderr[-1] / min(finer.alive[-1], finer.death[-1]) < 0.024
-    assert 15 < finer.trials / first.trials < 40  # five times as fine: 25 times the trials, or about
-    # the same trials as those of a run whose number was typed in, and none of the pilot's
+    assert 15 < finer.trials / first.trials < 40  # a fifth of the error: about 25 times the trials
+    # the same trials as in a run with this number of trials, and none of the pilot
     typed = simulate(NETWORK, trials=finer.trials, seed=1)
     assert finer.alive.tolist() == typed.alive.tolist()
     with Store(path, readonly=True) as store:
@@ -194,9 +194,9 @@ def test_what_never_happens_ends_at_the_cap():
 
 @seeds
 def test_a_pilot_leaves_the_estimate_unbiased(seed):
-    """Runs that stop by a relative error, a coarse one so that stopping could hurt, agree with a long one.
+    """Runs with a relative error, large enough that stopping could bias them, agree with a long run.
 
-    The pilot's own estimate would not do: stopping once the error looks small favours runs that saw much.
+    The estimate of the pilot would be biased: stopping when the error looks small favours runs with many deaths.
     """
     network, many = Network([3] * 5, input_dim=3), 200
     truth = simulate(network, "gaussian:8", trials=100_000, seed=10**6 + seed)
@@ -209,13 +209,13 @@ def test_a_pilot_leaves_the_estimate_unbiased(seed):
     assert_refutes(np.mean(runs), stderr, 1.3 * truth.death[-1])
 
 
-def test_a_run_that_ends_by_the_clock_keeps_a_prefix_of_every_task(tmp_path):
+def test_a_run_that_ends_by_its_time_limit_keeps_a_prefix_of_every_task(tmp_path):
     path = tmp_path / "store.sqlite"
     tasks = [task_of(width, 40) for width in (8, 9, 10)]
     with Store(path) as store:
         begun = time.monotonic()
         run_tasks(tasks, store, goal=check_goal(None, max_seconds=0.4), seed=0, workers=2, quiet=True)
-        assert time.monotonic() - begun < 20  # far from the 2^31 trials that nobody asked for
+        assert time.monotonic() - begun < 20  # far from 2^31 trials, which would be the default limit
         once = {task.task_id: store.done(task.task_id, 0) for task in tasks}
         run_tasks(tasks, store, goal=check_goal(None, max_seconds=0.2), seed=0, workers=2, quiet=True)
         twice = {task.task_id: store.done(task.task_id, 0) for task in tasks}
@@ -226,7 +226,7 @@ def test_a_run_that_ends_by_the_clock_keeps_a_prefix_of_every_task(tmp_path):
         assert shards[: len(once[task.task_id])] == once[task.task_id]
     assert sum(map(len, twice.values())) > sum(map(len, once.values()))
     counts = sorted(len(shards) for shards in twice.values())
-    assert counts[-1] - counts[0] <= 8  # in turn, but for what was in flight
+    assert counts[-1] - counts[0] <= 8  # in turn, up to the shards in flight
 
 
 def test_queues_in_turn():
@@ -248,7 +248,7 @@ def test_parts_share_everything_and_overlap_nowhere(count, goal, edges, task):
     assert sorted(shard for mine in shards for shard in mine) == list(WHOLE.missing(task, done, goal))
     for part, mine in zip(parts, shards, strict=True):
         assert part.n_missing(task, done, goal) == sum(stop - start for start, stop in mine)
-    # a line of the grid stays with its part, whatever the goal
+    # a line of the shard grid belongs to the same part for every goal
     lines = [{start // task.shard_trials for start, _ in mine} for mine in shards]
     later = [{start // task.shard_trials for start, _ in part.missing(task, [], goal + 3000)} for part in parts]
     assert all(old <= new for old, new in zip(lines, later, strict=True))
@@ -262,7 +262,7 @@ def test_bad_parts(text):
 
 
 def test_parts_in_one_store_make_the_whole(tmp_path):
-    """Topped up in another order than they began, too."""
+    """Parts give the whole, even if they are extended in another order."""
     tasks = [task_of(width, 40) for width in (4, 20, 21)]
     together, whole = tmp_path / "together.sqlite", tmp_path / "whole.sqlite"
     with Store(together) as store:
@@ -284,16 +284,16 @@ def test_a_part_with_a_relative_error_keeps_no_pilot(tmp_path):
         assert not store.done(task.task_id, pilot_seed(0))
 
 
-class Meddler(LocalPool):
-    """A pool beside which another run cuts the grid of the same store elsewhere."""
+class InterferingPool(LocalPool):
+    """A pool during whose work another run stores other shards of the same trials."""
 
     def __init__(self, store_path, task):
         super().__init__(2)
-        self.store_path, self.task, self.meddled = store_path, task, False
+        self.store_path, self.task, self.interfered = store_path, task, False
 
     def submit(self, task, seed, stretches):
-        if not self.meddled:
-            self.meddled = True
+        if not self.interfered:
+            self.interfered = True
             with Store(self.store_path) as other:
                 run_tasks([self.task], other, trials=2 * task.shard_trials + 10, seed=0, workers=1, quiet=True)
         return super().submit(task, seed, stretches)
@@ -303,7 +303,7 @@ def test_two_runs_with_different_goals_on_one_store(tmp_path):
     path, whole = tmp_path / "store.sqlite", tmp_path / "whole.sqlite"
     task = task_of(4)
     trials = 6 * task.shard_trials
-    pool = Meddler(path, task)
+    pool = InterferingPool(path, task)
     with Store(path) as store:
         run_tasks([task], store, trials=trials, seed=0, pool=pool, quiet=True)
         done = store.done(task.task_id, 0)
@@ -325,7 +325,7 @@ def test_a_sweep_of_many_tiny_tasks(tmp_path):
 
 
 class FullDisk(Store):
-    """A store that takes three shards."""
+    """A store that fails after three shards."""
 
     taken = 0
 

@@ -1,4 +1,4 @@
-"""Three engines, one law: each against its twin, against the others, against exact theory."""
+"""Three engines, one law: each compared with its twin, the others, and exact theory."""
 
 import math
 
@@ -68,7 +68,7 @@ def test_one_point_is_exact_at_every_width(width):
 
 
 def test_single_twin():
-    """Word i of a layer holds the signs of units 32 i .. 32 i + 31."""
+    """The i-th word of a layer contains the signs of units 32 i .. 32 i + 31."""
     network = Network([2, 5, 40, 1, 3, 2, 70, 2], input_dim=1)
     task = Task(network, InputSet("one", np.ones((1, 1))), engine="single")
     key = stream_key(4, task.stream_name)
@@ -84,7 +84,7 @@ def test_single_twin():
 
 
 def test_gram_drops_what_no_longer_differs():
-    """Copies of a point, scaled, live and die with it."""
+    """Scaled copies of a point are alive exactly when the point is."""
     points = np.array([[1.0, 2.0, 0.5]]) * np.array([[1.0], [1e-9], [1e9], [3.0]])
     task = Task(Network([3] * 10), InputSet("copies", points), engine="gram")
     statistics = run_shard(task, 0, 0, 500).statistics
@@ -130,7 +130,7 @@ def test_engines_keep_the_promise_of_identical_numbers(engine):
 
 
 def test_common_random_numbers_make_differences_sharp():
-    """With one stream a layer flip changes nothing where most points live anyway; with two it cannot be so."""
+    """On a common stream a layer flip changes nothing where most points live anyway; on separate streams it does."""
     points = input_set("gaussian:20", dimension=3)
 
     def living(sign_flip, stream):

@@ -1,4 +1,4 @@
-"""The conditional and splitting estimators beside plain twins on the same random numbers."""
+"""The conditional and splitting estimators compared with plain twins on the same random numbers."""
 
 import math
 
@@ -24,7 +24,7 @@ from neurondeath_theory.networks.network import Network
 
 
 def scaled(network, points):
-    """Points as columns over the constant of the biases, scaled by powers of two as the samplers do it."""
+    """Return points as columns, the constant of the biases as last row, scaled by powers of two as in the samplers."""
     exponents = np.frexp(np.abs(points).max(axis=1))[1]
     if network.has_bias:
         exponents = np.maximum(exponents, 0)
@@ -32,7 +32,7 @@ def scaled(network, points):
 
 
 def layer(network, key, number, trial, x, *, variant=0, skip=0):
-    """One layer of one network: outputs at the living points, over the constant; `skip` networks come before it."""
+    """Return one layer of network number `skip`: outputs at the living points, the constant as last row."""
     width, fan_in = network.widths[number], network.fan_ins[number]
     count, first = width * fan_in, skip * width * fan_in
     address = {"layer": number, "trial": trial, "variant": variant}

@@ -1,4 +1,4 @@
-"""The conditional and the splitting estimator: against plain twins, exact cases and the crude estimator."""
+"""The conditional and the splitting estimator compared with exact cases and the crude estimator."""
 
 import math
 
@@ -31,9 +31,6 @@ def estimate(network, inputs, estimator, trials, seed=0, dtype="float32"):
         return read_simulation(store, task.task_id, seed, task.description())
 
 
-# --- plain twins -----------------------------------------------------------------------------------------------------
-
-
 # --- exact cases -----------------------------------------------------------------------------------------------------
 
 
@@ -52,14 +49,14 @@ def test_one_point_is_exact(width, depth, bias_variance):
 @seeds
 @pytest.mark.parametrize(("width", "depth", "settled"), [(3, 10, 1), (8, 30, 8), (20, 60, 40), (45, 150, 149)])
 def test_two_points(width, depth, settled, seed):
-    """As two points, by their angle, and as five on the same rays, by the weights' parts across the mean direction."""
+    """Two points, sampled by their angle, and five on the same rays, sampled by the weights across their mean."""
     truth = two_point_survival([width] * depth, 2.0)
     network = Network([width] * depth, input_dim=2)
     for points in (RAYS, np.vstack([RAYS, 2 * RAYS, 3 * RAYS[:1]])):
         result = estimate(network, points, "conditional", 4000, seed)
-        shown = slice(settled, None)  # before, few chains have most of the weight and the error is no error
+        shown = slice(settled, None)  # earlier, few chains have most of the weight and the error is not reliable
         assert_agrees(result.death[shown], result.alive_stderr[shown], truth.none[shown])
-        if len(points) == 2:  # exact in the first layer, but for the rounding of the points
+        if len(points) == 2:  # exact in the first layer, up to the rounding of the points
             np.testing.assert_allclose(result.death[0], truth.none[0], rtol=1e-5 * width)
         independent = -np.expm1(depth * np.log1p(-(0.5**width)))
         assert_refutes(result.death[-1], result.alive_stderr[-1], independent)
@@ -68,7 +65,7 @@ def test_two_points(width, depth, settled, seed):
 
 
 def test_rare_death_keeps_its_digits():
-    """P(dead) near 1e-12 within 10 %, where 1 - P(alive) has four digits and crude sampling sees nothing."""
+    """P(dead) near 1e-12 within 10 %, where 1 - P(alive) has four digits and crude sampling counts no death."""
     truth = two_point_survival([45] * 200, 0.5).none[-1]
     result = estimate(Network([45] * 200, input_dim=2), np.array([[1, 0], [math.cos(0.5), math.sin(0.5)]]),
                       "conditional", 1000)  # fmt: skip
@@ -124,9 +121,9 @@ def test_half_space():
 
 @pytest.mark.parametrize("estimator", ["conditional", "splitting"])
 def test_points_at_zero(estimator):
-    nothing = estimate(Network([3] * 2), np.zeros((4, 3)), estimator, 5)
-    assert not nothing.alive.any()
-    assert (nothing.death == 1).all()
+    all_zero = estimate(Network([3] * 2), np.zeros((4, 3)), estimator, 5)
+    assert not all_zero.alive.any()
+    assert (all_zero.death == 1).all()
     some = estimate(Network([5] * 2), np.vstack([np.zeros((1, 5)), np.eye(5)[:3]]), estimator, 400)
     assert_agrees(some.living_ratio, some.living_ratio_stderr, some.expected_living_ratio)
     assert_refutes(some.living_ratio, some.living_ratio_stderr, some.expected_living_ratio / 0.75)
@@ -154,7 +151,7 @@ AGREEMENT = [
 @pytest.mark.parametrize(("network", "spec", "trials"), AGREEMENT, ids=lambda value: str(value)[:50])
 def test_estimators_agree(network, spec, trials, seed):
     crude = estimate(network, spec, "crude", trials, seed)
-    # the standard error at the crude estimator's own extremes is that of one more trial the other way
+    # where all crude trials have the same outcome, the standard error is that of one trial with the other outcome
     floor = 1.0 / trials
     for estimator, n in (("conditional", 4000), ("splitting", 16)):
         other = estimate(network, spec, estimator, n, seed)
@@ -206,12 +203,12 @@ def test_wrong_estimators_are_refuted(seed):
         (assert_agrees if name == "right" else assert_refutes)(dead[name].mean(), stderr, result.death[-1])
 
 
-# --- promises --------------------------------------------------------------------------------------------------------
+# --- invariants ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bias_variance", [0.0, 0.4])
 @pytest.mark.parametrize("estimator", ["conditional", "splitting"])
-def test_trials_do_not_depend_on_how_they_are_cut(estimator, bias_variance):
+def test_trials_do_not_depend_on_their_shards(estimator, bias_variance):
     network = Network([3] * 6, input_dim=5, bias_variance=bias_variance)
     task = Task(network, input_set("gaussian:40", dimension=5), estimator=estimator)
     whole = run_shard(task, 0, 0, 9).statistics
@@ -220,7 +217,7 @@ def test_trials_do_not_depend_on_how_they_are_cut(estimator, bias_variance):
         total = np.zeros(6)
         for one in each:
             total += one[name]
-        # the last digit is that of one rounding more or less a trial; nothing else hangs on earlier trials
+        # the last digit depends on the number of roundings per trial; nothing else depends on earlier trials
         np.testing.assert_allclose(values, total, rtol=1e-14)
     other = run_shard(task, 1, 0, 9).statistics
     assert not np.array_equal(whole["alive"], other["alive"])

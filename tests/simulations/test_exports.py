@@ -1,4 +1,4 @@
-"""Tables written to files: what is read back is what was computed; a file is whole or not there."""
+"""Tables written to files: reading returns the written values; a file is written completely or not at all."""
 
 import csv
 import json
@@ -34,8 +34,7 @@ TABLE = {
     "log": [float("-inf"), 0.0, None],
     "tau": [None, None, 0.5],
 }
-# what a file without NaN and infinity says of it
-KNOWN = {
+TABLE_WITHOUT_NAN = {
     name: [None if isinstance(value, float) and not math.isfinite(value) else value for value in values]
     for name, values in TABLE.items()
 }
@@ -46,14 +45,18 @@ def test_csv(tmp_path):
     with path.open(newline="") as file:
         header, *rows = csv.reader(file)
     assert header == list(TABLE)
-    written = [["" if value is None else str(value) for value in row] for row in zip(*KNOWN.values(), strict=True)]
+    written = [
+        ["" if value is None else str(value) for value in row] for row in zip(*TABLE_WITHOUT_NAN.values(), strict=True)
+    ]
     assert rows == written
     assert float(rows[2][2]) == 1e-300
 
 
 def test_json(tmp_path):
     rows = json.loads(export_table(TABLE, tmp_path / "table.JSON").read_text())
-    assert rows == [dict(zip(KNOWN, row, strict=True)) for row in zip(*KNOWN.values(), strict=True)]
+    assert rows == [
+        dict(zip(TABLE_WITHOUT_NAN, row, strict=True)) for row in zip(*TABLE_WITHOUT_NAN.values(), strict=True)
+    ]
 
 
 def test_parquet(tmp_path):
@@ -64,7 +67,7 @@ def test_parquet(tmp_path):
     assert frame["alive"].tolist() == pytest.approx(TABLE["alive"], nan_ok=True)
 
 
-def test_a_file_is_replaced_at_one_stroke(tmp_path, monkeypatch):
+def test_a_file_is_replaced_atomically(tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
     path.write_text("what was here")
 
@@ -79,7 +82,7 @@ def test_a_file_is_replaced_at_one_stroke(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["table.csv"]
     before = path.stat().st_ino
     export_table(TABLE, path)
-    assert path.stat().st_ino != before  # another file took its place
+    assert path.stat().st_ino != before  # replaced by another file
     assert path.read_text().startswith("name,count")
     assert os.listdir(tmp_path) == ["table.csv"]
 
@@ -118,7 +121,7 @@ def simulations():
     ]
 
 
-def test_a_row_a_layer(simulations):
+def test_one_row_per_layer(simulations):
     table = layer_table(simulations)
     depths = [simulation.network.depth for simulation in simulations]
     assert table["depth"] == [layer for depth in depths for layer in range(1, depth + 1)]

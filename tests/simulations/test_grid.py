@@ -1,6 +1,8 @@
-"""Task grids: products, options that move together, options only some values take, files and their errors."""
+"""Task grids: products, options that vary together or apply only to some values, files, their errors and template."""
 
 import itertools
+import re
+import tomllib
 from decimal import Decimal
 
 import pytest
@@ -11,6 +13,7 @@ from neurondeath.simulations.engines import choose_engine
 from neurondeath.simulations.inputs.input_sets import input_set
 from neurondeath.simulations.sweeps.grid import Study, make_grid
 from neurondeath.simulations.sweeps.grid_files import read_grid_file
+from neurondeath.simulations.sweeps.grid_guide import grid_keys, grid_template
 from neurondeath.simulations.sweeps.grid_options import OPTIONS, parse_reals, read_values
 from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.errors import InvalidArgumentError
@@ -42,7 +45,7 @@ def test_the_same_task_twice_is_one():
     assert len(ids(study(width=[3, 3], depth=[2]), study(widths=[(3, 3)]))) == 1
 
 
-def test_options_that_only_some_values_take_are_left_to_those():
+def test_options_are_omitted_where_they_do_not_apply():
     tasks = make_grid(
         [study(width=[4], depth=[2], activation=["relu", "shifted-relu"], tau=[0.5, 1.0], inputs=["gaussian:4"])]
     ).tasks
@@ -76,14 +79,14 @@ def test_options_that_only_some_values_take_are_left_to_those():
         ({"width": [4], "depth": [2], "architecture": ["plain", "residual"], "sign_flip": ["layer"]}, "sign_flip"),
     ],
 )
-def test_grids_that_mean_nothing_are_refused(values, words):
+def test_invalid_grids_are_refused(values, words):
     with pytest.raises(InvalidArgumentError, match=words):
         make_grid([study(**values)])
 
 
 @given(st.integers(-1000, 1000), st.integers(0, 60), st.integers(1, 500), st.integers(0, 3))
 def test_ranges_of_reals_are_decimal(first, steps, step, digits):
-    """Every number is the one a user would have typed: what a sum of floats misses in its last digit."""
+    """Every number equals its decimal text, which sums of floats miss in the last digit."""
     scale = Decimal(10) ** -digits
     numbers = parse_reals("x", f"{first * scale}:{(first + steps * step) * scale}:{step * scale}")
     assert numbers == [float(str((first + i * step) * scale)) for i in range(steps + 1)]
@@ -234,3 +237,37 @@ def test_every_option_of_the_command_is_one_of_the_grid():
     from neurondeath.commands.simulate import simulate
 
     assert set(OPTIONS) <= set(inspect.signature(simulate).parameters)
+
+
+def test_the_template_names_every_option_and_can_be_run(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(grid_template())
+    tasks = make_grid(read_grid_file(path)).tasks
+    expected = ids(study(width=[4, 8, 12, 16], depth=[10, 50]))
+    assert [task.task_id for task in tasks] == expected
+    shown = dict(re.findall(r"^(?:# )?(\w+) = (.*)$", grid_template(), re.M))
+    assert set(shown) == {*OPTIONS, "name", "zip"}
+    for option in OPTIONS:
+        assert read_values(option, option, tomllib.loads(f"x = {shown[option]}")["x"])
+
+
+def test_the_zip_of_the_template_can_be_run(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(re.sub(r"^(width|depth) = .*\n", "", grid_template(), flags=re.M).replace("# zip", "zip"))
+    tasks = make_grid(read_grid_file(path)).tasks
+    assert [task.network.widths for task in tasks] == [(4,) * 10, (8,) * 100]
+
+
+def test_defaults_of_the_keys_are_those_of_the_grid():
+    defaults = {option: key.default for option, key in OPTIONS.items() if key.default is not None}
+    written = {option: read_values(option, option, value) for option, value in defaults.items()}
+    assert ids(study(width=[4], depth=[3], **written)) == ids(study(width=[4], depth=[3]))
+
+
+def test_the_table_of_keys_names_values_default_and_meaning():
+    keys = grid_keys()
+    assert keys["key"] == [*OPTIONS, "name", "zip"]
+    row = {name: column[keys["key"].index("init")] for name, column in keys.items()}
+    assert row["values"] == "he | gaussian | uniform | orthogonal | rai"
+    assert row["default"] == '"he"'
+    assert all(keys["meaning"])

@@ -1,4 +1,4 @@
-"""Fetching image sets, from a server of our own: whole files are kept, torn and foreign ones are not."""
+"""Fetching image sets from a local server: complete files are kept, incomplete and wrong ones are not."""
 
 import gzip
 import hashlib
@@ -28,7 +28,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """Serve a folder, with the checksums of what it holds."""
+    """Serve a folder, with the checksums of its files."""
     folder = tmp_path / "served"
     folder.mkdir()
     labels = bytes([0, 0, 8, 1, 0, 0, 0, 6]) + bytes(range(6))
@@ -68,7 +68,7 @@ def test_fetched_files_are_what_the_readers_read(tmp_path, server):
     assert read_images("cifar10", tmp_path / "data", split="test").tolist() == PICTURES.tolist()
 
 
-def test_whole_files_are_not_fetched_again(tmp_path, server):
+def test_complete_files_are_not_fetched_again(tmp_path, server):
     _, address = server
     paths = fetch_images("mnist", tmp_path, address=address)
     assert len(Quiet.requests) == 4
@@ -79,7 +79,7 @@ def test_whole_files_are_not_fetched_again(tmp_path, server):
     assert len(Quiet.requests) == 5
 
 
-def test_a_foreign_file_is_never_kept(tmp_path, server):
+def test_a_wrong_file_is_never_kept(tmp_path, server):
     folder, address = server
     (folder / mnist_names()[0]).write_bytes(b"<html>moved</html>")
     with pytest.raises(DownloadError, match="not the published file"):

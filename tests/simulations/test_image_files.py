@@ -1,4 +1,4 @@
-"""MNIST and CIFAR-10 files, built byte by byte here; torn and foreign files give one line."""
+"""MNIST and CIFAR-10 files, built byte by byte here; errors for incomplete and wrong files are one line."""
 
 import gzip
 import struct
@@ -12,7 +12,7 @@ from neurondeath_theory.foundation.errors import InvalidArgumentError
 
 RNG = np.random.default_rng(0)
 DIGITS = RNG.integers(0, 256, (6, 784), dtype=np.uint8)
-DIGITS[:, 0] = 7  # a pixel that never changes
+DIGITS[:, 0] = 7  # a constant pixel
 PICTURES = RNG.integers(0, 256, (5, 3072), dtype=np.uint8)
 
 
@@ -151,7 +151,7 @@ def test_bad_cifar_files(tmp_path, raw):
 
 
 @pytest.mark.parametrize("cut", [0, 5, 40, -4])
-def test_torn_gzip_files(tmp_path, cut):
+def test_incomplete_gzip_files(tmp_path, cut):
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(gzip.compress(WHOLE)[:cut])
     one_line(tmp_path, "mnist", path)

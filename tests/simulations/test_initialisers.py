@@ -11,17 +11,12 @@ from tests.references.statistical import assert_agrees, assert_refutes
 
 
 def drawn_layer(init, width, fan_in, *, trials, scale):
-    """Give weights and biases as the kernel draws them, network by network."""
-    widths, fan_ins = np.array([width]), np.array([fan_in])
-    room = initialisers.draw_room(widths, fan_ins)
-    weights, biases, square = np.zeros(room), np.zeros(width), np.zeros(room)
-    words, normals = np.empty(room, np.uint32), np.empty(room, np.float32)
-    blocks, zeros = np.arange(room // 4).astype(np.uint32), np.zeros(room // 4, np.uint32)
+    """Yield weights and biases as the kernel draws them, network by network."""
+    room = initialisers.layer_buffers(np.array([width]), np.array([fan_in]), init, np.zeros(1))
+    law = initialisers.LayerLaw(init, width, fan_in, np.float32(scale), np.float32(0))
+    weights, biases = room.parameters
     for trial in range(trials):
-        initialisers.draw_layer(
-            weights, biases, words, normals, blocks, zeros, square, init, width, fan_in,
-            np.float32(scale), np.float32(0), np.uint64(7), np.uint64(8), 0, trial,
-        )  # fmt: skip
+        initialisers.draw_layer(room, law, (np.uint64(7), np.uint64(8)), 0, trial)
         yield weights[: width * fan_in].reshape(width, fan_in).copy(), biases.copy()
 
 
@@ -54,7 +49,7 @@ def test_orthogonal_law_is_haar():
 
 @pytest.mark.statistical
 def test_rai_moments():
-    """An entry is normal with probability fan_in/(fan_in + 1), else Beta(2, 1); one entry a row, the bias included."""
+    """An entry is normal with probability fan_in/(fan_in + 1), else Beta(2, 1); one entry per row, bias included."""
     fan_in, trials = 3, 20_000
     sigma = rai_constant()
     layers = list(drawn_layer(initialisers.RAI, 2, fan_in, trials=trials, scale=sigma / np.sqrt(fan_in)))

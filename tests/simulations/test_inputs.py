@@ -137,7 +137,7 @@ ORTHANTS = [
 
 @pytest.mark.parametrize(("network", "bounded"), ORTHANTS, ids=str)
 def test_the_orthant_is_decided_from_the_signs(network, bounded):
-    """In every trial: dead exactly when no weight and no bias of layer 1 is positive; deeper, one point of the ray."""
+    """Every trial: dead exactly when no weight and no bias of layer 1 is positive; with more layers, one ray."""
     task = Task(network, input_set("orthant", dimension=network.input_dim))
     key = stream_key(3, task.stream_name)
     for trial in range(200):
@@ -207,7 +207,7 @@ def test_resampled_sets(kind):
 
 
 def test_resampled_trials_are_those_of_their_points():
-    """Plain networks, in the fast kernel, and others: a trial on resampled points is the same trial on these points."""
+    """A trial on resampled points equals a trial on these points as fixed inputs, for plain and other networks."""
     for network in (Network([2] * 4), Network([2] * 4, architecture="residual"), Network([2] * 4, sign_flip="neuron")):
         task = Task(network, input_set("gaussian:5", dimension=2, resample=True))
         found = run_shard(task, 7, 10, 40).statistics["living"]
@@ -216,7 +216,7 @@ def test_resampled_trials_are_those_of_their_points():
             points = task.inputs.points_of_trial(stream_key(7, task.stream_name), trial)
             same = InputSet("these", points)
             single = Task(network, same)
-            single.__dict__["task_id"] = task.task_id  # the stream hangs on the id
+            single.__dict__["task_id"] = task.task_id  # the random stream depends on the id
             total += run_shard(single, 7, trial, trial + 1).statistics["living"]
         assert found.tolist() == total.tolist()
 

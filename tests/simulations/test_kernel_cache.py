@@ -1,4 +1,4 @@
-"""Compiled kernels are kept, and an edit of any kernel file is noticed."""
+"""Compiled kernels are cached, and an edit of any kernel file is noticed."""
 
 import os
 import shutil
@@ -12,10 +12,12 @@ PROGRAM = """
 import numpy as np
 from neurondeath.simulations.kernels.jit import is_compiled
 from neurondeath.simulations.kernels.normals import fill_normals
+from neurondeath.simulations.kernels.packed_arguments import Counters, Position
 before = is_compiled()
 out, words = np.empty(64, np.float32), np.empty(64, np.uint32)
-counters = np.zeros(16, np.uint32)
-fill_normals(out, words, counters, counters, np.uint64(1), np.uint64(2), 0, 0, 0, np.uint64(0), np.float32(1))
+counters = Counters(np.zeros(16, np.uint32), np.zeros(16, np.uint32))
+position = Position((np.uint64(1), np.uint64(2)), 0, 0, np.uint64(0))
+fill_normals(out, words, counters, 64, position, 0, np.float32(1))
 print(before, words[0])
 """
 

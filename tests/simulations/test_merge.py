@@ -1,4 +1,4 @@
-"""Stores merged into one: nothing counted twice, nothing half merged."""
+"""Stores merged into one: nothing counted twice, no source merged in part."""
 
 import csv
 import dataclasses
@@ -221,7 +221,7 @@ def test_the_command(here, capsys):
 
 
 def test_the_same_shard_is_the_same_wherever_it_was_sampled(here):
-    """Provenance is kept, but does not make a shard another one."""
+    """Provenance is kept, but shards that differ only in it are equal."""
     elsewhere = dataclasses.replace(shard(0, 10), provenance=Provenance(version="9", cpu="other", finished=1.0))
     fill("one.sqlite", shard(0, 10))
     fill("two.sqlite", elsewhere)

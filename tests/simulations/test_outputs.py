@@ -1,4 +1,4 @@
-"""What is measured beside life and death: known values, errors by hand, names."""
+"""Extra per-layer outputs: known values, errors by hand, names."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tests.references.statistical import assert_agrees, assert_refutes, seeds
 @pytest.mark.statistical
 @seeds
 def test_outputs_of_one_wide_layer(seed):
-    """He layer, unit sphere: q = 2/d, half of the activations zero, a unit is dead on M points of a line with 1/2."""
+    """He layer, unit sphere: q = 2/d, half of the activations zero, P(unit dead) = 1/2 on M points of a line."""
     points = np.vstack([np.ones(4), 2 * np.ones(4), 3 * np.ones(4)]) / 2
     network, trials = Network([50], input_dim=4), 2000
     inputs = InputSet("line", points)

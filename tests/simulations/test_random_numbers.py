@@ -6,6 +6,7 @@ from scipy import stats
 
 from neurondeath.simulations.counter_random import normal_pairs, philox, stream_key, stream_normals, stream_words
 from neurondeath.simulations.kernels.normals import fill_normals, normals_from_words
+from neurondeath.simulations.kernels.packed_arguments import Counters, Position
 from neurondeath.simulations.kernels.philox import philox_words
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 
@@ -25,28 +26,18 @@ KNOWN_ANSWERS = [
 def test_known_answers(counter, key, answer):
     assert philox(counter, tuple(key)).tolist() == answer
     out = np.empty(4, np.uint32)
-    first, layer, trial, purpose = (np.uint64(word) for word in counter)
+    first_block, *coordinates = (np.uint64(word) for word in counter)
     zero = np.zeros(1, np.uint32)
-    philox_words(out, zero, zero, np.uint64(key[0]), np.uint64(key[1]), first, layer, trial, purpose)
+    position = Position((np.uint64(key[0]), np.uint64(key[1])), *coordinates)
+    philox_words(out, Counters(zero, zero), position, first_block)
     assert out.tolist() == answer
 
 
 def kernel_normals(key, count, *, first_block=0, layer=0, trial=0, purpose=0, scale=1.0):
     out, words = np.empty(count, np.float32), np.empty(count, np.uint32)
-    blocks, layers = np.arange(count // 4, dtype=np.uint32), np.zeros(count // 4, np.uint32)
-    fill_normals(
-        out,
-        words,
-        blocks,
-        layers,
-        np.uint64(key[0]),
-        np.uint64(key[1]),
-        first_block,
-        layer,
-        trial,
-        np.uint64(purpose),
-        np.float32(scale),
-    )
+    counters = Counters(np.arange(count // 4, dtype=np.uint32), np.zeros(count // 4, np.uint32))
+    position = Position((np.uint64(key[0]), np.uint64(key[1])), layer, trial, np.uint64(purpose))
+    fill_normals(out, words, counters, count, position, first_block, np.float32(scale))
     return out, words
 
 
@@ -108,7 +99,7 @@ def test_distribution(seed):
 
 @seeds
 def test_tails_beyond_five_sigma(seed):
-    """The rare large normals are there in their due number: a quarter of a million beyond 3, some 38 beyond 5."""
+    """Large normals are as frequent as expected: about 250,000 beyond 3 and 38 beyond 5."""
     thresholds = np.array([3.0, 4.0, 4.5, 5.0])
     counts, n = np.zeros(len(thresholds)), 0
     for layer in range(64):

@@ -19,7 +19,7 @@ MODES = ["layer", "neuron"]
 
 
 def points_of(kind, count, dimension):
-    """Make sets on which a careless flip fails."""
+    """Make sets on which a wrong flip would fail."""
     rng = np.random.default_rng(count)
     generic = rng.standard_normal((count, dimension))
     if kind == "antipodal":
@@ -84,7 +84,7 @@ def test_fewer_points_than_patterns_all_stay_alive(width, kind, dtype):
 
 @pytest.mark.parametrize("width", [1, 2, 3])
 def test_one_point_more_breaks_it(width):
-    """The guarantee is sharp: with 2^n points some die, no more than it says, and without flips nearly all do."""
+    """The guarantee is sharp: with 2^n points some die, within the bound, and without flips nearly all die."""
     count = 2**width
     points = points_of("antipodal", count, 4)
     network = Network([width] * 40, input_dim=4, sign_flip="neuron")
@@ -134,12 +134,16 @@ def test_points_at_zero_do_not_vote(mode):
 
 
 def test_rows_are_negated_as_the_rules_say():
-    """By hand: layer flip looks at points, neuron flip at the points that are not covered yet."""
+    """By hand: the layer flip counts all points, the neuron flip the points that are not covered yet."""
     z = np.array([[1.0, -1.0, -1.0, -1.0], [-1.0, 1.0, -1.0, -1.0], [-1.0, -1.0, 1.0, -1.0]])
     alive = np.array([True, True, True, True])
     for flip, mode, expected_z in (
         (FLIP_LAYER, "layer", z),  # three of four stay
-        (FLIP_NEURON, "neuron", np.array([-z[0], z[1], z[2]])),  # then only point 0 is open: unit 1 is off there ...
+        (
+            FLIP_NEURON,
+            "neuron",
+            np.array([-z[0], z[1], z[2]]),
+        ),  # then only point 0 is not covered: unit 1 is inactive there ...
     ):
         flipped, scratch = z.copy(), np.zeros(4, dtype=bool)
         flip_layer(flipped, alive, scratch, flip, 3)

@@ -1,4 +1,4 @@
-"""Stop rules: what they give, and that estimates and intervals stay honest under them."""
+"""Stop rules: their results, and that estimates stay unbiased and intervals valid under them."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def crude_error(hits, trials):
 
 
 def run_pilot(generator, probability, most):
-    """Count the pilot as a driver would: grow it until the rule is content."""
+    """Run a pilot as the driver does: extend it until the rule is met."""
     trials, hits = 0, 0
     while True:
         error = crude_error(hits, trials) if trials else 0.0
@@ -38,7 +38,7 @@ def run_pilot(generator, probability, most):
 
 
 def assert_covers(covered):
-    """Fail if intervals miss more often than they may; to cover more often is no fault."""
+    """Fail if intervals miss more often than allowed; covering more often is no error."""
     share = min(np.mean(covered), COVERAGE)
     assert_agrees(share, np.sqrt(COVERAGE * (1 - COVERAGE) / len(covered)), COVERAGE)
 
@@ -54,7 +54,7 @@ def mean_and_error(values):
 
 
 @seeds
-def test_a_pilot_of_its_own_leaves_the_estimate_honest(seed):
+def test_a_separate_pilot_leaves_estimate_and_interval_valid(seed):
     probability, goal, most = 0.02, 0.3, 100_000
     generator = np.random.default_rng(seed)
     pilots = [run_pilot(generator, probability, most) for _ in range(RUNS)]
@@ -73,8 +73,8 @@ def test_a_pilot_of_its_own_leaves_the_estimate_honest(seed):
 
 
 @seeds
-def test_stopping_when_the_error_looks_small_is_dishonest(seed):
-    """The rule that is not offered: draw 50 trials at a time until the relative error is reached."""
+def test_stopping_when_the_error_looks_small_is_biased(seed):
+    """Negative control, a rule that is not offered: add 50 trials at a time until the error is reached."""
     probability, goal = 0.05, 0.3
     generator = np.random.default_rng(seed)
     hits, trials = np.zeros(RUNS, dtype=int), np.zeros(RUNS, dtype=int)
@@ -87,8 +87,8 @@ def test_stopping_when_the_error_looks_small_is_dishonest(seed):
 
 
 @seeds
-def test_stopping_when_the_interval_leaves_a_value_is_dishonest(seed):
-    """Peeking after every 20 trials, to stop as soon as the 95 % interval says what one hoped for."""
+def test_stopping_when_the_interval_excludes_a_value_undercovers(seed):
+    """Inspect after every 20 trials, and stop as soon as the 95 % interval excludes the true value."""
     generator = np.random.default_rng(seed)
     trials = np.arange(20, 1001, 20)
     hits = np.cumsum(generator.binomial(20, 0.5, (1000, len(trials))), axis=1)
@@ -100,8 +100,8 @@ def test_stopping_when_the_interval_leaves_a_value_is_dishonest(seed):
     assert_undercovers(covered.all(axis=1))
 
 
-def run_by_the_clock(generator, seconds, correlated, noise, *, runs, workers=1, drop_last=False):
-    """Average shards taken in order while there is time; gives averages and counts, one a run.
+def run_with_time_limit(generator, seconds, correlated, noise, *, runs, workers=1, drop_last=False):
+    """Average shards that start within the time limit; return averages and counts, one per run.
 
     A shard's result is a share of 32 coin flips; its time is 1 + correlated * (result - 1/2) + noise.
     """
@@ -122,25 +122,25 @@ def run_by_the_clock(generator, seconds, correlated, noise, *, runs, workers=1, 
 
 @seeds
 @pytest.mark.parametrize("workers", [1, 3])
-def test_the_clock_is_honest_where_time_does_not_depend_on_the_outcome(seed, workers):
+def test_a_time_limit_is_unbiased_if_time_does_not_depend_on_the_outcome(seed, workers):
     generator = np.random.default_rng(seed)
-    averages, counts = run_by_the_clock(generator, 6.0, 0.0, 0.3, runs=RUNS, workers=workers)
+    averages, counts = run_with_time_limit(generator, 6.0, 0.0, 0.3, runs=RUNS, workers=workers)
     assert counts.std() > 0.3
     assert_agrees(*mean_and_error(averages), 0.5)
 
 
 @seeds
 @pytest.mark.parametrize("workers", [1, 3])
-def test_the_bias_of_the_clock_is_as_documented(seed, workers):
-    """Few shards whose time is all outcome: the bias is seen, and is Cov(X, T) / (n E[T])."""
+def test_the_bias_of_a_time_limit_is_as_documented(seed, workers):
+    """Few shards whose time depends only on the outcome: the bias is visible and equals Cov(X, T) / (n E[T])."""
     generator = np.random.default_rng(seed)
     correlated = 4.0
-    averages, counts = run_by_the_clock(generator, 6.0, correlated, 0.0, runs=20 * RUNS, workers=workers)
+    averages, counts = run_with_time_limit(generator, 6.0, correlated, 0.0, runs=20 * RUNS, workers=workers)
     assert_refutes(*mean_and_error(averages), 0.5)
     formula = correlated * 0.25 / 32 / counts.mean()
     assert abs(averages.mean() - 0.5 - formula) < 0.25 * formula
-    # one hundred shards, time with a standard deviation of 9 %: nothing to be seen in thousands of runs
-    averages, counts = run_by_the_clock(generator, 100.0, 1.0, 0.0, runs=RUNS // 4, workers=workers)
+    # one hundred shards, time with a standard deviation of 9 %: no visible bias in thousands of runs
+    averages, counts = run_with_time_limit(generator, 100.0, 1.0, 0.0, runs=RUNS // 4, workers=workers)
     assert_agrees(*mean_and_error(averages), 0.5)
     successes = np.rint(averages * counts * 32).astype(int)
     low, high = np.array([exact_interval(s, 32 * n) for s, n in zip(successes, counts, strict=True)]).T
@@ -150,14 +150,14 @@ def test_the_bias_of_the_clock_is_as_documented(seed, workers):
 @seeds
 def test_to_drop_the_last_shard_is_exact_for_one_worker_only(seed):
     generator = np.random.default_rng(seed)
-    averages, _ = run_by_the_clock(generator, 3.0, 4.0, 0.0, runs=10 * RUNS, drop_last=True)
+    averages, _ = run_with_time_limit(generator, 3.0, 4.0, 0.0, runs=10 * RUNS, drop_last=True)
     assert_agrees(*mean_and_error(averages), 0.5)
-    averages, _ = run_by_the_clock(generator, 3.0, 4.0, 0.0, runs=10 * RUNS, workers=3, drop_last=True)
+    averages, _ = run_with_time_limit(generator, 3.0, 4.0, 0.0, runs=10 * RUNS, workers=3, drop_last=True)
     assert_refutes(*mean_and_error(averages), 0.5)
 
 
 @given(st.floats(1e-6, 0.5), st.floats(0.001, 0.999), st.integers(2, 10**7), st.integers(1, 10**8))
-def test_trials_follow_the_error_that_is_asked_for(share, goal, trials, most):
+def test_trials_for_a_relative_error(share, goal, trials, most):
     error = np.sqrt(share * (1 - share) / trials)
     asked = trials_for(goal, trials=trials, rarer=share, stderr=error, most=most)
     needed = (1 - share) / share / goal**2
@@ -167,7 +167,7 @@ def test_trials_follow_the_error_that_is_asked_for(share, goal, trials, most):
     assert asked >= min(most, trials_for(min(2 * goal, 0.9995), trials=trials, rarer=share, stderr=error, most=most))
 
 
-def test_pilots_grow_until_they_know_enough():
+def test_pilots_are_extended_until_precise_enough():
     sizes, trials = [], 0
     while (size := next_pilot_trials(trials, 0.0, 0.0, most=3000)) is not None:
         sizes.append(trials := size)
@@ -184,7 +184,7 @@ def test_pilots_grow_until_they_know_enough():
     assert trials_for(1e-300, trials=256, rarer=1e-300, stderr=1e-300, most=10**6) == 10**6
 
 
-def test_pilot_seeds_are_out_of_reach():
+def test_no_run_can_have_the_seed_of_a_pilot():
     assert pilot_seed(7) == 7 + PILOT_SEEDS > 2**31 - 1
     for seed in (-1, 2**31, 1.5, None):
         with pytest.raises(InvalidArgumentError, match="`seed`"):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurondeath.simulations.inputs.input_sets import input_set
-from neurondeath.simulations.stores import store_files
+from neurondeath.simulations.stores import files as store_files
 from neurondeath.simulations.stores.provenance import Provenance, cpu_name
 from neurondeath.simulations.stores.schema import SCHEMA_VERSION
 from neurondeath.simulations.stores.seeds import pilot_seed
@@ -50,7 +50,7 @@ def test_round_trip(path):
         store.add(shard(0, 10))
         store.add(shard(0, 10, seed=1))
     assert [file.name for file in path.parent.iterdir()] == ["store.sqlite"]
-    assert path.read_bytes()[18:20] == b"\x01\x01"  # as the file format has it: no write-ahead mode
+    assert path.read_bytes()[18:20] == b"\x01\x01"  # file format versions: not in write-ahead mode
     with Store(path, readonly=True) as store:
         assert store.done(TASK.task_id, 0) == [(0, 10), (10, 20)]
         trials, totals = sum_statistics(store.shards(TASK.task_id, 0))
@@ -147,7 +147,7 @@ def test_what_is_no_store_is_refused_and_untouched(tmp_path):
 
 
 def filled(path, n_shards=400):
-    """Fill a store; gives what every shard must read as."""
+    """Fill a store; return the expected content of every shard."""
     shards = {start: shard(10 * start, 10 * start + 10, value=start) for start in range(n_shards)}
     with Store(path) as store:
         store.add_task(TASK)
@@ -207,7 +207,7 @@ def test_a_store_whose_making_was_killed(path):
 
 
 def test_reading_where_nothing_can_be_written(path, monkeypatch):
-    """As on a read-only medium: SQLite cannot take in what a kill has left, the copy can."""
+    """As on a read-only medium: SQLite cannot merge the leftovers of a killed run in place, but in the copy."""
     die(path, "writing")
     before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
     connect, opened = store_files._connect, []
@@ -293,7 +293,7 @@ def test_reading_takes_little_memory(path):
     finally:
         tracemalloc.stop()
     assert totals["big"][1] == 300 * 7919 + 300 * 299 // 2
-    assert peak < 15e6  # all at once would be 48 MB
+    assert peak < 15e6  # all shards together would be 48 MB
 
 
 def test_what_is_done_is_read_without_the_statistics(path):
@@ -383,7 +383,7 @@ def test_missing_shards_complete_what_is_done(edges, goal, size):
 
 
 def test_task_ids_never_change():
-    """Results of years hang on these ids: a change of the numbers must raise STREAM_VERSION, not this test."""
+    """Stored results depend on these ids: change STREAM_VERSION if the numbers change, never this test."""
     inputs = input_set(np.array([[1.0, -2.0], [0.5, 3.0]]))
     assert Task(Network([2] * 3), inputs).task_id == "ef1e64f8bafc6149"
     network = Network([4, 3], input_dim=2, init="gaussian", weight_variance=1.5, bias_variance=0.25)

@@ -1,4 +1,4 @@
-"""Stores after damage and copies: right numbers or a refusal, never wrong numbers."""
+"""Damaged and copied stores: correct numbers or an error, never wrong numbers."""
 
 import os
 import random
@@ -18,7 +18,7 @@ def path(tmp_path):
 
 
 def assert_right_or_refused(path, truth):
-    """See that a file is refused, or gives only shards as they were written."""
+    """Check that a file is refused, or contains only shards as they were written."""
     try:
         found = read_all(path)
     except StoreError as error:
@@ -52,7 +52,7 @@ def test_damaged_bytes_never_give_wrong_numbers(path):
             damaged[choose.randrange(100, len(whole))] ^= 1 << choose.randrange(8)
         path.write_bytes(damaged)
         complete += assert_right_or_refused(path, truth) == len(truth)
-    assert complete < 100  # the damage was seen
+    assert complete < 100  # the damage was detected
 
 
 def test_a_row_that_was_changed_is_refused(path):
@@ -73,11 +73,11 @@ def test_a_task_that_was_changed_is_refused(path):
 
 
 def test_what_a_kill_has_left_is_looked_through(path):
-    """All of the file, also what this reader would not have come to see."""
+    """The whole file is checked, including pages that this reader would not read."""
     filled(path)
     die(path, "going on")
     damaged = bytearray(path.read_bytes())
-    damaged[10 * 4096 : 14 * 4096] = bytes(range(256)) * 64  # pages that the log does not hold
+    damaged[10 * 4096 : 14 * 4096] = bytes(range(256)) * 64  # pages that the log does not contain
     path.write_bytes(damaged)
     for readonly in (True, False):
         with pytest.raises(StoreError, match="damaged"):
@@ -104,7 +104,7 @@ def test_a_copy_of_a_live_store(path, tmp_path):
 
 
 def test_a_copy_torn_between_checkpoints_never_gives_wrong_numbers(path, tmp_path):
-    """The file from one moment, its log from another."""
+    """The file and its log were copied at different moments."""
     truth = {}
     moments = []
     with Store(path) as store:

@@ -1,11 +1,11 @@
-"""Stores of an older schema: read as they are, brought up when written, alike afterwards."""
+"""Stores of an older schema: readable unchanged, converted when written, then equal to new ones."""
 
 import sqlite3
 from contextlib import closing
 
 import pytest
 
-from neurondeath.simulations.stores import store_schema
+from neurondeath.simulations.stores import schema as store_schema
 from neurondeath.simulations.stores.provenance import Provenance
 from neurondeath.simulations.stores.schema import SCHEMA_VERSION
 from neurondeath.simulations.stores.shards import pack_statistics
@@ -58,7 +58,7 @@ def test_an_older_schema_is_read_and_when_written_brought_up(path, monkeypatch):
     assert_as_in_schema_1(path)
     assert path.read_bytes() == before
     with monkeypatch.context() as broken:
-        broken.setattr(store_schema, "NEVER_OVERLAP", "CREATE NONSENSE")  # in the middle of it
+        broken.setattr(store_schema, "NEVER_OVERLAP", "CREATE NONSENSE")  # fails in the middle of the migration
         with pytest.raises(StoreError, match="failed"):
             Store(path)
     assert_as_in_schema_1(path)
