@@ -248,4 +248,4 @@ def _example(key: Key) -> str:
 
 
 def _wrapped(comment: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(comment, LINE)]
+    return [f"# {line}" for line in textwrap.wrap(comment, LINE, break_on_hyphens=False)]

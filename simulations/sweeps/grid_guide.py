@@ -16,8 +16,8 @@ def grid_template() -> str:
 
     Examples
     --------
-    >>> grid_template().splitlines()[0]
-    '# A grid of tasks: `neurondeath simulate --grid FILE`. Keys in comments are optional. Keys'
+    >>> grid_template().splitlines()[5]
+    '[defaults]'
     """
     head = (
         "A grid of tasks: `neurondeath simulate --grid FILE`. Keys in comments are optional. Keys take one value or a "

@@ -12,7 +12,7 @@ from tests.references.statistical import assert_agrees, assert_refutes
 
 def drawn_layer(init, width, fan_in, *, trials, scale):
     """Yield weights and biases as the kernel draws them, network by network."""
-    room = initialisers.layer_buffers(np.array([width]), np.array([fan_in]), init, np.zeros(1))
+    room = initialisers.layer_room(np.array([width]), np.array([fan_in]), init, np.zeros(1))
     law = initialisers.LayerLaw(init, width, fan_in, np.float32(scale), np.float32(0))
     weights, biases = room.parameters
     for trial in range(trials):
