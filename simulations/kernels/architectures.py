@@ -13,7 +13,7 @@ import numpy as np
 
 from neurondeath.simulations.kernels.batch_normalisation import centre, normalise
 from neurondeath.simulations.kernels.copies import copy_entries, copy_rows
-from neurondeath.simulations.kernels.initialisers import LayerLaw, draw_layer, layer_room
+from neurondeath.simulations.kernels.initialisers import LayerLaw, draw_layer, layer_buffers
 from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
 from neurondeath.simulations.kernels.layer_statistics import correlation_and_variance, count_zeros
 from neurondeath.simulations.kernels.layers import activate, add_branch, products, rescale, set_constants
@@ -40,18 +40,18 @@ __all__ = [
 
 PLAIN, SKIP, DENSE, BATCH_NORM = 0, 1, 2, 3
 
-# rows of `counts`; the sums of squares of LIVING, DEAD_UNITS and ZEROS stand in the row after them
+# rows of `counts`; the sums of squares of LIVING, DEAD_UNITS and ZEROS are in the row after them
 ALIVE, LIVING, LAYERWISE_ALIVE, DEAD_UNITS, ZEROS, CORRELATION_TRIALS, N_COUNTS = 0, 1, 3, 4, 6, 8, 9
-# rows of `sums`, each with its squares in the row after it
+# rows of `sums`, each followed by the row of its squares
 VARIANCE, CORRELATION, N_SUMS = 0, 2, 4
 
 
 @kernel
 def sample_architecture(counts, sums, points, law, detailed, stream):
-    """Add to `counts` (int64) and `sums` (float64) what the networks of a stream's trials do.
+    """Add the networks of a stream's trials to `counts` (int64) and `sums` (float64).
 
     Both have one row per statistic and one column per layer. `points` gives the dtype the networks are computed in;
-    `detailed` asks for the statistics beyond life and death.
+    `detailed` requests the further statistics.
     """
     widths, fan_ins, weight_scales, bias_scale, architecture, block_depth, init, flip, activation = law
     first, of_points, first_exponents = points
@@ -66,8 +66,8 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
     active, covered = np.zeros(n_points, np.int64), np.zeros(n_points, np.bool_)
     branch_alive, ever = np.zeros(n_points, np.bool_), np.zeros(n_points, np.bool_)
     lengths, totals = np.zeros(n_points), np.zeros(rows)
-    room = layer_room(widths, fan_ins, init, first)
-    parameters = room.parameters
+    buffers = layer_buffers(widths, fan_ins, init, first)
+    parameters = buffers.parameters
 
     for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):
         copy_rows(x, first, input_dim)
@@ -84,9 +84,9 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
                 copy_entries(h_constants, constants)
                 if architecture != DENSE:
                     copy_rows(h, x, input_dim)
-                _mark_voters(branch_alive, peak, of_points, flip)
+                _mark_start(branch_alive, peak, of_points, flip)
             of_layer = LayerLaw(init, width, fan_in, weight_scales[layer], bias_scale)
-            draw_layer(room, of_layer, stream.key, layer, trial)
+            draw_layer(buffers, of_layer, stream.key, layer, trial)
             if architecture == DENSE:
                 products(z, x, constants, parameters, width, fan_in)
             else:
@@ -138,7 +138,7 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
 
 @kernel
 def _make_columns(rows, like):
-    """Make room for features at all points of `like`, in its dtype."""
+    """Make buffers for features at all points of `like`, in its dtype."""
     n_points = like.shape[1]
     return Columns(
         values=np.zeros((rows, n_points), like.dtype),
@@ -158,8 +158,8 @@ def _find_peaks(peak, points):
 
 
 @inlined_kernel
-def _mark_voters(branch_alive, peak, of_points, flip):
-    """Mark the points a branch starts with: where flips vote, zero without a constant is dead whatever the signs."""
+def _mark_start(branch_alive, peak, of_points, flip):
+    """Mark where a branch starts alive; with flips, not at zeros without a constant, which stay dead for all signs."""
     for p in range(peak.size):
         branch_alive[p] = flip == NO_FLIP or peak[p] > 0 or of_points[p] > 0
 
@@ -203,7 +203,7 @@ def _update_life(active, ever, branch_alive, architecture):
 
 @kernel
 def _settled(counts, layer, depth, architecture, n_living, ever, layerwise):
-    """Whether no later layer changes a count; where all points live for good, the later layers are counted at once."""
+    """Return whether later layers change no count; if all points stay alive, the later layers are counted at once."""
     if architecture == PLAIN:
         return n_living == 0
     if architecture == BATCH_NORM:

@@ -1,8 +1,8 @@
 """Batch normalisation of pre-activations over the points, without a regularising constant.
 
 Features are centred before the products, which then give centred pre-activations without cancellation; differences to
-the first point are taken first, so that a feature that is constant on the batch becomes exactly 0. So does what lies
-within rounding errors of the mean: a point that is its batch's mean is not active, whatever the signs.
+the first point are taken first, so that a feature that is constant on the batch becomes exactly 0. Values within
+rounding errors of the mean become 0, too: a point that is its batch's mean is not active, whatever the signs.
 """
 
 import math
@@ -21,7 +21,7 @@ PRECISION_32, PRECISION_64 = 2.0**-23, 2.0**-52
 def centre(x, rows):
     """Subtract from every row its mean over the points."""
     n_points = x.shape[1]
-    rounding = ROUNDING_ERRORS_OF_MEAN * (PRECISION_32 if x.itemsize == 4 else PRECISION_64)
+    tolerance = ROUNDING_ERRORS_OF_MEAN * (PRECISION_32 if x.itemsize == 4 else PRECISION_64)
     for i in range(rows):
         reference = x[i, 0]
         total = 0.0
@@ -34,13 +34,13 @@ def centre(x, rows):
             x[i, p] -= mean
             largest = max(largest, abs(x[i, p]))
         for p in range(n_points):
-            if abs(x[i, p]) <= rounding * largest:
+            if abs(x[i, p]) <= tolerance * largest:
                 x[i, p] = 0
 
 
 @kernel
 def normalise(z, rows):
-    """Scale every centred row to mean square 1; a row of zeros stays one."""
+    """Scale every centred row to mean square 1; a row of zeros does not change."""
     n_points = z.shape[1]
     for i in range(rows):
         total = 0.0

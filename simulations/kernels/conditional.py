@@ -9,12 +9,12 @@ $g \cdot u \le -g \cdot d_i$, and $g \cdot u$ is a standard normal independent o
 
 is an unbiased estimate of the probability that a unit is inactive; the product of n independent v's is one of the
 probability U that the layer is. Some combination of the d_i with positive weights is 0, so the minimum is at most 0 and
-the maximum at least 0, which is why the rectified products of the dense engine's tiles will do. One living point is
+the maximum at least 0, which is why the rectified products of the dense engine's tiles suffice. One living point is
 inactive with probability 1/2, two at an angle a with (pi - a) / (2 pi): no unit needs to be drawn.
 
 Along a chain whose layers are drawn again until a point survives, S = prod (1 - U) is an unbiased estimate of P(alive)
-and D = 1 - S, added up as D += (1 - D) U, one of P(dead) that keeps its digits however rare death is. The units behind
-U are drawn independently of the layer that follows; they may not be the same.
+and D = 1 - S, added up as D += (1 - D) U, an unbiased estimate of P(dead) that keeps its precision however rare death
+is. The units behind U are drawn independently of the layer that follows; they must not be the same.
 
 Dead points are dropped at once: with biases they would turn units active again.
 """
@@ -51,8 +51,8 @@ PURPOSE_BITS = np.uint64(8)  # bits of a purpose; the number of the attempt lies
 SQRT_HALF = math.sqrt(0.5)
 
 
-class _Drawing(NamedTuple):
-    """Room for random parameters, for the words they are made from and for the counters of these."""
+class _Buffers(NamedTuple):
+    """Buffers of random parameters, of the words they are made from and of the counters of these words."""
 
     parameters: Parameters
     words: npt.NDArray[np.uint32]
@@ -60,7 +60,7 @@ class _Drawing(NamedTuple):
 
 
 class _Extent(NamedTuple):
-    """Part of an array in panels that a layer's input takes: columns in use, and rows without the constant's."""
+    """Size of a layer's input in panels: rows of the array, columns in use, and rows in use without the constant's."""
 
     rows: int
     n_columns: int
@@ -97,7 +97,7 @@ def sample_conditional(sums, points, first_across, law, scales, stream):
     peak = aligned(n_panels_of(n_points) * PANEL, points)
     u = np.zeros(rows, points.dtype)
     direction = Parameters(u, u)
-    drawing = _make_drawing(widths, input_dim, points)
+    buffers = _make_buffers(widths, input_dim, points)
 
     for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):
         copy_entries(x, first)
@@ -107,7 +107,7 @@ def sample_conditional(sums, points, first_across, law, scales, stream):
         for layer in range(widths.size):
             width = widths[layer]
             extent, shares = _Extent(rows, n_alive, fan_in), _shares(weight_scales[layer], bias_scale)
-            # P(layer dead), as a multiple of 2^-width
+            # P(layer dead) as a multiple of 2^-width
             if n_alive == 1:
                 excess = 1.0
             elif n_alive == 2:
@@ -120,7 +120,7 @@ def sample_conditional(sums, points, first_across, law, scales, stream):
                     _transverse(d, x, z, direction, peak, extent, shares)
                 position = Position(stream.key, layer, trial, PURPOSE_PROBES)
                 length = fan_in + 1 if has_bias else fan_in
-                excess = _probe(z, first_d if layer == 0 else d, peak, drawing, extent, width, length, position)
+                excess = _probe(z, first_d if layer == 0 else d, peak, buffers, extent, width, length, position)
             death = excess * dead_scales[layer]
             deaths += max(1.0 - deaths * dead_unit, 0.0) * death
             s *= (1.0 - death * dead_unit) / lone_survival[layer]
@@ -131,7 +131,7 @@ def sample_conditional(sums, points, first_across, law, scales, stream):
 
             position = Position(stream.key, layer, trial, PURPOSE_WEIGHTS)
             deviations = (weight_scales[layer], bias_scale)
-            count, unsafe = _draw_living(z, x, peak, drawing, extent, width, deviations, position)
+            count, unsafe = _draw_living(z, x, peak, buffers, extent, width, deviations, position)
             pass_constant(z, x, peak, rows, n_panels_of(n_alive), fan_in, width)
             x, z = z, x
             if count < n_alive:
@@ -145,21 +145,21 @@ def sample_conditional(sums, points, first_across, law, scales, stream):
 
 
 @kernel
-def _make_drawing(widths, fan_in, like):
-    """Make room for as many parameters as are drawn at a time, of the dtype of `like`."""
+def _make_buffers(widths, fan_in, like):
+    """Create buffers for as many parameters as are drawn at a time, of the dtype of `like`."""
     bias_capacity = whole_groups(widths.max())
     capacity = max(whole_groups(1), bias_capacity)
     for width in widths:
         capacity = max(capacity, whole_groups(min(width, _fill_units(fan_in)) * (fan_in + 1)))
         fan_in = width
     parameters = Parameters(np.empty(capacity, like.dtype), np.zeros(bias_capacity, like.dtype))
-    return _Drawing(parameters, np.empty(capacity, np.uint32), make_counters(capacity // 4, capacity // 4))
+    return _Buffers(parameters, np.empty(capacity, np.uint32), make_counters(capacity // 4, capacity // 4))
 
 
 @inlined_kernel
-def _probe(z, d, peak, drawing, extent, width, length, position):
+def _probe(z, d, peak, buffers, extent, width, length, position):
     """Estimate P(layer dead) as a multiple of 2^-width from probes of `length` normals; `z` is scratch."""
-    parameters, words, counters = drawing
+    parameters, words, counters = buffers
     probes = parameters.weights
     fill_units = _fill_units(extent.fan_in)
     excess = 1.0
@@ -171,12 +171,12 @@ def _probe(z, d, peak, drawing, extent, width, length, position):
 
 
 @inlined_kernel
-def _draw_living(z, x, peak, drawing, extent, width, deviations, position):
+def _draw_living(z, x, peak, buffers, extent, width, deviations, position):
     """Fill z with a layer's outputs, drawn again until a point survives; return how many do, and unsafe peaks.
 
     `deviations` are the standard deviations of weights and biases; the purpose of `position` is not read.
     """
-    parameters, words, counters = drawing
+    parameters, words, counters = buffers
     (weights, biases), (weight_scale, bias_scale) = parameters, deviations
     rows, n_columns, fan_in = extent
     key, layer, trial, _ = position
@@ -202,7 +202,7 @@ def _draw_living(z, x, peak, drawing, extent, width, deviations, position):
 
 @kernel
 def _fill_units(fan_in):
-    """Units whose weights are made at a time: a multiple of 8, so that every fill starts at a whole block."""
+    """Return how many units are filled at a time: a multiple of 8, so that every fill starts at a whole block."""
     return max(8, NORMALS_PER_FILL // (fan_in + 1) // 8 * 8)
 
 
@@ -216,7 +216,7 @@ def _shares(weight_scale, bias_scale):
 
 @kernel
 def _mean_direction(u, x, sums, extent, shares):
-    """Fill u with the direction of the sum of the columns; those not in use are 0."""
+    """Fill u with the direction of the sum of the columns; columns not in use are 0."""
     rows, n_columns, fan_in = extent
     length = (fan_in + 1) * PANEL
     totals = sums[:length]
@@ -242,10 +242,10 @@ def _mean_direction(u, x, sums, extent, shares):
 
 @kernel
 def _transverse(d, x, heights, direction, peak, extent, shares):
-    """Fill d with what the columns, scaled to 1 along u, have perpendicular to u; 0 in the columns not in use.
+    """Fill d with the parts perpendicular to u of the columns scaled to 1 along u; 0 in the columns not in use.
 
-    `direction` holds u as the weights of a unit; `heights` is scratch as large as x. What is scaled by a share is
-    scaled in u until the very end.
+    `direction` holds u as the weights of a unit; `heights` is scratch as large as x. The factors of `shares` are
+    applied to u first, and to d at the end.
     """
     u = direction.weights
     rows, n_columns, fan_in = extent
@@ -271,7 +271,7 @@ def _transverse(d, x, heights, direction, peak, extent, shares):
 
 @kernel
 def _inactive(z, d, peak, parameters, rows, n_panels, n_units, length):
-    """Product over units of 2 v, v the probability that a unit is inactive given its weights across u; negates them."""
+    """Multiply 2 v over units, v the probability that a unit is inactive given its weights across u; negates these."""
     probes = parameters.weights
     factors = np.zeros(n_units)
     units = UnitRange(0, n_units, length, 0, 0, False)
@@ -293,7 +293,7 @@ def _inactive(z, d, peak, parameters, rows, n_panels, n_units, length):
 
 @kernel
 def _gather_largest(bits, rows, n_panels, n_units):
-    """Move the largest entry of every unit to its first column; floats of 0 and above are ordered as their bits are."""
+    """Move the largest entry of every unit to its first column; floats of 0 and above have the order of their bits."""
     first = bits[: n_units * PANEL]
     for panel in range(1, n_panels):
         more = bits[panel * rows * PANEL : panel * rows * PANEL + n_units * PANEL]
@@ -312,7 +312,7 @@ def _gather_largest(bits, rows, n_panels, n_units):
 
 @kernel
 def _angle(x, extent, shares):
-    """Angle between the first two columns, accurate however small [Kahan]."""
+    """Return the angle between the first two columns, accurate for small angles, too [Kahan]."""
     fan_in = extent.fan_in
     a2, b2 = 0.0, 0.0
     for row in range(fan_in + 1):

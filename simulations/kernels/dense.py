@@ -1,13 +1,13 @@
 """Sample plain networks by multiplying their weights out: any widths, biases, any number of points.
 
 Points are columns, in panels of PANEL (see `tile`); row `fan_in` of a layer's input holds the constant 1 that the
-biases multiply; without biases it holds whatever finite numbers stand there, and the biases are 0. A point that dies at
-a layer is dropped: its column is 0 from then on, constant included, and once enough have died the living columns move
-together. A network whose points are all dead is finished.
+biases multiply; without biases it holds arbitrary finite numbers, and the biases are 0. A point that dies at a layer is
+dropped: its column is 0 from then on, constant included, and once enough have died the living columns move together. A
+network whose points are all dead is finished.
 
 Scale: a ReLU network commutes with scaling a point's whole column, constant included, so a column that drifts out of a
 safe range is rescaled by a power of two, exactly; depth 10,000 neither over- nor underflows. With biases a column is
-never scaled up beyond a constant of 1: what underflows there is negligible beside the bias.
+never scaled up beyond a constant of 1: what underflows there is negligible compared with the bias.
 """
 
 import numpy as np
@@ -31,16 +31,16 @@ from neurondeath.simulations.kernels.tile import PANEL
 
 __all__ = ["sample_dense"]
 
-TILE_WEIGHTS = 16384  # weights made at a time: they stay in the second-level cache
-CHUNK_WORDS = 1024  # layers that need fewer words than this share a chunk,
-NARROW_WORDS = 256  # fewer where networks are narrow and die soon
-NARROW = 4
+WEIGHTS_PER_FILL = 16384  # weights made at a time: they stay in the second-level cache
+WORDS_PER_CHUNK = 1024  # layers that need fewer words than this share a chunk
+WORDS_PER_NARROW_CHUNK = 256  # the same for narrow networks, which die soon
+MAX_NARROW_WIDTH = 4
 PURPOSE_WEIGHTS, PURPOSE_BIASES = np.uint64(0), np.uint64(1)
 
 
 @kernel
 def sample_dense(counts, points, law, stream):
-    """Add to `counts` what the networks of a stream's trials do.
+    """Add the networks of a stream's trials to `counts`.
 
     `points` has shape (input_dim + 1, n_points), its last row the constant of the biases (0 without), and gives the
     dtype the network is computed in.
@@ -56,14 +56,12 @@ def sample_dense(counts, points, law, stream):
     x, z = aligned(first.size, points), aligned(first.size, points)
     peak = aligned(n_panels * PANEL, points)
 
-    capacity, bias_capacity = _weight_capacity(widths, input_dim), whole_groups(max(CHUNK_WORDS, widths.max() + 3))
+    capacity, bias_capacity = _weight_capacity(widths, input_dim), whole_groups(max(WORDS_PER_CHUNK, widths.max() + 3))
     weights, biases = np.empty(capacity, points.dtype), np.zeros(bias_capacity, points.dtype)
     words, bias_words = np.empty(capacity, np.uint32), np.empty(bias_capacity, np.uint32)
     weight_blocks, bias_blocks = capacity // 4, bias_capacity // 4  # blocks per layer of the counters
-    counters, bias_counters = (
-        make_counters(capacity // 4, weight_blocks),
-        make_counters(bias_capacity // 4, bias_blocks),
-    )
+    counters = make_counters(capacity // 4, weight_blocks)
+    bias_counters = make_counters(bias_capacity // 4, bias_blocks)
     parameters = Parameters(weights, biases)
     chunk_layers = _chunks(widths, input_dim)
 
@@ -97,7 +95,7 @@ def sample_dense(counts, points, law, stream):
                     per_layer = weight_stride // 4
                 else:
                     n_weights = n_units * fan_in
-                    per_layer = capacity // 4  # one layer alone: its blocks simply count up
+                    per_layer = capacity // 4  # a single layer: its blocks are numbered through
                 if n_weights > 0:
                     weight_blocks = _count_up(counters, weight_blocks, per_layer)
                     position = Position(stream.key, layer, trial, PURPOSE_WEIGHTS)
@@ -125,7 +123,7 @@ def sample_dense(counts, points, law, stream):
 
 @kernel
 def _count_up(counters, blocks_before, blocks_per_layer):
-    """Fill a chunk's counters unless they were filled for as many blocks per layer before; return that number."""
+    """Fill a chunk's counters for a number of blocks per layer, if that has changed; return the number."""
     if blocks_before != blocks_per_layer:
         fill_chunk_counters(counters, blocks_per_layer)
     return blocks_per_layer
@@ -133,8 +131,8 @@ def _count_up(counters, blocks_before, blocks_per_layer):
 
 @kernel
 def _weight_capacity(widths, input_dim):
-    """Largest number of weights made at a time: those of part of a wide layer, or of several narrow ones."""
-    capacity = whole_groups(CHUNK_WORDS + 1)
+    """Return the largest number of weights made at a time: of a part of a wide layer, or of several narrow layers."""
+    capacity = whole_groups(WORDS_PER_CHUNK + 1)
     fan_in = input_dim
     for width in widths:
         capacity = max(capacity, whole_groups(min(width, _fill_units(fan_in)) * fan_in))
@@ -144,13 +142,13 @@ def _weight_capacity(widths, input_dim):
 
 @kernel
 def _fill_units(fan_in):
-    """Units whose weights are made at a time: a multiple of 8, so that every fill starts at a whole block."""
-    return max(8, TILE_WEIGHTS // fan_in // 8 * 8)
+    """Return how many units are filled at a time: a multiple of 8, so that every fill starts at a whole block."""
+    return max(8, WEIGHTS_PER_FILL // fan_in // 8 * 8)
 
 
 @kernel
 def _chunks(widths, input_dim):
-    """For every layer that may start one, the number of layers that share its random numbers' chunk."""
+    """Return, for every layer that may start a chunk, the number of layers that share it."""
     counts = np.ones(widths.size, np.int64)
     run = 1  # layers from here on with the same shape
     for layer in range(widths.size - 1, -1, -1):
@@ -158,6 +156,6 @@ def _chunks(widths, input_dim):
         fan_in = input_dim if layer == 0 else widths[layer - 1]
         same = layer + 1 < widths.size and widths[layer + 1] == width and fan_in == width
         run = run + 1 if same else 1
-        words = NARROW_WORDS if width <= NARROW else CHUNK_WORDS
+        words = WORDS_PER_NARROW_CHUNK if width <= MAX_NARROW_WIDTH else WORDS_PER_CHUNK
         counts[layer] = max(1, min(run, words // (-(-width * fan_in // 4) * 4)))
     return counts

@@ -1,4 +1,4 @@
-r"""Sample plain Gaussian networks through the Gram matrix of their points: exact in law, at a cost free of the fan-in.
+r"""Sample plain Gaussian networks through the Gram matrix of their points: exact in law, any fan-in at the same cost.
 
 Given a layer's inputs X (fan_in x M) the units' pre-activations are independent $N(0, G)$ with
 $G = \sigma_w^2 X^T X / fan\_in + \sigma_b^2 c c^T$, c the constant of the biases. So instead of n x fan_in weights
@@ -6,7 +6,7 @@ per layer n x r normals are drawn, r <= M the rank of G: $Z = \Xi F$ with $F^T F
 pivots, which drops the directions that collapsing points no longer differ in (below 1e-14 of their variance).
 
 Scaling a point scales its column of Z and of c, so G is brought to a unit diagonal: nothing over- or underflows at any
-depth, with no further care. All in double precision.
+depth, without further measures. The arithmetic is in double precision.
 """
 
 import math
@@ -34,12 +34,12 @@ from neurondeath.simulations.kernels.tile import PANEL
 __all__ = ["sample_gram"]
 
 NORMALS_PER_FILL = 16384  # normals made at a time
-DUPLICATE_VARIANCE = 1e-14  # share of a point's variance below which it no longer differs from the points before it
+DUPLICATE_VARIANCE = 1e-14  # share of a point's variance; a point that differs less from earlier ones is a duplicate
 PURPOSE_FACTORS = np.uint64(4)
 
 
-class _Room(NamedTuple):
-    """Arrays in panels with `rows` rows, and scratch.
+class _Buffers(NamedTuple):
+    """Arrays that all layers share; the first three are in panels with `rows` rows, the last two are scratch.
 
     `x` holds a layer's outputs, `gram` the correlations of its pre-activations and `factor` their Cholesky factor;
     `table` holds the factor row by row, `constant` every point's constant of the biases.
@@ -57,7 +57,7 @@ class _Room(NamedTuple):
 
 @kernel
 def sample_gram(counts, first_gram, first_constant, widths, weight_variance, bias_variance, stream):
-    """Add to `counts` what the networks of a stream's trials do.
+    """Add the networks of a stream's trials to `counts`.
 
     `first_gram` (float64, shape (n_points, n_points)) is the correlation matrix of the first layer's pre-activations
     and `first_constant` (n_points) the constant of the biases divided by their standard deviations; no point may be
@@ -66,8 +66,8 @@ def sample_gram(counts, first_gram, first_constant, widths, weight_variance, bia
     alive, living, living_squares = counts
     n_points = first_gram.shape[0]
     rows = max(widths.max(), n_points + 3) + 1
-    room = _make_room(first_gram, rows, widths.max())
-    x, gram, factor, peak, constant = room.x, room.gram, room.factor, room.peak, room.constant
+    buffers = _make_buffers(first_gram, rows, widths.max())
+    x, gram, factor, peak, constant = buffers.x, buffers.gram, buffers.factor, buffers.peak, buffers.constant
     capacity = whole_groups(max(NORMALS_PER_FILL, 8 * (n_points + 3)))
     weights, words = np.empty(capacity), np.empty(capacity, np.uint32)
     counters = make_counters(capacity // 4, capacity // 4)
@@ -82,10 +82,10 @@ def sample_gram(counts, first_gram, first_constant, widths, weight_variance, bia
                 lay_out(gram, first_gram, rows)
             else:
                 fan_in = widths[layer - 1]
-                _correlate(room, rows, fan_in, n_alive, weight_variance / fan_in, bias_variance)
-            rank = _factorise(factor, gram, room.table, rows, n_alive)
+                _correlate(buffers, rows, fan_in, n_alive, weight_variance / fan_in, bias_variance)
+            rank = _factorise(factor, gram, buffers.table, rows, n_alive)
             stride = -(-rank // 4) * 4
-            for row in range(rank, stride + 1):  # whole blocks of normals per unit; and no constant
+            for row in range(rank, stride + 1):  # whole blocks of normals per unit, and no constant
                 for p in range(n_panels_of(n_alive) * PANEL):
                     factor[place(rows, row, p)] = 0.0
             peak[: n_panels_of(n_alive) * PANEL] = 0.0
@@ -114,12 +114,12 @@ def sample_gram(counts, first_gram, first_constant, widths, weight_variance, bia
 
 
 @kernel
-def _make_room(gram, rows, width):
-    """Make the arrays that all layers share, for the points of a Gram matrix."""
+def _make_buffers(gram, rows, width):
+    """Create the buffers for the points of a Gram matrix."""
     n_points = gram.shape[0]
     n_panels = n_panels_of(n_points)
     size = n_panels * rows * PANEL
-    return _Room(
+    return _Buffers(
         x=aligned(size, gram),
         gram=aligned(size, gram),
         factor=aligned(size, gram),
@@ -132,20 +132,20 @@ def _make_room(gram, rows, width):
 
 
 @kernel
-def _correlate(room, rows, fan_in, n_alive, weight_scale, bias_variance):
-    """Fill `room.gram` with the correlations of the next pre-activations, and scale the constants alike.
+def _correlate(buffers, rows, fan_in, n_alive, weight_scale, bias_variance):
+    """Fill `buffers.gram` with the correlations of the next pre-activations, and scale the constants alike.
 
-    Layer inputs are non-negative, so that their products pass a rectifier unharmed: the tile serves here too.
+    Layer inputs are non-negative, so a rectifier does not change their products: the tile can be used here too.
     """
-    x, gram, transposed = room.x, room.gram, room.transposed
-    constant, scaled_constant = room.constant, room.scaled_constant
+    x, gram, transposed = buffers.x, buffers.gram, buffers.transposed
+    constant, scaled_constant = buffers.constant, buffers.scaled_constant
     for p in range(n_alive):
         for j in range(fan_in):
             transposed[p * fan_in + j] = weight_scale * x[place(rows, j, p)]
         scaled_constant[p] = bias_variance * constant[p]
         x[place(rows, fan_in, p)] = constant[p]
     points = UnitRange(0, n_alive, fan_in, 0, 0, True)
-    rectified_units(gram, x, room.peak, Parameters(transposed, scaled_constant), points, rows, n_panels_of(n_alive))
+    rectified_units(gram, x, buffers.peak, Parameters(transposed, scaled_constant), points, rows, n_panels_of(n_alive))
     for p in range(n_alive):
         constant[p] /= math.sqrt(gram[place(rows, p, p)])
         scaled_constant[p] = 1.0 / math.sqrt(gram[place(rows, p, p)])

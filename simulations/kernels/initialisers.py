@@ -1,7 +1,7 @@
 """Draw a layer's weights and biases: normal, uniform, orthogonal or randomised asymmetric.
 
 Every init reads the same words of the stream, those of the layer's parameters in row-major order; the entry that RAI
-redraws has words of its own.
+redraws uses separate words.
 """
 
 import math
@@ -15,15 +15,15 @@ from neurondeath.simulations.kernels.normals import normals_from_words, whole_gr
 from neurondeath.simulations.kernels.packed_arguments import Counters, Parameters, Position
 from neurondeath.simulations.kernels.philox import make_counters, philox_words
 
-__all__ = ["GAUSSIAN", "ORTHOGONAL", "RAI", "UNIFORM", "LayerLaw", "LayerRoom", "draw_layer", "layer_room"]
+__all__ = ["GAUSSIAN", "ORTHOGONAL", "RAI", "UNIFORM", "LayerBuffers", "LayerLaw", "draw_layer", "layer_buffers"]
 
 GAUSSIAN, UNIFORM, ORTHOGONAL, RAI = 0, 1, 2, 3
 PURPOSE_WEIGHTS, PURPOSE_BIASES, PURPOSE_ASYMMETRY = np.uint64(0), np.uint64(1), np.uint64(16)
 TO_SIGNED, TO_UNIT = 2.0**-31, 2.0**-32  # integers of 32 bits to (-1, 1) and to (0, 1)
 
 
-class LayerRoom(NamedTuple):
-    """Room for the parameters of the largest layer, and scratch to draw them."""
+class LayerBuffers(NamedTuple):
+    """Buffers for the parameters of the largest layer, and scratch arrays to draw them."""
 
     parameters: Parameters
     words: npt.NDArray[np.uint32]
@@ -43,13 +43,13 @@ class LayerLaw(NamedTuple):
 
 
 @kernel
-def layer_room(widths, fan_ins, init, like):
-    """Make room for the parameters of the largest layer, of the dtype of `like`."""
+def layer_buffers(widths, fan_ins, init, like):
+    """Create buffers for the largest layer; its parameters have the dtype of `like`."""
     most = 0
     for layer in range(widths.size):
         most = max(most, widths[layer] * (fan_ins[layer] + 1), 4 * widths[layer])
     size = whole_groups(most)
-    return LayerRoom(
+    return LayerBuffers(
         parameters=Parameters(np.zeros(size, like.dtype), np.zeros(widths.max(), like.dtype)),
         words=np.empty(size, np.uint32),
         normals=np.empty(size, np.float32),
@@ -59,12 +59,12 @@ def layer_room(widths, fan_ins, init, like):
 
 
 @kernel
-def draw_layer(room, law, key, layer, trial):
-    """Fill the parameters in `room` with those of one layer of one network.
+def draw_layer(buffers, law, key, layer, trial):
+    """Draw the parameters of one layer of one network into the buffers.
 
-    The weight scale of RAI is that of the entries before one is redrawn.
+    For RAI, `weight_scale` is the standard deviation of the entries before one is redrawn.
     """
-    (weights, biases), words, normals, counters, square = room
+    (weights, biases), words, normals, counters, square = buffers
     init, width, fan_in, weight_scale, bias_scale = law
     row = fan_in + 1 if init == RAI else fan_in
     total = whole_groups(width * row)
@@ -105,8 +105,8 @@ def draw_layer(room, law, key, layer, trial):
 def _orthogonal(weights, normals, square, width, fan_in, scale):
     """Orthonormalise the rows of a normal matrix (its columns if there are more rows), times a constant.
 
-    Gram and Schmidt, every vector swept twice, keep the law: rotations of the space commute with it. The constant gives
-    the entries the mean square scale^2.
+    The Gram-Schmidt method, applied twice to every vector, keeps the law: rotations of the space commute with it. With
+    the constant the mean square of the entries is scale^2.
     """
     few, many = min(width, fan_in), max(width, fan_in)
     by_rows = width <= fan_in

@@ -3,11 +3,11 @@
 - `nogil`: kernels are single-threaded and release the interpreter; threads run over shards.
 - `fastmath={"contract"}`: a * b + c may be one fused operation. Nothing is reordered, no infinity or NaN assumed away,
   so results do not depend on vector width or loop remainders.
-- `error_model="numpy"`: division by zero gives infinity, no branch in inner loops.
+- `error_model="numpy"`: division by zero results in infinity, without a branch in inner loops.
 - `boundscheck`: off; numba's own NUMBA_BOUNDSCHECK=1 turns it on for the tests.
 
-Numba reuses a cached kernel as long as its own file is unchanged, blind to edits in kernels it calls. So the cache
-directory carries a hash of all kernel sources: any edit starts a fresh one.
+Numba reuses a cached kernel as long as its own file is unchanged, even if kernels that it calls were edited. So the
+name of the cache directory contains a hash of all kernel sources: any edit starts a new directory.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ _CACHE = cache_directory()
 
 
 def is_compiled() -> bool:
-    """Whether compiled kernels are already in the cache."""
+    """Return whether compiled kernels are already in the cache."""
     return _CACHE is not None and any(_CACHE.rglob("*.nbc"))
 
 
@@ -61,17 +61,18 @@ def kernel(function: Function) -> Function:
 
 
 def inlined_kernel(function: Function) -> Function:
-    """Compile a kernel into every kernel that calls it: for the parts of a long one, which take most of its arrays."""
+    """Compile a kernel into every kernel that calls it: for parts of a long kernel that take most of its arrays."""
     return _compiled(function, forceinline=True)
 
 
 def _compiled(function: Function, **options: Any) -> Function:
+    """Compile with the common options and further ones."""
     if _CACHE is None:
         return cast(Function, numba.njit(function, **OPTIONS, **options))
     settings: Any = numba.config
-    everyone_elses = settings.CACHE_DIR
+    default_directory = settings.CACHE_DIR
     settings.CACHE_DIR = str(_CACHE)  # read when the function is decorated, so no other user of numba sees it
     try:
         return cast(Function, numba.njit(function, cache=True, **OPTIONS, **options))
     finally:
-        settings.CACHE_DIR = everyone_elses
+        settings.CACHE_DIR = default_directory

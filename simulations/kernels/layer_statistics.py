@@ -1,4 +1,4 @@
-"""What a layer does beyond living or dying: dead units, zeros, size and correlation of its pre-activations."""
+"""Further statistics of a layer: dead units, zeros, mean square and correlation of its pre-activations."""
 
 import math
 

@@ -14,12 +14,12 @@ from neurondeath.simulations.kernels.jit import kernel
 
 __all__ = ["activate", "add_branch", "products", "rescale", "set_constants"]
 
-SAFE_LOW, SAFE_HIGH = 2.0**-30, 2.0**30  # columns in this range are left alone
+SAFE_LOW, SAFE_HIGH = 2.0**-30, 2.0**30  # columns in this range are not rescaled
 
 
 @kernel
 def set_constants(constants, of_points, exponents):
-    """Scale a point's constant, 0 or 1, as its column is scaled."""
+    """Scale the constant of every point, 0 or 1, like its column."""
     for p in range(constants.size):
         constants[p] = np.ldexp(of_points[p], -exponents[p])
 
@@ -99,7 +99,7 @@ def rescale(columns, of_points, rows):
 
 @kernel
 def add_branch(stream, branch, factors, branch_factors, rows):
-    """Add a branch to the stream, column by column, on the larger of their scales, and renew the stream's peak.
+    """Add a branch to the stream, column by column, on the larger of their scales, and update the stream's peak.
 
     A column of zeros has no scale of its own: the other's is kept. `factors` and `branch_factors` are scratch.
     """

@@ -1,8 +1,8 @@
 r"""Standard normals in single precision from Philox words, without a branch, so that the loop runs in vector registers.
 
-The polar form of Box and Muller as written down in `counter_random.normal_pairs`. Logarithm, sine and
-cosine are polynomials, minimax on their reduced ranges (Remez exchange at 40 digits; the program is
-`benchmarks/fit_normals.py`): relative error 3.2e-8 of ln, 3.6e-9 of sin, absolute error 1e-10 of cos before rounding;
+The polar form of Box and Muller, as defined in `counter_random.normal_pairs`. Logarithm, sine and cosine are
+polynomials, minimax on their reduced ranges (Remez exchange at 40 digits; the program is `benchmarks/fit_normals.py`):
+relative error 3.2e-8 of ln, 3.6e-9 of sin, absolute error 1e-10 of cos before rounding;
 the normals agree with double precision to 1e-6 absolute.
 """
 
@@ -15,7 +15,7 @@ from neurondeath.simulations.kernels.philox import philox_words
 
 __all__ = ["fill_normals", "normals_from_words", "whole_groups"]
 
-GROUP = 64  # normals come in groups of this many: a vector of 16 blocks
+GROUP_SIZE = 64  # normals are made in groups of this size: a vector of 16 blocks
 
 F = np.float32
 SMALLEST, LARGEST = F(0.5), F(2.0**32 - 2.0**8)
@@ -66,7 +66,7 @@ def normals_from_words(out, words, scale):
 @kernel
 def whole_groups(count):
     """Round a number of normals up to whole groups."""
-    return -(-count // GROUP) * GROUP
+    return -(-count // GROUP_SIZE) * GROUP_SIZE
 
 
 @kernel

@@ -1,7 +1,7 @@
 """Named tuples that pack the arguments of kernels: the random stream, the law of the network, sums, buffers.
 
-Kernels create and unpack them at no cost, compiled or not. A tuple of arrays is built once per call of a kernel, not
-once per layer: every array in it is counted as one more reference.
+Kernels can create and unpack named tuples, compiled or not. A tuple of numbers costs nothing; in a tuple of arrays the
+references to every array are counted, so kernels create and unpack such tuples once, outside their loops.
 """
 
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ class Stream(NamedTuple):
 
 
 class Position(NamedTuple):
-    """One layer of one trial in a random stream, and what its words are for."""
+    """Part of a random stream: one layer of one trial, for one purpose."""
 
     key: tuple[np.uint64, np.uint64]
     layer: int
@@ -141,7 +141,7 @@ class ConditionalSums(NamedTuple):
 
 
 class ConditionalScales(NamedTuple):
-    """What keeps the conditional estimates from underflowing; the arrays have one entry per layer.
+    """Units of the conditional estimates, so that none underflows; the arrays have one entry per layer.
 
     Layer l kills a single point with probability dead_unit * dead_scales[l] = 1 - lone_survival[l].
     """
@@ -172,7 +172,7 @@ class UnitRange(NamedTuple):
 
 
 class TileOffsets(NamedTuple):
-    """Where the operands of a tile begin in their arrays."""
+    """Indices at which the operands of a tile begin in their arrays."""
 
     z: int
     x: int

@@ -1,4 +1,4 @@
-"""Points in panels of PANEL columns: entry (row, column) of an array with R rows stands at `place(R, row, column)`.
+"""Points in panels of PANEL columns: entry (row, column) of an array with R rows is at index `place(R, row, column)`.
 
 The row after the last unit holds the constant that the biases multiply.
 """
@@ -37,7 +37,7 @@ SAFE_BITS_64 = tuple(np.array([SAFE_LOW, SAFE_HIGH], np.float64).view(np.int64))
 
 @kernel
 def aligned(size, like):
-    """Make an array of zeros that begins on a cache line, so that no vector of points straddles two."""
+    """Create an array of zeros that begins on a cache line, so that no vector of points crosses two lines."""
     spare = CACHE_LINE // like.itemsize
     buffer = np.zeros(size + spare, like.dtype)
     start = -buffer.ctypes.data % CACHE_LINE // like.itemsize
@@ -46,19 +46,19 @@ def aligned(size, like):
 
 @kernel
 def place(rows, row, column):
-    """Index of an entry of an array in panels."""
+    """Return the index of an entry of an array in panels."""
     return (column // PANEL * rows + row) * PANEL + column % PANEL
 
 
 @kernel
 def n_panels_of(n_columns):
-    """Panels that hold a number of columns."""
+    """Return the number of panels for a number of columns."""
     return -(-n_columns // PANEL)
 
 
 @kernel
 def lay_out(out, points, rows):
-    """Fill an array in panels with a matrix of one column per point."""
+    """Fill an array in panels with a matrix that has one column per point."""
     for column in range(points.shape[1]):
         for row in range(points.shape[0]):
             out[place(rows, row, column)] = points[row, column]
@@ -85,7 +85,7 @@ def rectified_units(z, x, peak, parameters, units, rows, n_panels):
 
 @inlined_kernel
 def _tile_offsets(units, rows, panel, i):
-    """Offsets of the tile that begins with unit number i of a range."""
+    """Return the offsets of the tile that begins with unit number i of a range."""
     x_at = panel * rows * PANEL
     z_at = x_at + (units.first + i) * PANEL
     return TileOffsets(z_at, x_at, units.weights_at + i * units.fan_in, units.biases_at + i, panel * PANEL)
@@ -95,7 +95,7 @@ def _tile_offsets(units, rows, panel, i):
 def survey(peak):
     """Count the positive peaks, and those of them outside the safe range.
 
-    Floats of 0 and above are ordered as their bits are, and integers are compared a whole vector at a time.
+    Floats of 0 and above have the order of their bits, and integers are compared one vector at a time.
     """
     if peak.itemsize == 4:
         return _count_bits(peak.view(np.int32), SAFE_BITS_32[0], SAFE_BITS_32[1])
@@ -104,7 +104,7 @@ def survey(peak):
 
 @kernel
 def _count_bits(bits, low, high):
-    # counted in 32 bits, so that as many are compared at a time as a vector holds
+    """Count positive entries, and those outside low .. high; 32-bit counters let a vector hold more entries."""
     positive, unsafe = np.int32(0), np.int32(0)
     for p in range(bits.size):
         positive = np.int32(positive + (bits[p] > 0))
@@ -114,7 +114,7 @@ def _count_bits(bits, low, high):
 
 @kernel
 def pass_constant(z, x, peak, rows, n_panels, fan_in, width):
-    """Hand the constant row on, 0 for dead points."""
+    """Copy the row of constants to the output, 0 for dead points."""
     for panel in range(n_panels):
         at = panel * rows * PANEL
         for p in range(PANEL):
@@ -141,7 +141,7 @@ def move_together(x, peak, rows, width, n_columns):
 
 @kernel
 def rescale(x, peak, rows, width, n_columns, has_bias):
-    """Bring columns whose largest value left the safe range back to about 1, by a power of two."""
+    """Rescale columns whose largest value is outside the safe range to about 1, by a power of two."""
     for column in range(n_columns):
         if peak[column] == 0 or SAFE_LOW <= peak[column] <= SAFE_HIGH:
             continue

@@ -1,4 +1,4 @@
-"""Philox 4x32-10 for the kernels; words are kept in 64 bits so that one multiplication gives both halves.
+"""Philox 4x32-10 for the kernels; words are kept in 64 bits so that one multiplication yields both halves.
 
 Counters may run over blocks and layers at once: a chunk is a list of (block, layer) offsets, made once and reused for
 every trial, so that networks too narrow to fill a vector with one layer fill it with several.
@@ -13,13 +13,13 @@ __all__ = ["fill_chunk_counters", "make_counters", "philox_words"]
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-WORD = np.uint64(0xFFFFFFFF)
-HALF = np.uint64(32)
+WORD_MASK = np.uint64(0xFFFFFFFF)
+WORD_BITS = np.uint64(32)
 
 
 @inlined_kernel
 def make_counters(n_blocks, blocks_per_layer):
-    """Make the counters of a chunk."""
+    """Create the counters of a chunk."""
     counters = Counters(np.empty(n_blocks, np.uint32), np.empty(n_blocks, np.uint32))
     fill_chunk_counters(counters, blocks_per_layer)
     return counters
@@ -47,16 +47,16 @@ def philox_words(out, counters, position, first_block):
         k0 = np.uint64(key0)
         k1 = np.uint64(key1)
         for _ in range(10):
-            product0 = (c0 & WORD) * M0
-            product1 = (c2 & WORD) * M1
-            # the high halves of c1 and c3 hold rubbish, which the masks above throw away a round later
-            c0 = (product1 >> HALF) ^ (c1 & WORD) ^ k0
+            product0 = (c0 & WORD_MASK) * M0
+            product1 = (c2 & WORD_MASK) * M1
+            # the high halves of c1 and c3 hold leftover bits; the masks above remove them a round later
+            c0 = (product1 >> WORD_BITS) ^ (c1 & WORD_MASK) ^ k0
             c1 = product1
-            c2 = (product0 >> HALF) ^ (c3 & WORD) ^ k1
+            c2 = (product0 >> WORD_BITS) ^ (c3 & WORD_MASK) ^ k1
             c3 = product0
-            k0 = (k0 + W0) & WORD
-            k1 = (k1 + W1) & WORD
-        out[4 * i] = np.uint32(c0 & WORD)
-        out[4 * i + 1] = np.uint32(c1 & WORD)
-        out[4 * i + 2] = np.uint32(c2 & WORD)
-        out[4 * i + 3] = np.uint32(c3 & WORD)
+            k0 = (k0 + W0) & WORD_MASK
+            k1 = (k1 + W1) & WORD_MASK
+        out[4 * i] = np.uint32(c0 & WORD_MASK)
+        out[4 * i + 1] = np.uint32(c1 & WORD_MASK)
+        out[4 * i + 2] = np.uint32(c2 & WORD_MASK)
+        out[4 * i + 3] = np.uint32(c3 & WORD_MASK)

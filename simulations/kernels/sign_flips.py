@@ -1,6 +1,6 @@
 """Sign flips of a layer of ReLU units at the points still alive.
 
-Negating a row and its bias negates its pre-activations: the weights need not be touched, since nothing else reads them.
+Negating a row and its bias negates its pre-activations: the weights can stay unchanged, since nothing else reads them.
 """
 
 from neurondeath.simulations.kernels.jit import kernel
@@ -12,7 +12,7 @@ NO_FLIP, FLIP_LAYER, FLIP_NEURON = 0, 1, 2
 
 @kernel
 def flip_layer(z, alive, covered, flip, width):
-    """Negate rows of z as the flip says; `alive` marks the points still alive, `covered` is scratch."""
+    """Negate rows of z by the rule of the flip; `alive` marks the points still alive, `covered` is scratch."""
     if flip == FLIP_LAYER:
         _flip_whole_layer(z, alive, covered, width)
     elif flip == FLIP_NEURON:

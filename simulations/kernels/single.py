@@ -1,4 +1,4 @@
-"""Follow one point: whether it lives depends on the signs of its pre-activations alone, fair coins at any width.
+"""Sample networks on one point: it is alive or dead by the signs of its pre-activations, fair coins at any width.
 
 Word i of a layer's stream holds the signs of units 32 i .. 32 i + 31, a set bit for an active unit. Words are read
 until one is active: nearly always the first, so a layer costs the same at width 10 and at width 10^6.
@@ -12,7 +12,7 @@ from neurondeath.simulations.kernels.philox import fill_chunk_counters, philox_w
 
 __all__ = ["sample_single"]
 
-LAYERS_PER_CHUNK = 64  # layers whose first words are made at a time
+LAYERS_PER_CHUNK = 64  # their first words are made at once
 PURPOSE_SIGNS = np.uint64(3)
 
 
@@ -43,7 +43,7 @@ def sample_single(alive, widths, stream):
 
 @kernel
 def _any_active(words, n_units):
-    """Whether one of the first n_units bits is set."""
+    """Return whether one of the first n_units bits is set."""
     for i in range(4):
         left = n_units - 32 * i
         if left <= 0:

@@ -2,13 +2,13 @@
 
 A population starts as N networks that have seen the same points. Layer by layer every member draws its own weights;
 the members without a living point are then replaced: the living ones, in random order, are copied one after another
-until no place is empty, each as likely as any other. Whatever the population looks like, the product of the shares that
+until no place is empty, each as likely as any other. For every population, the product of the shares that
 survived is an unbiased estimate of P(alive), and the product before a layer, times the sum of the members' living
 points after it over N, one of the mean number of living points. Members of a population are not independent,
 populations are.
 
 Random numbers: the parameters of a layer run over (member, unit, element), so a layer of the whole population is one
-row of blocks. The order of copies is a partial shuffle by its own words.
+row of blocks. The order of copies is a partial shuffle with separate words.
 """
 
 import numpy as np
@@ -51,7 +51,7 @@ def sample_splitting(sums, points, law, lone_survival, population, stream):
     rows = widths.max() + 1
     size = n_panels * rows * PANEL
     x, z = aligned(population * size, points), aligned(population * size, points)
-    # the points may be longer than a member's place: the first layer has arrays of its own
+    # the points may be longer than a member's place: the first layer has separate arrays
     first_rows = max(input_dim + 1, rows)
     first = aligned(n_panels * first_rows * PANEL, points)
     lay_out(first, points, first_rows)
@@ -118,7 +118,7 @@ def sample_splitting(sums, points, law, lone_survival, population, stream):
 
 @kernel
 def _capacities(widths, population, fan_in):
-    """Weights, and biases, of as many members as are drawn at a time; no less than the words of a population."""
+    """Return the numbers of weights and of biases drawn at a time, the former no less than one word per member."""
     capacity, bias_capacity = whole_groups(population), whole_groups(1)
     for width in widths:
         members = _fill_members(width * fan_in, population)
@@ -139,13 +139,13 @@ def _copy_rows(out, source, rows, source_rows, count, n_panels):
 
 @kernel
 def _fill_members(n_weights, population):
-    """Members whose weights are made at a time: a multiple of 4, so that every fill starts at a whole block."""
+    """Return how many members are filled at a time: a multiple of 4, so that every fill starts at a whole block."""
     return min(-(-population // 4) * 4, max(4, NORMALS_PER_FILL // n_weights // 4 * 4))
 
 
 @kernel
 def _choose_parents(parents, survivors, counts, n_survivors, words, counters, position):
-    """Fill `parents` with the member that each continues: itself, or for the dead the survivors in random order."""
+    """Fill `parents` with the member that each continues: itself, or for a dead one a survivor, in random order."""
     n_dead = counts.size - n_survivors
     n_drawn = min(n_dead, n_survivors)
     if n_drawn > 0:
@@ -156,7 +156,7 @@ def _choose_parents(parents, survivors, counts, n_survivors, words, counters, po
         parents[member] = member
         if counts[member] == 0:
             if dead < n_drawn:
-                # a word scaled to the survivors that are left: uniform to a part in 2^32
+                # a word scaled to the number of survivors left: uniform up to 2^-32
                 left = np.uint64(n_survivors - dead)
                 pick = dead + np.int64((np.uint64(words[dead]) * left) >> np.uint64(32))
                 survivors[dead], survivors[pick] = survivors[pick], survivors[dead]

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["sample"]
 
-REMEMBERED = 16  # input sets whose half-space is found once, not for every shard
+CACHED_SETS = 16  # input sets whose half-space is found once, not for every shard
 
 
 def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
     """Sum, layer by layer, estimates of P(alive), P(dead) and the number of living points, and their squares.
 
     `alive` and `living` are in units of the probability that a single point is alive, `dead` in units of 2^-n, n the
-    smallest width: no sum underflows. All are 0 where every point is dead from the outset.
+    smallest width: no sum underflows. All are 0 if every point is dead from the start.
     """
     network, inputs = task.network, task.inputs
     sums = ConditionalSums(*(np.zeros(network.depth) for _ in ConditionalSums._fields))
@@ -39,14 +39,14 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
         if not network.has_bias:
             points = points[points.any(axis=1)]  # points at zero are dead from layer 1
         if not len(points):
-            continue  # dead for sure
+            continue  # all points are dead
         across = _across(points, constant) if inputs.resample else _across_of_set(inputs, constant)
         columns = prepare_points(network, points, np.dtype(task.dtype))
         sample_conditional(sums, columns, across.astype(task.dtype), law, scales, stream)
     return sums._asdict()
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=CACHED_SETS)
 def _across_of_set(inputs: InputSet, constant: float) -> npt.NDArray[np.float64]:
     return _across(inputs.points, constant)
 

@@ -1,4 +1,4 @@
-r"""Whether the points fit into an open half-space, and a direction that shows it.
+r"""Decide whether an open half-space contains the points, and find a direction that proves it.
 
 Without an open half-space $\{u \cdot x > 0\}$ around the points, the weights for which a unit is inactive on all of
 them have probability 0 (Gordan's theorem): a first layer cannot die. With one, the nearest point of the points' convex
@@ -44,7 +44,7 @@ def half_space(points: Matrix, constant: float) -> Matrix:
         heights = directions @ u
         if heights.min() > 0:
             return u
-        # nearest point of the hull of those that fall behind; few points settle most sets
+        # nearest point of the hull of points with negative heights; a few points decide most sets
         behind = np.flatnonzero((heights <= 0) & ~picked)
         if not len(behind):
             return np.zeros_like(u)

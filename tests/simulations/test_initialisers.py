@@ -12,11 +12,11 @@ from tests.references.statistical import assert_agrees, assert_refutes
 
 def drawn_layer(init, width, fan_in, *, trials, scale):
     """Yield weights and biases as the kernel draws them, network by network."""
-    room = initialisers.layer_room(np.array([width]), np.array([fan_in]), init, np.zeros(1))
+    buffers = initialisers.layer_buffers(np.array([width]), np.array([fan_in]), init, np.zeros(1))
     law = initialisers.LayerLaw(init, width, fan_in, np.float32(scale), np.float32(0))
-    weights, biases = room.parameters
+    weights, biases = buffers.parameters
     for trial in range(trials):
-        initialisers.draw_layer(room, law, (np.uint64(7), np.uint64(8)), 0, trial)
+        initialisers.draw_layer(buffers, law, (np.uint64(7), np.uint64(8)), 0, trial)
         yield weights[: width * fan_in].reshape(width, fan_in).copy(), biases.copy()
 
 
