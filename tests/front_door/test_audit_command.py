@@ -52,6 +52,8 @@ def in_process(monkeypatch, capsys, folder, *arguments):
     """Run the command in this process, which is faster than a new one."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
+    if getattr(sys.modules.get("my_models"), "__file__", None) != str(folder / "my_models.py"):
+        sys.modules.pop("my_models", None)  # of another test file in this process
     with torch.random.fork_rng():
         code = run(command_line("neurondeath", COMMANDS, help=""), "neurondeath", ["audit", *arguments])
     captured = capsys.readouterr()

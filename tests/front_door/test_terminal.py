@@ -42,7 +42,7 @@ TABLES = [
     ("results s.sqlite --sort -alive --anytime", "network"),
     ("results deep.sqlite --per-layer", "depth"),
     ("merge all.sqlite s.sqlite deep.sqlite", "source"),
-    ("audit my_models:mlp --data digits:50", "activation"),
+    ("audit terminal_models:mlp --data digits:50", "activation"),
     ("train config.toml --dry-run", "experiment"),
     ("train config.toml", "experiment"),
     ("runs training.sqlite", "experiment"),
@@ -95,7 +95,7 @@ def folder(tmp_path_factory):
     before = Path.cwd()
     os.chdir(folder)
     try:
-        (folder / "my_models.py").write_text(MODELS)
+        (folder / "terminal_models.py").write_text(MODELS)
         (folder / "config.toml").write_text(CONFIG)
         deep = "simulate --width 4 --depth 60 --trials 20 --quiet --workers 1 --estimator conditional"
         for line in (
@@ -289,7 +289,7 @@ def test_named_columns_are_shown_in_their_order(here):
         "simulate --width 2 --depth 3 --trials 5 --quiet --store new.sqlite --dry-run",
         "merge new.sqlite s.sqlite",
         "check --only L5",
-        "audit my_models:mlp --data digits:50",
+        "audit terminal_models:mlp --data digits:50",
         "train config.toml --store new.sqlite",
         "runs training.sqlite",
         "runs training.sqlite --per-epoch",
