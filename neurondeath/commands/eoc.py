@@ -1,17 +1,15 @@
 """`neurondeath eoc`: an edge-of-chaos design of a sparse activation, and how signals survive in it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
 from neurondeath.commands.data_formats import records
+from neurondeath.commands.option_names import option_names
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout, Table
 from neurondeath.simulations.sweeps.grid_options import parse_reals
-from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import CLIPPED, KINDS, EdgeOfChaos, sparse_design
@@ -68,12 +66,19 @@ def eoc(
         )
     if larger_q is not None and (kind not in CLIPPED or m is None):
         raise invalid("--larger-q", "be used with a clipped activation and --m", larger_q)
+    if larger_q is not None and (width is not None or scales):
+        raise invalid("--larger-q", "be used without --width, --depth and --scales", larger_q)
+    if larger_q is None and hold != "m":
+        raise invalid("--hold", "be used with --larger-q", hold)
     if sparsity is None:
         if kind != "relu":
             raise invalid("--sparsity", "be given", None, "give a share in (0, 1), as --sparsity 0.85")
         sparsity = 0.5
     if larger_q is not None and m is not None:
-        _show_larger_variances(kind, sparsity, m, [q, *parse_reals("--larger-q", larger_q)], hold, columns, output)
+        larger = parse_reals("--larger-q", larger_q)
+        if min(larger) <= q:
+            raise invalid("--larger-q", f"be greater than --q, {q:g}", larger_q)
+        _show_larger_variances(kind, sparsity, m, [q, *larger], hold, columns, output)
         return
     design = _design(kind, sparsity, v_prime, m, q)
     survival = _survival(design, width, depth, seed) if width is not None and depth is not None else None
@@ -82,21 +87,8 @@ def eoc(
 
 def _design(kind: str, sparsity: float, v_prime: float | None, m: float | None, q: float) -> EdgeOfChaos:
     """Compute the design; errors name the options of the command."""
-    with _option_names():
+    with option_names(OPTIONS):
         return sparse_design(kind, sparsity, v_prime=v_prime, m=m, q=q)
-
-
-@contextmanager
-def _option_names() -> Iterator[None]:
-    """Name the options of the command in errors about arguments."""
-    try:
-        yield
-    except InvalidArgumentError as error:
-        text = str(error)
-        for name, option in OPTIONS.items():
-            if text.startswith((f"`{name}`", f"`{name}[")):
-                text = f"`{option}" + text[len(name) + 1 :]
-        raise InvalidArgumentError(text) from None
 
 
 def _survival(design: EdgeOfChaos, width: int, depth: int, seed: int) -> dict[str, Any]:
@@ -139,7 +131,7 @@ def _show_larger_variances(
     from neurondeath_theory.gaussian_limit.growing_variance import growing_variance
 
     check_choice("--hold", hold, ("m", "ratio"))
-    with _option_names():
+    with option_names(OPTIONS | {"q": "--larger-q"}):
         found = growing_variance(kind, sparsity, m=m, q=q, hold=hold)
     show(
         found.columns(),

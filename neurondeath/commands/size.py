@@ -6,6 +6,7 @@ import typer
 
 from neurondeath.commands.data_formats import records
 from neurondeath.commands.network_layers import shown_layers
+from neurondeath.commands.option_names import option_names
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
@@ -34,7 +35,9 @@ def size(
     if growth is not None:
         if survival is not None or width is not None or depth is None:
             raise invalid("--growth", "be used with --depth and without --survival and --width", growth)
-        _show_schedule(growing_width_schedule(depth, growth, first), columns, output)
+        with option_names({"epsilon": "--growth", "c": "--first", "depth": "--depth"}):
+            schedule = growing_width_schedule(depth, growth, first)
+        _show_schedule(schedule, columns, output)
         return
     if survival is None:
         raise invalid("--survival", "be given", None, "give a probability in (0, 1), as --survival 0.99")

@@ -46,9 +46,17 @@ def test_widths_that_grow_with_depth(call):
     assert data["limit"] == schedule.limit
     assert [layer["width"] for layer in data["layers"]] == schedule.widths.tolist()
     assert len(call("size --depth 1000 --growth 1")[1].splitlines()) < 20
-    for wrong in ("--growth 1", "--growth 1 --depth 3 --survival 0.5", "--growth 0 --depth 3", "--depth 3"):
+    for wrong, option in (
+        ("--growth 1", "--growth"),
+        ("--growth 1 --depth 3 --survival 0.5", "--growth"),
+        ("--growth 0 --depth 3", "--growth"),
+        ("--growth 1 --first 0 --depth 3", "--first"),
+        ("--growth 1 --depth 0", "--depth"),
+        ("--depth 3", "--survival"),
+    ):
         code, out, err = call(f"size {wrong}")
         assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"`{option}` must" in err
 
 
 def test_death_of_the_first_layer_on_data(call):
@@ -74,9 +82,19 @@ def test_scales_and_larger_variances_of_a_design(call):
     np.testing.assert_allclose([float(row["v_prime"]) for row in rows], growing.columns()["v_prime"])
     kept = json.loads(call(f"{design} --m 2 --larger-q 4 --hold ratio --format json")[1])["designs"]
     assert kept[0]["v_prime"] == pytest.approx(kept[1]["v_prime"], rel=1e-9)
-    for wrong in ("--v-prime 0.7 --larger-q 2", "--m 2 --larger-q x", "--m 2 --larger-q 2 --hold n"):
+    for wrong, option in (
+        ("--v-prime 0.7 --larger-q 2", "--larger-q"),
+        ("--m 2 --larger-q x", "--larger-q"),
+        ("--m 2 --larger-q 0,2", "--larger-q"),
+        ("--m 2 --larger-q inf", "--larger-q"),
+        ("--m 2 --larger-q 2 --scales", "--larger-q"),
+        ("--m 2 --larger-q 2 --width 3 --depth 3", "--larger-q"),
+        ("--m 2 --larger-q 2 --hold n", "--hold"),
+        ("--m 2 --hold ratio", "--hold"),
+    ):
         code, out, err = call(f"{design} {wrong}")
         assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"`{option}` must" in err
 
 
 @pytest.mark.parametrize(
