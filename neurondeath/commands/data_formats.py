@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from neurondeath.commands.tables import Columns
 from neurondeath.commands.terminal_text import visible
+from neurondeath_theory.foundation.results import Columns
 
 __all__ = ["print_csv", "print_json", "records"]
 

@@ -15,9 +15,10 @@ import typer
 
 from neurondeath.commands.data_formats import print_csv, print_json, records
 from neurondeath.commands.output_options import Format, check_columns
-from neurondeath.commands.tables import Columns, Layout, Table
+from neurondeath.commands.tables import Layout, Table
 from neurondeath.commands.terminal_table import Line, note_lines, table_lines
 from neurondeath.commands.terminal_text import terminal_width, visible, wrap
+from neurondeath_theory.foundation.results import Columns
 
 __all__ = ["show", "show_path", "show_text"]
 

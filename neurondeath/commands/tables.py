@@ -1,14 +1,11 @@
 """A table of a command: its columns, its texts, and what to keep of it in a narrow terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
+from neurondeath_theory.foundation.results import Columns
 
-__all__ = ["Columns", "Layout", "Table"]
-
-Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
+__all__ = ["Layout", "Table"]
 
 
 @dataclass(frozen=True, kw_only=True)
