@@ -16,7 +16,7 @@ from neurondeath_theory.survival.width_schedules import GrowingWidthSchedule, gr
 
 __all__ = ["size"]
 
-LAYOUT = Layout(priority=("min_width", "max_depth", "depth", "width", "survival", "limit", "exact_width"))
+LAYOUT = Layout(priority=("min_width", "max_depth", "depth", "width", "survival"))
 
 
 def size(

@@ -43,7 +43,7 @@ def test_the_networks_of_the_experiment_learn(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     accuracies = [run["epochs"][-1]["test_accuracy"] for run in json.loads(done.stdout)["runs"]]
     assert len(accuracies) == 2
-    assert min(accuracies) > 0.9  # the README says about 95 %
+    assert min(accuracies) > 0.9  # the README says 94 % and 96 %
 
 
 def test_it_is_short_and_every_door_is_there():
