@@ -1,16 +1,16 @@
-"""Text on a terminal: how wide it is, lines broken at spaces only, and control characters made visible."""
+"""Text on a terminal: how wide it is, lines broken at spaces only; control characters made visible."""
 
 import os
 import re
-import unicodedata
 from typing import TextIO
 
 from rich.cells import cell_len
 
+from neurondeath_theory.foundation.visible_text import visible
+
 __all__ = ["cell_len", "terminal_width", "visible", "wrap"]
 
 DEFAULT_WIDTH = 80  # columns of a terminal that does not report its size
-INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: controls, formats, surrogates, separators of lines
 
 
 def terminal_width(stream: TextIO) -> int | None:
@@ -27,22 +27,6 @@ def terminal_width(stream: TextIO) -> int | None:
         return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
     except (OSError, ValueError):
         return DEFAULT_WIDTH
-
-
-def visible(text: str) -> str:
-    r"""Escape what could move the cursor, break a line or reorder text on a terminal.
-
-    Examples
-    --------
-    >>> print(visible("two\nlines, \x1b[31mred"))
-    two\nlines, \x1b[31mred
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        letter.encode("unicode_escape").decode("ascii") if unicodedata.category(letter) in INVISIBLE else letter
-        for letter in text
-    )
 
 
 def wrap(text: str, width: int | None, *, hanging: str = "") -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = [
     "check_choice",
@@ -25,19 +26,43 @@ __all__ = [
     "check_widths",
     "did_you_mean",
     "invalid",
+    "shorten",
 ]
 
 LARGEST_COUNT = 2**31 - 1
+LONGEST_VALUE = 60  # characters of a received value in a message
+LONGEST_REASON = 120
+ELLIPSIS = "..."
 
 Instance = TypeVar("Instance")
 
 
-def invalid(name: str, rule: str, received: object, remedy: str = "") -> InvalidArgumentError:
-    """Format one broken rule as an error."""
-    shown = repr(received)
-    if len(shown) > 80:
-        shown = shown[:77] + "..."
-    return InvalidArgumentError(f"`{name}` must {rule}; got {shown}" + (f"; {remedy}" if remedy else ""))
+def invalid(name: str, rule: str, received: object, remedy: str = "", *, reason: str = "") -> InvalidArgumentError:
+    """Format one broken rule as an error: the argument, the rule, the value received, why it breaks it, the remedy."""
+    because = f" ({visible(' '.join(reason.split()))[:LONGEST_REASON]})" if reason else ""
+    return InvalidArgumentError(
+        f"`{name}` must {rule}; got {shorten(received)}{because}" + (f"; {remedy}" if remedy else "")
+    )
+
+
+def shorten(received: object) -> str:
+    r"""Write a received value for a message: controls escaped, and at most LONGEST_VALUE characters, both ends kept.
+
+    Examples
+    --------
+    >>> print(shorten("two" + chr(10) + "lines"))
+    'two\nlines'
+    >>> shorten(list(range(1000)))
+    '[0, 1, 2, 3, 4, 5, 6, 7, 8, ...94, 995, 996, 997, 998, 999]'
+    """
+    try:
+        shown = visible(repr(received))
+    except (MemoryError, RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
+        return f"<{type(received).__name__}: {type(error).__name__}>"
+    if len(shown) <= LONGEST_VALUE:
+        return shown
+    half = (LONGEST_VALUE - len(ELLIPSIS)) // 2
+    return shown[:half] + ELLIPSIS + shown[-half:]
 
 
 def check_count(name: str, value: Any, *, least: int = 1, most: int = LARGEST_COUNT) -> int:
