@@ -3,6 +3,7 @@
 import sqlite3
 
 from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = ["BUSY_SECONDS", "FAILURES", "ContradictionError", "OverlapError", "StoreError", "damage", "explain"]
 
@@ -22,29 +23,33 @@ class ContradictionError(StoreError):
     """A shard is already stored with different numbers."""
 
 
-def damage(path: str, where: str) -> StoreError:
+def damage(path: str, where: str, what: str = "store", kind: type[StoreError] = StoreError) -> StoreError:
     """Return the error for a file that is not as it was written."""
-    return StoreError(f"the store {path!r} is damaged {' '.join(where.split())}; restore a copy or name another file")
+    at = visible(" ".join(where.split()))
+    return kind(f"the {what} {path!r} is damaged {at}; restore a copy or name another file")
 
 
-def explain(error: Exception, path: str, verb: str) -> StoreError:
-    """Return the error for a failure of SQLite to "read" or "write" a store."""
-    kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+def explain(
+    error: Exception, path: str, verb: str, what: str = "store", kind: type[StoreError] = StoreError
+) -> StoreError:
+    """Return the error for a failure of SQLite to "read" or "write" a file."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    reason = visible(str(error))
     kept = "what was finished is kept"
-    match kind:
-        case _ if isinstance(error, UnicodeError) or kind == sqlite3.SQLITE_CORRUPT:
-            return damage(path, f"({error})")
+    match code:
+        case _ if isinstance(error, UnicodeError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG):
+            return damage(path, f"({reason})", what, kind)
         case sqlite3.SQLITE_NOTADB:
-            return StoreError(f"{path!r} is not a neurondeath store; name another file")
+            return kind(f"{path!r} is not a neurondeath {what}; name another file")
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return StoreError(f"cannot {verb} the store {path!r} ({error}); name a file in a folder you can {verb}")
+            return kind(f"cannot {verb} the {what} {path!r} ({reason}); name a file in a folder you can {verb}")
         case sqlite3.SQLITE_FULL:
-            return StoreError(f"no room left for the store {path!r}; {kept}: free some and run the same command again")
+            return kind(f"no room left for the {what} {path!r}; {kept}: free some and run the same command again")
         case sqlite3.SQLITE_IOERR:
-            return StoreError(
-                f"the disk refused to {verb} the store {path!r} ({error}); {kept}: check that there is room and that "
+            return kind(
+                f"the disk refused to {verb} the {what} {path!r} ({reason}); {kept}: check that there is room and that "
                 "the file may grow, and run the same command again"
             )
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return StoreError(f"the store {path!r} stayed locked for {BUSY_SECONDS:g} s by another process")
-    return StoreError(f"the store {path!r} failed: {error}")
+            return kind(f"the {what} {path!r} stayed locked for {BUSY_SECONDS:g} s by another process")
+    return kind(f"the {what} {path!r} failed: {reason}")

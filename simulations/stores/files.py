@@ -16,7 +16,15 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["LEFTOVERS", "choose_journal", "has_leftovers", "leave_one_file", "network_file_system", "open_reader"]
+__all__ = [
+    "LEFTOVERS",
+    "choose_journal",
+    "create_file",
+    "has_leftovers",
+    "leave_one_file",
+    "network_file_system",
+    "open_reader",
+]
 
 LEFTOVERS = ("-wal", "-journal")
 NETWORK_TYPES = {
@@ -32,6 +40,42 @@ def has_leftovers(path: Path) -> bool:
     """Whether a run on this store was killed, or is still writing."""
     sides = (path.with_name(path.name + side) for side in LEFTOVERS)
     return any(side.exists() and side.stat().st_size > 0 for side in sides)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Create a file that has all of its content from the first moment; one that appeared meanwhile is kept.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to or the disk is full.
+    """
+    try:
+        descriptor = os.open(path.absolute().parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    except (AttributeError, OSError):  # a system or a file system without files that have no name
+        _create_by_draft(path, content)
+        return
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        with suppress(FileExistsError):  # a folder's descriptor makes Python call linkat, which follows the link
+            os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+
+
+def _create_by_draft(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                draft.replace(path)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def network_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str | None:

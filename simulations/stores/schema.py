@@ -8,7 +8,7 @@ is found in logarithmic time; a row contains the CPU type on which it was sample
 import sqlite3
 import zlib
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "create_tables", "migrate", "row_checksum", "task_checksum"]
+__all__ = ["APPLICATION_ID", "SCHEMAS", "SCHEMA_VERSION", "migrate", "row_checksum", "task_checksum"]
 
 APPLICATION_ID = 0x4E44_5354  # "NDST"
 SCHEMA_VERSION = 2
@@ -49,6 +49,35 @@ BEGIN SELECT RAISE(ABORT, 'overlap'); END
 """
 
 
+SCHEMAS = {
+    1: (
+        "CREATE TABLE tasks (task_id TEXT PRIMARY KEY, description TEXT NOT NULL) WITHOUT ROWID",
+        """
+        CREATE TABLE shards (
+            task_id TEXT NOT NULL REFERENCES tasks,
+            seed INTEGER NOT NULL,
+            start INTEGER NOT NULL CHECK (start >= 0),
+            stop INTEGER NOT NULL CHECK (stop > start),
+            statistics BLOB NOT NULL,
+            cpu_seconds REAL NOT NULL,
+            version TEXT NOT NULL,
+            finished REAL NOT NULL,
+            PRIMARY KEY (task_id, seed, start)
+        )
+        """,
+        """
+        CREATE TRIGGER shards_never_overlap BEFORE INSERT ON shards
+        WHEN EXISTS (
+            SELECT 1 FROM shards
+            WHERE task_id = NEW.task_id AND seed = NEW.seed AND start < NEW.stop AND stop > NEW.start
+        )
+        BEGIN SELECT RAISE(ABORT, 'overlap'); END
+        """,
+    ),
+    SCHEMA_VERSION: (TASKS, SHARDS, NEVER_OVERLAP),
+}
+
+
 def row_checksum(task_id: str, seed: int, start: int, stop: int, packed: bytes) -> int:
     """CRC-32 of a shard's key and its packed statistics, to detect damaged rows."""
     return zlib.crc32(packed, zlib.crc32(f"{task_id} {seed} {start} {stop}".encode()))
@@ -59,14 +88,6 @@ def task_checksum(task_id: str, description: str) -> int:
     return zlib.crc32(f"{task_id} {description}".encode())
 
 
-def create_tables(connection: sqlite3.Connection) -> None:
-    """Create the tables of an empty store, within the caller's transaction."""
-    for statement in (TASKS, SHARDS, NEVER_OVERLAP):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
 def migrate(connection: sqlite3.Connection, found: int) -> None:
     """Convert a store of the older schema `found` to this one, within the caller's transaction."""
     if found == 1:
@@ -75,7 +96,7 @@ def migrate(connection: sqlite3.Connection, found: int) -> None:
         connection.execute("DROP TRIGGER shards_never_overlap")
         connection.execute("ALTER TABLE shards RENAME TO shards_1")
         connection.execute("ALTER TABLE tasks RENAME TO tasks_1")
-        for statement in (TASKS, SHARDS, NEVER_OVERLAP):
+        for statement in SCHEMAS[SCHEMA_VERSION]:
             connection.execute(statement)
         connection.execute(
             "INSERT INTO tasks SELECT task_id, description, task_checksum(task_id, description) FROM tasks_1"
@@ -86,4 +107,3 @@ def migrate(connection: sqlite3.Connection, found: int) -> None:
         )
         connection.execute("DROP TABLE shards_1")
         connection.execute("DROP TABLE tasks_1")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
