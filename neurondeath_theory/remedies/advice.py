@@ -13,6 +13,7 @@ guarantee P(alive) >= goal, by the share of points alive (guaranteed, or exact i
 layer-wise guarantee; next the remedies that miss the goal, by P(alive); last those without a guarantee.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import AssumptionError
 from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.probability_text import number_from_log, probability_range
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_points, check_real
 from neurondeath_theory.networks.rai import rai_constant
@@ -108,11 +110,17 @@ class Advice(Result):
         }
 
     def __str__(self) -> str:
-        plain = next(remedy for remedy in self.remedies if remedy.name == "plain")
-        alive, dead = format_number(plain.alive_at_least), format_number(self.log10_death_at_most, 3)
         best = self.remedies[0]
-        advice = "nothing needs changing" if best is plain else f"first choice: {best.name}"
-        risk = f"as it is P(alive) >= {alive}, P(dead) <= 10^{dead} for any inputs"
+        advice = "nothing needs changing" if best.name == "plain" else f"first choice: {best.name}"
+        bounds = survival_bounds([self.width] * self.depth)
+        known = probability_range(
+            "",
+            log_lower=float(bounds.log_lower[-1]),
+            log_upper=0.0,
+            log_death_at_most=float(bounds.log_death_at_most[-1]),
+            log_death_at_least=-math.inf,
+        )
+        risk = f"as it is {known} for any inputs"
         return f"width {self.width}, depth {self.depth}: {risk}; {advice}"
 
 
@@ -153,11 +161,11 @@ def advise(width: int, depth: int, inputs: npt.ArrayLike | None = None, *, survi
     --------
     >>> advice = advise(width=4, depth=100)
     >>> print(advice)
-    width 4, depth 100: as it is P(alive) >= 0.0015744, P(dead) <= 10^-0.000684 for any inputs; first choice: residual
+    width 4, depth 100: as it is P(alive) >= 0.0015744 for any inputs; first choice: residual
     >>> [remedy.name for remedy in advice.remedies][:4]
     ['residual', 'wider', 'neuron sign flip', 'layer sign flip']
     >>> print(advise(width=32, depth=20))
-    width 32, depth 20: as it is P(alive) >= 1, P(dead) <= 10^-8.33 for any inputs; nothing needs changing
+    width 32, depth 20: as it is P(dead) <= 4.6566e-09 for any inputs; nothing needs changing
     """
     n = check_count("width", width)
     k = check_count("depth", depth, most=DEEPEST)
@@ -205,8 +213,14 @@ def _plain(n: int, k: int, goal: float, points: npt.NDArray[np.float64] | None, 
     orthant = points is not None and bool((points >= 0).all())
     dimension = None if points is None else points.shape[1]
     bounds = survival_bounds([n] * k, input_dim=dimension, bias=False, nonnegative_inputs=orthant)
-    alive, upper = float(bounds.lower[-1]), float(bounds.upper[-1])
-    known = f"P(alive) between {format_number(alive)} and {format_number(upper)}"
+    alive = float(bounds.lower[-1])
+    known = probability_range(
+        "",
+        log_lower=float(bounds.log_lower[-1]),
+        log_upper=float(bounds.log_upper[-1]),
+        log_death_at_most=float(bounds.log_death_at_most[-1]),
+        log_death_at_least=float(bounds.log_death_at_least[-1]),
+    )
     if points is not None:
         from neurondeath_theory.survival.data_aware import data_aware_bounds
 
@@ -219,7 +233,7 @@ def _plain(n: int, k: int, goal: float, points: npt.NDArray[np.float64] | None, 
             known += f"; on these inputs at least {format_number(alive)} (Gallot{some})"
         else:
             known += f"; on these inputs exactly {format_number(alive)}"
-    death = f"a point dies with probability 10^{format_number(bounds.log10_death_at_most[-1])}"
+    death = f"a point dies with probability {number_from_log(float(bounds.log_death_at_most[-1]))}"
     return Remedy(
         name="plain",
         standing=_standing(alive, goal),
@@ -277,7 +291,7 @@ def _flip(n: int, k: int, goal: float, points: npt.NDArray[np.float64] | None, n
 def _residual(n: int, k: int, goal: float, share: float) -> Remedy:
     survival = residual_survival(n, k)
     alive = float(survival.some_alive[-1])
-    dead = format_number(survival.log10_all_dead[-1])
+    dead = number_from_log(float(survival.log10_all_dead[-1]) * math.log(10.0))
     return Remedy(
         name="residual",
         standing=_standing(alive, goal),
@@ -285,7 +299,7 @@ def _residual(n: int, k: int, goal: float, share: float) -> Remedy:
         living_ratio=share * alive,
         living_ratio_kind="mean, exact",
         notion=survival.notion,
-        statement=f"x + relu(Wx + b) in every layer: all branches dead at a point with probability 10^{dead}; "
+        statement=f"x + relu(Wx + b) in every layer: all branches dead at a point with probability {dead}; "
         "the stream never vanishes",
     )
 

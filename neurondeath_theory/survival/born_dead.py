@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import AssumptionError
-from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.probability_text import probability_range
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.widths import Widths, layer_widths
 from neurondeath_theory.survival.two_point import TwoPointSurvival, two_point_survival
@@ -114,12 +114,17 @@ class OneDimensionalSurvival(Result):
         }
 
     def __str__(self) -> str:
-        layers = f"{self.depth} layer" + ("s" if self.depth > 1 else "")
-        value, error = format_number(self.exact[-1], 7), format_number(self.error[-1], 2)
-        text = f"P(alive through {layers}) = {value} ± {error} for one-dimensional inputs"
-        if self.lower is None or self.upper is None:
+        text = f"{self.rays.value_text()} for one-dimensional inputs"
+        if self.log_death_at_least is None or self.log_death_at_most is None:
             return f"{text}; bounds withheld: {self.withheld}"
-        return f"{text}, published bounds {format_number(self.lower[-1])} to {format_number(self.upper[-1])}"
+        least, most = float(self.log_death_at_least[-1]), float(self.log_death_at_most[-1])
+        return f"{text}; published bounds: " + probability_range(
+            "",
+            log_lower=_log_complement(most),
+            log_upper=_log_complement(least),
+            log_death_at_most=most,
+            log_death_at_least=least,
+        )
 
 
 def one_dimensional_survival(
@@ -214,6 +219,10 @@ def published_death_bounds(widths: npt.NDArray[np.int64]) -> tuple[Array, Array]
             at_least[layer] = float(low.ln()) if low > 0 else -math.inf
             at_most[layer] = float((1 - power1).ln())
     return at_least, at_most
+
+
+def _log_complement(log_p: float) -> float:
+    return math.log(-math.expm1(log_p)) if log_p < 0.0 else -math.inf
 
 
 def _complement(log_death: Array) -> Array:

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.probability_text import probability_range
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_flag, invalid
 from neurondeath_theory.foundation.widths import Widths, layer_widths
@@ -91,12 +91,12 @@ class SurvivalBounds(Result):
     @property
     def log10_death_at_most(self) -> npt.NDArray[np.float64]:
         """Decimal logarithm of the largest possible P(dead through layer l)."""
-        return self.log_death_at_most / math.log(10.0)
+        return self.log_death_at_most / math.log(10.0) + 0.0  # no -0.0
 
     @property
     def log10_death_at_least(self) -> npt.NDArray[np.float64]:
         """Decimal logarithm of the smallest possible P(dead through layer l)."""
-        return self.log_death_at_least / math.log(10.0)
+        return self.log_death_at_least / math.log(10.0) + 0.0
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Columns of the table, one row per layer."""
@@ -111,9 +111,13 @@ class SurvivalBounds(Result):
         }
 
     def __str__(self) -> str:
-        lower, upper = format_number(self.lower[-1]), format_number(self.upper[-1])
-        layers = f"{self.depth} layer" + ("s" if self.depth > 1 else "")
-        return f"{lower} <= P(alive through {layers}) <= {upper}"
+        return probability_range(
+            f"through {self.depth} layer" + ("s" if self.depth > 1 else ""),
+            log_lower=float(self.log_lower[-1]),
+            log_upper=float(self.log_upper[-1]),
+            log_death_at_most=float(self.log_death_at_most[-1]),
+            log_death_at_least=float(self.log_death_at_least[-1]),
+        )
 
 
 def survival_bounds(
@@ -159,6 +163,8 @@ def survival_bounds(
     --------
     >>> print(survival_bounds([2] * 10))
     0.056314 <= P(alive through 10 layers) <= 0.55942
+    >>> print(survival_bounds([64] * 100))
+    9.479e-1232 <= P(dead through 100 layers) <= 5.421e-18
     >>> survival_bounds(width=2, depth=10, bias=True).upper[-1].round(5).item()
     0.86785
     >>> bounds = survival_bounds([8, 8, 16], input_dim=4, nonnegative_inputs=True)
@@ -199,6 +205,8 @@ def _log_survival(
     """Compute log P(alive) and log P(dead) through every layer from log P(layer dies | alive before)."""
     log_alive = np.cumsum(np.log1p(-np.exp(log_death)))
     alive_before = np.concatenate([[0.0], log_alive[:-1]])
-    # positive terms only: no 1 - product, which would lose every digit of a rare death
-    log_dead = np.logaddexp.accumulate(log_death + alive_before)
-    return log_alive, np.minimum(log_dead, 0.0)
+    # positive terms only: no 1 - product, which would lose every digit of a rare death; nor a sum near 1, which would
+    # lose every digit of a rare survival
+    log_dead = np.minimum(np.logaddexp.accumulate(log_death + alive_before), 0.0)
+    with np.errstate(divide="ignore"):
+        return log_alive, np.where(log_alive < -LN2, np.log1p(-np.exp(log_alive)), log_dead)

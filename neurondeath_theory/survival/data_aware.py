@@ -18,6 +18,7 @@ Without biases a point matters only as a ray: positive multiples live and die to
 is dead from layer 1 and is left out. A bound for some of the points holds for all of them.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import AssumptionError
 from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.probability_text import NEAR_ONE, number_from_log
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_points, invalid
 from neurondeath_theory.foundation.widths import Widths, layer_widths
@@ -87,6 +89,10 @@ class DataAwareBounds(Result):
     def __str__(self) -> str:
         layers = f"{len(self.widths)} layer" + ("s" if len(self.widths) > 1 else "")
         left_out = f" ({self.n_zero} of {self.n_points} points are zero, dead from layer 1)" if self.n_zero else ""
+        log_death = float(survival_bounds(self.widths).log_death_at_most[-1])
+        if log_death < math.log(NEAR_ONE):  # pairs cannot add a digit to what one point guarantees
+            most = number_from_log(log_death)
+            return f"P(dead through {layers}) <= {most} (one point) on {self.n_rays} distinct rays{left_out}"
         if self.exact is not None:
             return f"P(alive through {layers}) = {format_number(self.exact)} on {self.n_rays} distinct rays{left_out}"
         gallot, de_caen, lower = (format_number(bound) for bound in (self.gallot, self.de_caen, self.lower))

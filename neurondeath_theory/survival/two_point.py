@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.probability_text import probability_value
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_real, check_widths, invalid
 from neurondeath_theory.foundation.widths import Widths, layer_widths
@@ -104,8 +104,10 @@ class TwoPointSurvival(Result):
 
     @property
     def log10_death(self) -> Array:
-        """Decimal logarithm of P(no point alive through layer l)."""
-        return self.log_none / math.log(10.0)
+        """Decimal logarithm of P(no point alive through layer l); near 0 from the digits of P(alive)."""
+        with np.errstate(divide="ignore", under="ignore"):
+            complement = np.log1p(-np.exp(np.minimum(self.log_alive, -LN2)))
+        return np.where(self.log_alive < -LN2, complement, self.log_none) / math.log(10.0) + 0.0
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Columns of the table, one row per layer."""
@@ -122,9 +124,17 @@ class TwoPointSurvival(Result):
         }
 
     def __str__(self) -> str:
-        layers = f"{self.depth} layer" + ("s" if self.depth > 1 else "")
-        value, error = format_number(self.alive[-1], 7), format_number(self.alive_error[-1], 2)
-        return f"P(alive through {layers}) = {value} ± {error} for two points at angle {self.angle:.6g}"
+        return f"{self.value_text()} for two points at angle {self.angle:.6g}"
+
+    def value_text(self) -> str:
+        """Write P(alive through layer k) with its error, or P(none alive) where that is rare."""
+        return probability_value(
+            f"through {self.depth} layer" + ("s" if self.depth > 1 else ""),
+            log_alive=float(self.log_alive[-1]),
+            alive_error=float(self.alive_error[-1]),
+            log_dead=float(self.log_none[-1]),
+            dead_relative_error=float(self.none_relative_error[-1]),
+        )
 
 
 def two_point_survival(

@@ -89,7 +89,7 @@ def test_inputs_sharpen_the_numbers() -> None:
 def test_upper_bound_depends_on_the_inputs() -> None:
     x = np.abs(np.random.default_rng(1).standard_normal((4, 2)))
     upper = survival_bounds([2] * 9, input_dim=2, bias=False, nonnegative_inputs=True).upper[-1]
-    assert f"and {upper:.5g}" in found(advise(2, 9, x))["plain"].statement
+    assert f"<= {upper:.5g};" in found(advise(2, 9, x))["plain"].statement
     assert f"and {upper:.5g}" not in found(advise(2, 9, x - 9.0))["plain"].statement
 
 

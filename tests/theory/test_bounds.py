@@ -130,3 +130,22 @@ def test_result_can_be_shown():
     assert frame["lower"].iloc[-1] == bounds.lower[-1]
     assert "<table>" in bounds._repr_html_()
     assert "2 layers" in str(bounds)
+
+
+def test_bounds_near_zero_and_one_are_stated_where_they_are_rare():
+    for widths in ([64] * 100, [64], [2] * 3000, [1] * 10_000, [16] * 3000, [2] * 10, [10_000] * 3):
+        text = str(survival_bounds(widths))
+        assert not text.startswith(("1 <=", "0 <="))
+        assert not text.endswith(("<= 1", "<= 0", ">= 1", ">= 0"))
+    assert str(survival_bounds([64] * 100)) == "9.479e-1232 <= P(dead through 100 layers) <= 5.421e-18"
+    assert str(survival_bounds([2] * 3000)) == "1.5268e-375 <= P(alive through 3000 layers) <= 8.747e-85"
+
+
+def test_log_death_of_a_network_that_is_almost_surely_dead_has_its_digits():
+    """P(dead) = 1 - P(alive) with P(alive) = (3/4)^k, against exact fractions, in logarithms."""
+    for depth in (5, 50, 100, 300):
+        alive = Fraction(3, 4) ** depth
+        with mpmath.workprec(400):
+            exact = mpmath.log10(1 - mpmath.mpf(alive.numerator) / alive.denominator)
+        found = survival_bounds([2] * depth).log10_death_at_most[-1]
+        assert abs(found / exact - 1) < 1e-12
