@@ -12,13 +12,13 @@ $1 - a_1^{L-2} + \frac{(1 - 2^{1-N})(1 - 2^{-N})}{1 + (N-1) 2^{-N}} (a_2^{L-2} -
 an equality on the left for L = 2 and 3. For every input dimension and all widths $BDP \le 1 - \prod_j (1 - 2^{-n_j})$,
 the product over hidden layers. Assumptions: Gaussian weights, zero biases.
 
-The left bound is a difference of nearly equal numbers: it is summed in decimal arithmetic with extra digits.
+The left bound is a difference of nearly equal numbers. With $h = 2^{-N}$ and m = L - 2 it equals
+$h \sum_{j < m} a_1^{m-1-j} (1 - (1 - h)(1 - 2h) a_2^j)$, whose terms are positive, since $a_1 - a_2 = h (1 + (N-1) h)$.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,9 @@ from neurondeath_theory.survival.two_point import TwoPointSurvival, two_point_su
 __all__ = ["OneDimensionalSurvival", "one_dimensional_survival", "published_death_bounds"]
 
 Array = npt.NDArray[np.float64]
+
+LN2 = math.log(2.0)
+SMALL_HALF_WIDTH = 100  # beyond it terms of relative size 2^-N are far below rounding errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,17 +210,26 @@ def published_death_bounds(widths: npt.NDArray[np.int64]) -> tuple[Array, Array]
     if (widths != width).any():
         raise AssumptionError("the published bounds at input dimension 1 are for layers of one width")
     at_least, at_most = np.full(depth, -math.inf), np.full(depth, -math.inf)
-    with localcontext() as context:
-        context.prec = 40 + width  # the left bound cancels to 4^-N of terms of size 1, in 0.6 N digits
-        half = Decimal(2) ** -width
-        a1, a2 = 1 - half, 1 - 2 * half - (width - 1) * half * half
-        factor = (1 - 2 * half) * (1 - half) / (1 + (width - 1) * half)
-        power1, power2 = Decimal(1), Decimal(1)
-        for layer in range(1, depth):
-            power1, power2 = power1 * a1, power2 * a2
-            low = 1 - power1 + factor * (power2 - power1)
-            at_least[layer] = float(low.ln()) if low > 0 else -math.inf
-            at_most[layer] = float((1 - power1).ln())
+    m = np.arange(1, depth)
+    log_half = -width * LN2
+    if width > SMALL_HALF_WIDTH:  # to leading order in 2^-N, which leaves a relative error below m 2^-N
+        at_most[1:] = np.log(m) + log_half
+        at_least[1:] = np.log(m * (m + 2.0)) + 2.0 * log_half
+        return at_least, at_most
+    half = 2.0**-width
+    log_a1 = math.log1p(-half) if width > 1 else -LN2
+    at_most[1:] = np.log(-np.expm1(m * log_a1))
+    second = 2.0 * half + (width - 1) * half * half
+    rest = (1.0 - half) * (1.0 - 2.0 * half)
+    if second >= 1.0 or rest <= 0.0:  # width 1: a_2 = 0
+        terms = np.ones(depth)
+    else:
+        log_rest = math.log1p(-half) + math.log1p(-2.0 * half)
+        terms = -np.expm1(log_rest + np.arange(depth) * math.log1p(-second))
+    total, a1 = 0.0, 1.0 - half
+    for layer in range(1, depth):
+        total = a1 * total + float(terms[layer - 1])
+        at_least[layer] = math.log(total) + log_half
     return at_least, at_most
 
 

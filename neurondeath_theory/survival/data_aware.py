@@ -42,6 +42,7 @@ SAME_RAY = 1e-12  # angles up to here are rounding errors of the normalisation
 LEAST_SURVIVAL = 1e-290  # below it the pairs' probabilities lose digits to underflow
 RIDGES = (0.0, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4)  # regularisations tried, relative to the largest eigenvalue
 NEAR_PARALLEL = 0.9  # beyond this cosine the arc cosine loses digits
+CANCELLATION = 0.02  # a squared distance above this share of its terms keeps its digits
 DIFFERENCES_PER_BLOCK = 4_000_000
 
 
@@ -199,13 +200,22 @@ def pairwise_angles(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     cosines = np.clip(units @ units.T, -1.0, 1.0)
     angles: npt.NDArray[np.float64] = np.arccos(cosines)
-    rows, columns = np.nonzero(np.triu(np.abs(cosines) > NEAR_PARALLEL, 1))
+    # |u - v|^2 from products of the distances to the mean keeps its digits for points of one cluster
+    offsets = units - units.mean(axis=0)
+    products = offsets @ offsets.T
+    squares = np.diag(products)
+    scale = squares[:, None] + squares
+    apart = scale - 2.0 * products
+    resolved = (cosines > NEAR_PARALLEL) & (apart > CANCELLATION * scale)
+    half = 0.5 * np.sqrt(apart[resolved])
+    angles[resolved] = 2.0 * np.arcsin(np.minimum(half, 1.0))
+    rows, columns = np.nonzero(np.triu((np.abs(cosines) > NEAR_PARALLEL) & ~resolved, 1))
     step = max(1, DIFFERENCES_PER_BLOCK // units.shape[1])
     for start in range(0, len(rows), step):
         i, j = rows[start : start + step], columns[start : start + step]
-        apart = np.linalg.norm(units[i] - units[j], axis=1)
+        difference = np.linalg.norm(units[i] - units[j], axis=1)
         together = np.linalg.norm(units[i] + units[j], axis=1)
-        angles[i, j] = angles[j, i] = 2.0 * np.arctan2(apart, together)
+        angles[i, j] = angles[j, i] = 2.0 * np.arctan2(difference, together)
     np.fill_diagonal(angles, 0.0)
     return angles
 

@@ -1,4 +1,5 @@
 import math
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -89,3 +90,18 @@ def test_result_shows_itself():
 def test_bad_widths_are_named(widths):
     with pytest.raises(InvalidArgumentError, match="`widths"):
         one_dimensional_survival(widths)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 10, 60, 100, 101, 400])
+def test_published_bounds_keep_their_digits(width):
+    """Compare with the published expression, a difference of nearly equal numbers, in decimals with extra digits."""
+    at_least, at_most = published_death_bounds(np.array([width] * 30))
+    with localcontext() as context:
+        context.prec = 60 + width
+        half = Decimal(2) ** -width
+        a1, a2 = 1 - half, 1 - 2 * half - (width - 1) * half * half
+        factor = (1 - 2 * half) * (1 - half) / (1 + (width - 1) * half)
+        for layer in (1, 2, 5, 29):
+            low = 1 - a1**layer + factor * (a2**layer - a1**layer)
+            assert at_least[layer] == pytest.approx(float(low.ln()), rel=1e-14, abs=1e-13)
+            assert at_most[layer] == pytest.approx(float((1 - a1**layer).ln()), rel=1e-14, abs=1e-13)
