@@ -18,6 +18,10 @@ routes, the first where it keeps its precision:
   rectangles of pieces so that neighbouring kinks do not cancel. With $r = \sin\theta$ the integrand is smooth inside
   and graded panels resolve the layers that it forms near the end.
 
+An activation whose only kink is at 0, $\phi = c + s_0 x + J x_+$, needs neither: with $\theta = \arccos \rho$,
+$2\pi\, E z_{1+} z_{2+} = \sin\theta + (\pi - \theta) \cos\theta$ and $2\pi\, P(z_1, z_2 > 0) = \pi - \theta$, the
+arc-cosine kernels of Cho and Saul (2009).
+
 Accuracy: 1e-12 relative to $\sqrt{E\phi(u_1)^2 E\phi(u_2)^2}$, for S to that of the slopes.
 Source: price2024 (arXiv 2402.16184) for the maps.
 """
@@ -93,6 +97,8 @@ def _in_passes(
     activation: PiecewiseLinear, q1: npt.ArrayLike, q2: npt.ArrayLike, correlation: npt.ArrayLike, *, slopes: bool
 ) -> Array:
     first, second, rho = _roots(q1, q2, correlation)
+    if all(kink == 0.0 for kink in activation.kinks):
+        return _arc_cosine(activation, first, second, rho, slopes=slopes)
     result = np.empty(rho.shape)
     flat = result.reshape(-1)
     first, second, rho = first.ravel(), second.ravel(), rho.ravel()
@@ -100,6 +106,21 @@ def _in_passes(
         part = slice(start, start + PAIRS_PER_PASS)
         flat[part] = _product(activation, first[part], second[part], rho[part], slopes=slopes)
     return result
+
+
+def _arc_cosine(activation: PiecewiseLinear, first: Array, second: Array, rho: Array, *, slopes: bool) -> Array:
+    """Products of an activation whose only kink, if any, is at 0."""
+    left, right = activation.slopes[0], activation.slopes[-1]
+    jump, offset = right - left, activation.value_at_zero
+    acute = np.arcsin(rho)  # pi - theta = pi / 2 + arcsin rho
+    quadrant = 0.25 + acute / (2.0 * math.pi)
+    if slopes:
+        return np.asarray(left * right + jump * jump * quadrant)
+    kernel = np.sqrt((1.0 - rho) * (1.0 + rho)) / (2.0 * math.pi) + quadrant * rho
+    value = first * second * (left * right * rho + jump * jump * kernel)
+    if offset != 0.0:
+        value += offset * (offset + jump * (first + second) / math.sqrt(2.0 * math.pi))
+    return np.asarray(value)
 
 
 def _product(activation: PiecewiseLinear, first: Array, second: Array, rho: Array, *, slopes: bool) -> Array:

@@ -325,6 +325,14 @@ def check_covariance(name: str, covariance: npt.ArrayLike) -> Array:
 def activation_products(activation: PiecewiseLinear, covariance: Array) -> Array:
     """E phi(u_a) phi(u_b) for jointly Gaussian u of a checked covariance matrix."""
     variance = np.diag(covariance)
+    if all(kink == 0.0 for kink in activation.kinks):  # cheap enough to compute both halves
+        root = np.sqrt(variance)
+        size = np.outer(root, root)
+        rho = np.divide(covariance, size, out=np.zeros_like(size), where=size > 0.0)
+        np.clip(rho, -1.0, 1.0, out=rho)
+        products = mean_product(activation, variance[:, None], variance, rho)
+        np.fill_diagonal(products, second_moment(activation, variance))
+        return products
     rows, columns = np.triu_indices(len(variance), 1)
     size = np.sqrt(variance[rows]) * np.sqrt(variance[columns])
     safe = np.where(size > 0.0, size, 1.0)

@@ -1,12 +1,19 @@
 """Correlation and covariance maps against quadrature in high precision, exact identities and the rate at the edge."""
 
+import math
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from mpmath import mp
+from scipy.integrate import quad
+from scipy.special import ndtr
+from scipy.stats import norm
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.gaussian_limit import bivariate_moments
 from neurondeath_theory.gaussian_limit import moments as gaussian_moments
+from neurondeath_theory.gaussian_limit.bivariate_moments import mean_product, mean_slope_product
 from neurondeath_theory.gaussian_limit.correlation import (
     correlation_map,
     correlation_rate,
@@ -202,3 +209,27 @@ def test_bad_correlations():
             correlation_map(relu(), bad)
     with pytest.raises(InvalidArgumentError, match="fixed point"):
         depth_scales(hard_tanh(), 1.0, 4.0, 0.05)
+
+
+@pytest.mark.parametrize(("left", "right", "offset"), [(0, 1, 0), (0.2, 1, 0), (-1, 1, 0.3), (2, -0.5, -1)])
+@pytest.mark.parametrize("rho", [-1.0, -0.999, -0.3, 0.0, 0.7, 0.999999, 1.0])
+def test_a_single_kink_at_zero_has_arc_cosine_kernels(left, right, offset, rho):
+    """Compare with one integral over u1, whose integrand is the mean over u2 given u1."""
+    phi = PiecewiseLinear(kinks=(0.0,), slopes=(left, right), value_at_zero=offset)
+    first, second, rest = 1.5, 0.4, math.sqrt(1.0 - rho * rho)
+
+    def integrand(z):
+        u, mean = first * z, second * rho * z
+        spread = second * rest
+        above = mean * ndtr(mean / spread) + spread * norm.pdf(mean / spread) if spread else max(mean, 0.0)
+        value = offset + left * mean + (right - left) * above
+        return norm.pdf(z) * (offset + (right if u > 0 else left) * u) * value
+
+    edges = [-12.0, -0.01, 0.0, 0.01, 12.0]  # for correlations near 1 the mean over u2 bends sharply at 0
+    exact = sum(quad(integrand, low, high, epsabs=1e-15)[0] for low, high in pairwise(edges))
+    assert mean_product(phi, first**2, second**2, rho) == pytest.approx(exact, rel=1e-12, abs=1e-14)
+    step = 1e-6
+    if abs(rho) < 0.9:
+        ahead, behind = (float(mean_product(phi, first**2, second**2, rho + side)) for side in (step, -step))
+        slope = (ahead - behind) / (2 * step * first * second)
+        assert mean_slope_product(phi, first**2, second**2, rho) == pytest.approx(slope, abs=1e-8)
