@@ -46,13 +46,18 @@ from pathlib import Path
 from typing import Any
 
 from neurondeath.paper_check.checker_names import current_name
+from neurondeath.paper_check.claim_contents import LONGEST_KEY, check_contents, check_formulas, place_of
 from neurondeath.paper_check.claim_keys import CHECK_KEYS, CLAIM_KEYS, EXPECTED, FILE_KEYS, MUTATION_KEYS
 from neurondeath.paper_check.evidence import Verdict
 from neurondeath_theory.foundation.configuration import check_table
-from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.input_files import read_toml
 from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = ["Check", "Claim", "Mutation", "packaged_claims", "read_claims", "select_claims"]
+
+PATH_SHOWN = 60  # characters in a message, from the end
+NAMES_SHOWN = 100  # in a message; the papers have fewer claims
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +121,8 @@ def packaged_claims() -> list[Claim]:
     claims = []
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".toml"):
-            claims += _parse(entry.name, entry.read_bytes(), paper=entry.name.removesuffix(".toml"))
+            data = tomllib.loads(entry.read_text(encoding="utf-8"))
+            claims += _parse(entry.name, data, paper=entry.name.removesuffix(".toml"))
     _check_unique("the packaged claims", claims)
     order = {key: number for number, key in enumerate(PAPERS)}
     return sorted(claims, key=lambda claim: order.get(claim.paper, len(order)))
@@ -142,11 +148,9 @@ def read_claims(path: str | Path, *, name: str = "claims") -> list[Claim]:
     InvalidArgumentError
         If the file cannot be read or violates the format; the message names the file, the claim and the field.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise invalid(name, "name a file that can be read", str(path), error.strerror or "") from None
-    return _parse(str(path), content)
+    shown = visible(str(path))
+    shown = shown if len(shown) <= PATH_SHOWN else f"...{shown[3 - PATH_SHOWN :]}"
+    return _parse(shown, read_toml(name, path))
 
 
 def select_claims(
@@ -167,14 +171,14 @@ def select_claims(
     if paper is not None:
         papers = list(dict.fromkeys(claim.paper for claim in picked))
         if paper not in papers:
-            raise invalid(names[1], f"be one of {', '.join(papers)}", paper)
+            raise invalid(names[1], f"be one of {_listed(papers)}", paper)
         picked = [claim for claim in picked if claim.paper == paper]
     if only is not None:
         known = {claim.id.lower() for claim in picked}
         for name in only:
             if not isinstance(name, str) or name.lower() not in known:
                 of = f" of {paper}" if paper else ""
-                raise invalid(names[0], f"name claims{of} ({', '.join(claim.id for claim in picked)})", name)
+                raise invalid(names[0], f"name claims{of} ({_listed([claim.id for claim in picked])})", name)
         wanted = {name.lower() for name in only}
         picked = [claim for claim in picked if claim.id.lower() in wanted]
     if not picked:
@@ -182,11 +186,10 @@ def select_claims(
     return picked
 
 
-def _parse(file: str, content: bytes, *, paper: str | None = None) -> list[Claim]:
-    try:
-        data = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(f"`{file}` is not TOML: {error}") from None
+def _parse(file: str, data: Mapping[str, Any], *, paper: str | None = None) -> list[Claim]:
+    for key in data:
+        if key not in FILE_KEYS:
+            raise invalid(file, "hold [[claim]] tables only", key)
     check_table(file, data, FILE_KEYS)
     entries = _tables(f"{file}, claim", data["claim"])
     if not entries:
@@ -197,10 +200,13 @@ def _parse(file: str, content: bytes, *, paper: str | None = None) -> list[Claim
 
 
 def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) -> Claim:
-    name = entry.get("id")
-    place = f"{file}, claim {name if isinstance(name, str) and name else f'number {number}'}"
+    place = place_of(file, number, entry)
+    check_contents(place, entry)
     keys = {name: key for name, key in CLAIM_KEYS.items() if paper is None or name != "paper"}
     check_table(place, entry, keys)
+    for key in ("id", "paper") if paper is None else ("id",):
+        if not entry[key].isprintable() or entry[key] != entry[key].strip() or len(entry[key]) > LONGEST_KEY:
+            raise invalid(f"{place}, {key}", f"be one line of at most {LONGEST_KEY} printable characters", entry[key])
     for number_, assumption in enumerate(entry.get("assumptions", [])):
         if not isinstance(assumption, str):
             raise invalid(f"{place}, assumptions[{number_}]", "be a text", assumption)
@@ -226,15 +232,31 @@ def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) 
     )
     if entry.get("figure"):
         _check_figure(f"{place}, figure", entry["figure"])
-    texts = {name: value for name, value in entry.items() if keys[name].kind == "text" and name != "paper"}
-    return Claim(
+    texts = {
+        name: value if name == "formula" else " ".join(value.split())
+        for name, value in entry.items()
+        if keys[name].kind == "text" and name != "paper"
+    }
+    claim = Claim(
         **texts,
         paper=entry["paper"] if paper is None else paper,
-        assumptions=tuple(entry.get("assumptions", [])),
+        assumptions=tuple(" ".join(assumption.split()) for assumption in entry.get("assumptions", [])),
         expected=Verdict(expected),
         checks=checks,
         mutations=mutations,
     )
+    if paper is None:
+        _check_formulas(place, claim)
+    return claim
+
+
+def _check_formulas(place: str, claim: Claim) -> None:
+    """Refuse formulas of a user's claim, and of its mutations, that would take too much time or memory."""
+    for number, one in enumerate(claim.checks, start=1):
+        check_formulas(f"{place}, check {number}", one.checker, one.parameters)
+    for number, mutation in enumerate(claim.mutations, start=1):
+        for one in claim.mutated(mutation):
+            check_formulas(f"{place}, mutation {number}", one.checker, one.parameters)
 
 
 def _check(place: str, entry: Mapping[str, Any]) -> Check:
@@ -246,7 +268,7 @@ def _mutation(place: str, entry: Mapping[str, Any], known: set[str]) -> Mutation
     check_table(place, entry, MUTATION_KEYS)
     for parameter in entry["changes"]:
         if parameter not in known:
-            rule = f"replace parameters that a check has ({', '.join(sorted(known)) or 'none'})"
+            rule = f"replace parameters that a check has ({_listed(sorted(known)) or 'none'})"
             raise invalid(f"{place}, changes", rule, parameter)
     return Mutation(**entry)
 
@@ -256,6 +278,11 @@ def _tables(place: str, entries: Any) -> list[Mapping[str, Any]]:
         if not isinstance(entry, dict):
             raise invalid(place, "be written as [[...]] tables", entry)
     return list(entries)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names in a row, of a long list the first ones."""
+    return ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
 
 
 def _check_figure(place: str, name: str) -> None:

@@ -1,12 +1,16 @@
 """Result of a checker: evidence of one route for or against a claim."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROUTES", "Evidence", "Setting", "Verdict"]
+import numpy as np
+
+from neurondeath_theory.foundation.visible_text import visible
+
+__all__ = ["ROUTES", "Evidence", "Setting", "Verdict", "sound_evidence"]
 
 ROUTES = ("symbolic", "high precision", "enumeration", "Monte Carlo", "training")
 
@@ -73,3 +77,42 @@ class Evidence:
     summary: str
     points: int
     numbers: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+
+def sound_evidence(found: Any) -> Evidence:
+    r"""Check what a checker returned, and make its texts printable: it may be anyone's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not evidence, or a field has another type or its columns differ in length.
+
+    Examples
+    --------
+    >>> found = Evidence(route="symbolic", verdict=Verdict.CONFIRMED, summary="two\nlines", points=1)
+    >>> sound_evidence(found).summary
+    'two lines'
+    """
+    if not isinstance(found, Evidence):
+        raise TypeError(f"the checker returned {type(found).__name__}, not Evidence")
+    kinds = {"route": str, "verdict": Verdict, "summary": str, "points": (int, np.integer), "numbers": Mapping}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(found, name), kind):  # type: ignore[arg-type]
+            raise TypeError(f"the checker returned evidence whose {name} is a {type(getattr(found, name)).__name__}")
+    columns = {visible(str(name)): [_sound(value) for value in values] for name, values in found.numbers.items()}
+    if len({len(values) for values in columns.values()}) > 1:
+        raise ValueError("the checker returned columns of different lengths")
+    return replace(
+        found,
+        route=visible(found.route),
+        summary=visible(" ".join(found.summary.split())),
+        points=int(found.points),
+        numbers=columns,
+    )
+
+
+def _sound(value: Any) -> Any:
+    """Return a number or a text as it is shown: numbers of sympy, mpmath and fractions as doubles."""
+    if isinstance(value, str):
+        return visible(value)
+    return value if isinstance(value, (int, float, np.generic, type(None))) else float(value)

@@ -1,58 +1,62 @@
 """Formulas as text: the small language of the claims, parsed with a whitelist and never by `eval`.
 
 Numbers, names, + - * / **, subscripts `n[j]` (from 0, so that n[0] can be the input dimension), `pi`, `e`, `oo`
-(infinity), the functions of `FUNCTIONS`, and `Sum(term, j, first, last)` and `Product(term, j, first, last)`. `Phi`,
-`pdf` and `quantile` are the standard normal distribution, its density and its inverse. Nothing else: no attribute, no
-comparison, no other call.
+(infinity), the functions of `formula_text.FUNCTIONS`, and `Sum(term, j, first, last)` and
+`Product(term, j, first, last)`. `Phi`, `pdf` and `quantile` are the standard normal distribution, its density and its
+inverse. Nothing else: no attribute, no comparison, no other call.
 
 One parser, three kinds of number: `evaluate` computes in doubles and arrays, or with mpmath to any number of digits;
-`parse_formula` returns a sympy expression.
+`parse_formula` returns a sympy expression. In each, time and memory are bounded: the number of operations of a
+formula, and of all formulas of a check (`work_limit`), and the size of every value before it is computed.
 """
 
 import ast
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from neurondeath.paper_check._arithmetics import Arithmetic, doubles, multiprecision, symbols, whole
-from neurondeath_theory.foundation.errors import InvalidArgumentError
-from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath.paper_check.formula_limits import check_expanded_size
+from neurondeath.paper_check.formula_text import (
+    CONSTANTS,
+    RANGES,
+    RefusedError,
+    TooLargeError,
+    called,
+    number_text,
+    read_formula,
+    refusal,
+)
+from neurondeath_theory.foundation.validation import check_count
 
-__all__ = ["FUNCTIONS", "evaluate", "names_in", "parse_formula"]
+__all__ = ["evaluate", "names_in", "parse_formula", "work_limit"]
 
-# name -> number of arguments; None for one or more
-FUNCTIONS: dict[str, int | None] = {
-    "exp": 1,
-    "log": 1,
-    "log2": 1,
-    "log10": 1,
-    "sqrt": 1,
-    "abs": 1,
-    "sign": 1,
-    "floor": 1,
-    "ceil": 1,
-    "sin": 1,
-    "cos": 1,
-    "acos": 1,
-    "erf": 1,
-    "erfc": 1,
-    "Phi": 1,
-    "pdf": 1,
-    "quantile": 1,
-    "binomial": 2,
-    "min": None,
-    "max": None,
-}
-CONSTANTS = ("pi", "e", "oo")
-RANGES = ("Sum", "Product")
-MOST_CHARACTERS = 2000
+MOST_STEPS = 200_000  # of one formula, in additions: less than a second
+MOST_STEPS_PER_CHECK = 20_000_000
+MOST_DIGITS = 10_000
+GUARD_DIGITS = 20
+ELEMENTS_PER_STEP = 256  # of an array, computed in the time of one number
+NAMES_SHOWN = 12
 
 Names = Mapping[str, Any]
 
+_remaining: ContextVar[list[int] | None] = ContextVar("remaining steps of a check", default=None)
 
-def evaluate(text: str, names: Names, *, digits: int | None = None) -> Any:
+
+@contextmanager
+def work_limit(most: int = MOST_STEPS_PER_CHECK) -> Iterator[None]:
+    """Bound the steps of all formulas that are evaluated within a block; beyond it they are refused."""
+    token = _remaining.set([most])
+    try:
+        yield
+    finally:
+        _remaining.reset(token)
+
+
+def evaluate(text: str, names: Names, *, digits: int | None = None, name: str = "formula") -> Any:
     """Evaluate a formula.
 
     Parameters
@@ -64,16 +68,18 @@ def evaluate(text: str, names: Names, *, digits: int | None = None) -> Any:
     digits : int, optional
         Compute with mpmath to this many decimal digits (with 20 guard digits), from numbers or texts of numbers; by
         default in doubles.
+    name : str
+        Name of the formula in error messages.
 
     Returns
     -------
     float, float array, or mpmath number
-        The value; NaN or infinity at poles.
+        The value; NaN or infinity at poles, NaN where the value is not real.
 
     Raises
     ------
     InvalidArgumentError
-        If the text is not a formula, or uses a name that has no value.
+        If the text is not a formula, uses a name that has no value, or would take too many steps or too large values.
 
     Examples
     --------
@@ -85,23 +91,25 @@ def evaluate(text: str, names: Names, *, digits: int | None = None) -> Any:
     >>> nstr(evaluate("(1 - exp(-x))/x", {"x": "1e-9"}, digits=30), 25)
     '0.9999999995000000001666667'
     """
-    tree = _read(text)
-    if digits is None:
-        known = {name: np.asarray(value, dtype=np.float64)[()] for name, value in names.items()}
-        with np.errstate(all="ignore"):
-            return _compute(tree, known, doubles(), text)
-    import mpmath
+    if digits is not None:
+        digits = check_count("digits", digits, most=MOST_DIGITS)
+    try:
+        tree = read_formula(text)
+        if digits is None:
+            known = {key: np.asarray(value, dtype=np.float64)[()] for key, value in names.items()}
+            with np.errstate(all="ignore"):
+                return _computed(tree, known, doubles(), text)
+        return _precisely(tree, names, text, digits)
+    except RefusedError as error:
+        raise refusal(error, name, text) from None
+    except RecursionError:
+        raise refusal(TooLargeError("be nested less deeply"), name, text) from None
+    except (TypeError, ValueError, OverflowError) as error:  # sequences of unlike lengths, or where a number belongs
+        broken = RefusedError("combine numbers, or arrays that broadcast", None, str(error))
+        raise refusal(broken, name, text) from None
 
-    with mpmath.workdps(check_count("digits", digits) + 20):
-        try:
-            value = _compute(tree, {name: _exactly(value) for name, value in names.items()}, multiprecision(), text)
-        except ZeroDivisionError:
-            value = mpmath.nan
-    with mpmath.workdps(digits):
-        return +value
 
-
-def parse_formula(text: str, names: Iterable[str] | Names) -> Any:
+def parse_formula(text: str, names: Iterable[str] | Names, *, name: str = "formula") -> Any:
     """Parse a formula into a sympy expression.
 
     Parameters
@@ -111,6 +119,8 @@ def parse_formula(text: str, names: Iterable[str] | Names) -> Any:
     names : iterable of str, or mapping of str to sympy object
         The names it may use; as a mapping, the object for each (a symbol with assumptions, an IndexedBase). Bare
         names become positive symbols.
+    name : str
+        Name of the formula in error messages.
 
     Returns
     -------
@@ -120,7 +130,7 @@ def parse_formula(text: str, names: Iterable[str] | Names) -> Any:
     Raises
     ------
     InvalidArgumentError
-        If the text is not a formula, or uses another name.
+        If the text is not a formula, uses another name, or would be too large when it is expanded.
 
     Examples
     --------
@@ -129,11 +139,21 @@ def parse_formula(text: str, names: Iterable[str] | Names) -> Any:
     """
     import sympy
 
-    known = dict(names) if isinstance(names, Mapping) else {name: sympy.Symbol(name, positive=True) for name in names}
-    return _compute(_read(text), known, symbols(), text)
+    known = dict(names) if isinstance(names, Mapping) else {each: sympy.Symbol(each, positive=True) for each in names}
+    try:
+        tree = read_formula(text)
+        check_expanded_size(tree, text, known)
+        return _computed(tree, known, symbols(), text)
+    except RefusedError as error:
+        raise refusal(error, name, text) from None
+    except RecursionError:
+        raise refusal(TooLargeError("be nested less deeply"), name, text) from None
+    except Exception as error:  # sympy may raise anything for numbers and functions that do not fit together
+        broken = RefusedError("be a formula that computer algebra can hold", None, f"{type(error).__name__}: {error}")
+        raise refusal(broken, name, text) from None
 
 
-def names_in(text: str) -> set[str]:
+def names_in(text: str, *, name: str = "formula") -> set[str]:
     """List the names that a formula needs values of.
 
     Examples
@@ -141,25 +161,40 @@ def names_in(text: str) -> set[str]:
     >>> sorted(names_in("Sum(2**(-n[j]), j, 1, k)"))
     ['k', 'n']
     """
+    try:
+        tree = read_formula(text)
+    except RefusedError as error:
+        raise refusal(error, name, text) from None
     found: set[str] = set()
 
     def visit(node: ast.expr, bound: frozenset[str]) -> None:
         if isinstance(node, ast.Name):
             found.update({node.id} - bound - set(CONSTANTS))
-        elif isinstance(node, ast.Call):
-            called, arguments = _call(node, text)
-            if called in RANGES:
-                visit(arguments[0], bound | {_index(arguments[1], text)})
-                arguments = arguments[2:]
-            for argument in arguments:
-                visit(argument, bound)
+        elif isinstance(node, ast.Call) and called(node) in RANGES:
+            term, index, *ends = node.args
+            visit(term, bound | {index.id} if isinstance(index, ast.Name) else bound)
+            for end in ends:
+                visit(end, bound)
         else:
-            for child in ast.iter_child_nodes(node):
+            for child in node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node):
                 if isinstance(child, ast.expr):
                     visit(child, bound)
 
-    visit(_read(text), frozenset())
+    visit(tree, frozenset())
     return found
+
+
+def _precisely(tree: ast.expr, names: Names, text: str, digits: int) -> Any:
+    import mpmath
+
+    with mpmath.workdps(digits + GUARD_DIGITS):
+        try:
+            known = {key: _exactly(value) for key, value in names.items()}
+            value = _computed(tree, known, multiprecision(), text, cost=1 + digits // 200)
+        except ZeroDivisionError:
+            value = mpmath.nan
+    with mpmath.workdps(digits):
+        return +value
 
 
 def _exactly(value: Any) -> Any:
@@ -167,97 +202,96 @@ def _exactly(value: Any) -> Any:
 
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_exactly(item) for item in value]
+    if isinstance(value, str):  # read with the limits of a formula: "1e999999999" has a billion digits
+        return _computed(read_formula(value), {}, multiprecision(), value)
     return mpmath.mpf(value.item() if isinstance(value, np.generic) else value)
 
 
-@lru_cache(maxsize=1024)
-def _read(text: Any) -> ast.expr:
-    if not isinstance(text, str) or not text.strip() or len(text) > MOST_CHARACTERS:
-        raise invalid("formula", f"be a text of 1 to {MOST_CHARACTERS} characters", text)
-    try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise invalid("formula", "be an arithmetic expression", text) from None
+def _computed(tree: ast.expr, names: Names, numbers: Arithmetic, text: str, cost: int = 1) -> Any:
+    value = _Walk(numbers, text, cost).value(tree, names)
+    if isinstance(value, list):
+        raise TypeError("a sequence is not a number")
+    return value
 
 
-def _compute(tree: ast.expr, names: Names, numbers: Arithmetic, text: str) -> Any:
-    try:
-        value = _walk(tree, names, numbers, text)
-        if isinstance(value, list):
-            raise TypeError("a sequence is not a number")
+class _Walk:
+    """Evaluate a tree and count the steps."""
+
+    def __init__(self, numbers: Arithmetic, text: str, cost: int) -> None:
+        self.numbers, self.text, self.cost = numbers, text, cost
+        self._left = [MOST_STEPS]
+
+    def spend(self, steps: int) -> None:
+        """Count steps before they are done."""
+        for budget in (self._left, _remaining.get()):
+            if budget is not None:
+                if budget[0] < steps:
+                    most = MOST_STEPS if budget is self._left else MOST_STEPS_PER_CHECK
+                    where = "" if budget is self._left else " at all points of a check"
+                    raise TooLargeError(f"take at most {most} steps{where}")
+                budget[0] -= steps
+
+    def value(self, node: ast.expr, names: Names) -> Any:
+        """Return the value of one node."""
+        self.spend(self.cost)
+        if isinstance(node, ast.Constant):
+            return self.numbers.number(node.value, number_text(node, self.text))  # type: ignore[arg-type]
+        if isinstance(node, ast.Name):
+            return self._named(node.id, names)
+        if isinstance(node, ast.UnaryOp):
+            value = self.value(node.operand, names)
+            return -value if isinstance(node.op, ast.USub) else value
+        if isinstance(node, ast.BinOp):
+            left, right = self.value(node.left, names), self.value(node.right, names)
+            return self._sized(self.numbers.binary[type(node.op)](left, right))
+        if isinstance(node, ast.Subscript):
+            return self._element(self.value(node.value, names), self.value(node.slice, names), node)
+        assert isinstance(node, ast.Call)
+        if called(node) in RANGES:
+            return self._range(node, names)
+        self.spend(self.cost * self.numbers.cost)
+        return self._sized(self.numbers.functions[called(node)](*(self.value(each, names) for each in node.args)))
+
+    def _named(self, name: str, names: Names) -> Any:
+        if name in names:
+            return names[name]
+        if name in CONSTANTS:
+            return self.numbers.constants[name]()
+        known = sorted(names)
+        listed = ", ".join(known[:NAMES_SHOWN]) + (", ..." if len(known) > NAMES_SHOWN else "")
+        raise RefusedError(f"use known names only ({listed or 'none'})", name)
+
+    def _sized(self, value: Any) -> Any:
+        """Count the steps of an array that has many elements."""
+        size = getattr(value, "size", 1)
+        if isinstance(size, int) and size > ELEMENTS_PER_STEP:
+            self.spend(size // ELEMENTS_PER_STEP)
         return value
-    except InvalidArgumentError:
-        raise
-    except RecursionError:
-        raise invalid("formula", "be nested less deeply", text) from None
-    except (TypeError, ValueError) as error:  # sequences of unlike lengths, or a sequence where a number belongs
-        raise invalid("formula", "combine numbers, or arrays that broadcast", text, str(error)) from None
 
-
-def _walk(node: ast.expr, names: Names, numbers: Arithmetic, text: str) -> Any:
-    """Evaluate one node of the tree; nodes that are not listed here are refused."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
-        return numbers.number(node.value, ast.get_source_segment(text.strip(), node) or repr(node.value))
-    if isinstance(node, ast.Name):
-        if node.id in names:
-            return names[node.id]
-        if node.id in CONSTANTS:
-            return numbers.constants[node.id]
-        raise invalid("formula", f"use known names only ({', '.join(sorted(names)) or 'none'})", node.id, f"in {text}")
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.UAdd, ast.USub)):
-        value = _walk(node.operand, names, numbers, text)
-        return -value if isinstance(node.op, ast.USub) else value
-    if isinstance(node, ast.BinOp):
-        left, right = (_walk(side, names, numbers, text) for side in (node.left, node.right))
-        if isinstance(node.op, ast.Add):
-            return left + right
-        if isinstance(node.op, ast.Sub):
-            return left - right
-        if isinstance(node.op, ast.Mult):
-            return left * right
-        if isinstance(node.op, ast.Div):
-            return left / right
-        if isinstance(node.op, ast.Pow):
-            return numbers.power(left, right)
-    if isinstance(node, ast.Subscript):
-        return _element(_walk(node.value, names, numbers, text), _walk(node.slice, names, numbers, text), node, text)
-    if isinstance(node, ast.Call):
-        called, arguments = _call(node, text)
-        if called in RANGES:
-            index = _index(arguments[1], text)
-            first, last = (_walk(argument, names, numbers, text) for argument in arguments[2:])
-            return numbers.over_range(
-                called, lambda value: _walk(arguments[0], {**names, index: value}, numbers, text), index, first, last
+    def _range(self, node: ast.Call, names: Names) -> Any:
+        term, index, *ends = node.args
+        assert isinstance(index, ast.Name)
+        first, last = (self.value(end, names) for end in ends)
+        if self.numbers.over_range is not None:
+            return self.numbers.over_range(
+                called(node), lambda at: self.value(term, {**names, index.id: at}), index.id, first, last
             )
-        return numbers.functions[called](*(_walk(argument, names, numbers, text) for argument in arguments))
-    raise invalid("formula", "hold numbers, names, + - * / **, subscripts and known functions only", text)
+        low, high = whole(first), whole(last)
+        if low is None or high is None:
+            raise RefusedError(f"take a {called(node)} between integers", f"{first} to {last}")
+        self.spend(max(0, high - low + 1) * self.cost)  # refused before the first term is computed
+        total = self.numbers.wrap(0 if called(node) == "Sum" else 1)
+        combine = self.numbers.binary[ast.Add if called(node) == "Sum" else ast.Mult]
+        for at in range(low, high + 1):
+            total = combine(total, self.value(term, {**names, index.id: self.numbers.wrap(at)}))
+        return total
 
-
-def _call(node: ast.Call, text: str) -> tuple[str, list[ast.expr]]:
-    called = node.func.id if isinstance(node.func, ast.Name) else ""
-    if called not in FUNCTIONS and called not in RANGES:
-        known = ", ".join([*FUNCTIONS, *RANGES])
-        raise invalid("formula", f"call known functions only ({known})", ast.unparse(node.func), f"in {text}")
-    wanted = 4 if called in RANGES else FUNCTIONS[called]
-    starred = node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args)
-    if starred or not node.args or (wanted is not None and len(node.args) != wanted):
-        count = f"{wanted} plain argument" + ("s" if wanted != 1 else "") if wanted else "plain arguments"
-        raise invalid("formula", f"give {called} {count}", text)
-    return called, node.args
-
-
-def _index(node: ast.expr, text: str) -> str:
-    if not isinstance(node, ast.Name):
-        raise invalid("formula", "name the index of a Sum or a Product", text, "as in Sum(2**(-j), j, 1, k)")
-    return node.id
-
-
-def _element(values: Any, index: Any, node: ast.Subscript, text: str) -> Any:
-    if type(values).__name__ == "IndexedBase":  # sympy's sequence of symbols
-        return values[index]
-    where = whole(index)
-    if isinstance(values, np.ndarray):
-        values = list(values) if values.ndim else None
-    if where is None or not isinstance(values, list) or not 0 <= where < len(values):
-        raise invalid("formula", "take subscripts within their sequence, from 0", ast.unparse(node), f"in {text}")
-    return values[where]
+    def _element(self, values: Any, index: Any, node: ast.Subscript) -> Any:
+        if type(values).__name__ == "IndexedBase":  # sympy's sequence of symbols
+            return values[index]
+        where = whole(index)
+        sequence = isinstance(values, list) or (isinstance(values, np.ndarray) and values.ndim > 0)
+        if where is None or not sequence or not 0 <= where < len(values):
+            received = ast.get_source_segment(self.text.strip(), node)
+            raise RefusedError("take subscripts within their sequence, from 0", received)
+        return values[where]

@@ -1,11 +1,11 @@
 """A report as plain data for JSON, and the versions of the software that produced it."""
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
-
-import numpy as np
 
 from neurondeath.paper_check.evidence import Evidence
 from neurondeath.paper_check.verification import CheckedClaim, Report
@@ -24,8 +24,12 @@ def versions() -> dict[str, str]:
     >>> list(versions())
     ['neurondeath', 'Python', 'numpy', 'scipy', 'numba', 'sympy', 'mpmath']
     """
-    libraries = {name: version(name) for name in LIBRARIES}
-    return {"neurondeath": __version__, "Python": platform.python_version(), **libraries}
+    return {"neurondeath": __version__, "Python": platform.python_version(), **_library_versions()}
+
+
+@lru_cache(maxsize=1)
+def _library_versions() -> Mapping[str, str]:
+    return {name: version(name) for name in LIBRARIES}
 
 
 def report_data(report: Report) -> dict[str, Any]:
@@ -78,10 +82,5 @@ def _evidence_data(found: Evidence) -> dict[str, Any]:
         "verdict": found.verdict.value,
         "summary": found.summary,
         "points": found.points,
-        "numbers": {name: [_plain(value) for value in values] for name, values in found.numbers.items()},
+        "numbers": {name: list(values) for name, values in found.numbers.items()},
     }
-
-
-def _plain(value: Any) -> Any:
-    """Convert the numbers of sympy, mpmath and fractions to doubles."""
-    return value if isinstance(value, (str, int, float, np.generic, type(None))) else float(value)

@@ -1,27 +1,28 @@
-"""A report as one self-contained HTML page: no network, no script, light or dark by the reader's setting, printable."""
+"""A report as one self-contained HTML page: no network, no script, light or dark by the reader's setting, printable.
+
+Claims and evidence may be anyone's. Every text of theirs passes through `page_text`, formulas through `formula_markup`;
+names of classes and anchors are made here. A content security policy in the page forbids scripts, frames, forms and
+every address outside it, so that a mistake in this file could not act either.
+"""
 
 import base64
+import hashlib
 import re
-import sys
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from html import escape
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-from latex2mathml.converter import convert
 
 from neurondeath.paper_check.claims import Claim
 from neurondeath.paper_check.evidence import Evidence, Verdict
+from neurondeath.paper_check.formula_markup import formula_markup
+from neurondeath.paper_check.page_text import anchor, page_text
 from neurondeath.paper_check.papers import PAPERS
 from neurondeath.paper_check.report import versions
+from neurondeath.paper_check.report_figures import Pictures
 from neurondeath.paper_check.verification import CheckedClaim, Report
-from neurondeath_theory.foundation.interruption import Interrupted
 from neurondeath_theory.foundation.number_format import format_number
 
-__all__ = ["formula_markup", "page"]
+__all__ = ["page"]
 
 MOST_ROWS = 300  # of a table of numbers; all of them are in the JSON report
 
@@ -60,52 +61,45 @@ figure { margin: 1rem 0 0; } img { max-width: 100%; height: auto; border-radius:
 @media print { body { max-width: none; padding: 0; } article { break-inside: avoid-page; background: none; }
   details::details-content { content-visibility: visible; display: block; } }
 """
+STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-src 'none'; script-src 'none'; object-src 'none'"
+)
 
 
-def page(report: Report, *, figures: bool = True) -> str:
+def page(report: Report, pictures: Pictures | None = None) -> str:
     """Write a report as an HTML page.
 
     Parameters
     ----------
     report : Report
         Of claims, or of a self-test.
-    figures : bool
-        Draw the figures that claims name (their quick versions) and put them into the page.
+    pictures : Pictures, optional
+        The figures that claims name, from `draw_pictures`; by default the page has none.
 
     Returns
     -------
     str
         The whole document.
     """
-    pictures = _pictures(report) if figures and not report.self_test else {}
+    pictures = Pictures() if pictures is None or report.self_test else pictures
     homes: dict[str, str] = {}  # a figure is shown with the first claim that names it; the others link to it
     for item in report.claims:
         homes.setdefault(item.claim.figure, item.claim.id)
     what = "Self-test of the checks" if report.self_test else "The papers, verified by machine"
-    body = [f"<h1>{what}</h1>", f"<p>{escape(str(report))}.</p>", _how(report), _overview(report)]
+    body = [f"<h1>{what}</h1>", f"<p>{page_text(str(report))}.</p>", _how(report), _overview(report)]
+    if pictures.stopped_by is not None:
+        body.append('<p class="ERROR">Interrupted before all figures were drawn; all claims were checked.</p>')
     for paper in dict.fromkeys(item.claim.paper for item in report.claims):
         body.append(_paper(paper))
-        body += [_claim(item, report, pictures, homes) for item in report.claims if item.claim.paper == paper]
+        body += [_claim(item, report, pictures.markup, homes) for item in report.claims if item.claim.paper == paper]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{what}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>"
     )
-
-
-def formula_markup(latex: str) -> str:
-    """Typeset a LaTeX formula as MathML, or return its source if that fails.
-
-    Examples
-    --------
-    >>> formula_markup("x^2")
-    '<math display="block"><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>'
-    """
-    try:
-        markup = str(convert(latex, display="block"))
-    except Exception:  # the converter may raise anything for an unknown formula
-        return f"<code>{escape(latex)}</code>"
-    return re.sub(r' xmlns="[^"]*"', "", markup)
 
 
 def _how(report: Report) -> str:
@@ -114,7 +108,7 @@ def _how(report: Report) -> str:
     return (
         f'<p class="dim">Numbers of points and trials: {numbers}. Seed {report.setting.seed}. A check that samples '
         f"refutes a true claim with probability at most {report.setting.false_alarm:g}. "
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {report.seconds:.0f} s. {escape(libraries)}.</p>"
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {report.seconds:.0f} s. {page_text(libraries)}.</p>"
     )
 
 
@@ -123,8 +117,8 @@ def _overview(report: Report) -> str:
     for item in report.claims:
         verdict = _self_test_verdict(item) if report.self_test else item.verdict
         rows.append(
-            f'<tr><td><a href="#claim-{_slug(item.claim.id)}">{escape(item.claim.id)}</a></td>'
-            f"<td>{_badge(verdict)}</td><td>{escape(item.claim.statement)}</td></tr>"
+            f'<tr><td><a href="#claim-{anchor(item.claim.id)}">{page_text(item.claim.id)}</a></td>'
+            f"<td>{_badge(verdict)}</td><td>{page_text(item.claim.statement)}</td></tr>"
         )
     return f'<nav aria-label="claims"><table class="summary">{"".join(rows)}</table></nav>'
 
@@ -132,12 +126,12 @@ def _overview(report: Report) -> str:
 def _paper(key: str) -> str:
     paper = PAPERS.get(key)
     if paper is None:
-        return f'<h2 id="paper-{_slug(key)}">{escape(key)}</h2>'
+        return f'<h2 id="paper-{anchor(key)}">{page_text(key)}</h2>'
     authors = "; ".join(re.sub(r"[{}\\']", "", name.replace(r"{\'e}", "é")) for name in paper.authors)
     title = re.sub("[{}]", "", paper.title)
     return (
-        f'<h2 id="paper-{_slug(key)}">{escape(title)}</h2>'
-        f'<p class="dim">{escape(authors)}, {paper.year}, arXiv {paper.arxiv} [{escape(key)}]</p>'
+        f'<h2 id="paper-{anchor(key)}">{page_text(title)}</h2>'
+        f'<p class="dim">{page_text(authors)}, {paper.year}, arXiv {paper.arxiv} [{page_text(key)}]</p>'
     )
 
 
@@ -145,44 +139,45 @@ def _claim(item: CheckedClaim, report: Report, pictures: Mapping[str, str], home
     claim = item.claim
     verdict = _self_test_verdict(item) if report.self_test else item.verdict
     parts = [
-        f'<header class="claim"><h3>{escape(claim.id)}</h3>{_badge(verdict)}'
-        f'<span class="dim">{escape(claim.where)}; {item.seconds:.1f} s</span></header>',
-        f"<p>{escape(claim.statement)}</p>",
+        f'<header class="claim"><h3>{page_text(claim.id)}</h3>{_badge(verdict)}'
+        f'<span class="dim">{page_text(claim.where)}; {item.seconds:.1f} s</span></header>',
+        f"<p>{page_text(claim.statement)}</p>",
     ]
     if claim.formula:
         parts.append(f'<div class="wide">{formula_markup(claim.formula)}</div>')
     parts.append(_terms(claim))
     if report.self_test:
         for mutation in item.mutations:
-            parts.append(f"<p>{_badge(mutation.verdict)} {escape(mutation.mutation.description)}</p>")
+            parts.append(f"<p>{_badge(mutation.verdict)} {page_text(mutation.mutation.description)}</p>")
             parts += [_evidence(one) for one in mutation.evidence]
     else:
         if not item.as_expected:
-            parts.append(f'<p class="ERROR">Expected: {escape(claim.expected.value)}.</p>')
+            parts.append(f'<p class="ERROR">Expected: {page_text(claim.expected.value)}.</p>')
         parts += [_evidence(one) for one in item.evidence]
     if claim.figure in pictures and homes[claim.figure] == claim.id:
         parts.append(pictures[claim.figure])
     elif claim.figure in pictures:
-        parts.append(f'<p class="dim"><a href="#figure-{claim.figure}">Figure with {homes[claim.figure]}</a></p>')
-    return f'<article id="claim-{_slug(claim.id)}">{"".join(parts)}</article>'
+        home = page_text(homes[claim.figure])
+        parts.append(f'<p class="dim"><a href="#figure-{anchor(claim.figure)}">Figure with {home}</a></p>')
+    return f'<article id="claim-{anchor(claim.id)}">{"".join(parts)}</article>'
 
 
 def _terms(claim: Claim) -> str:
     terms = []
     if claim.assumptions:
-        entries = "".join(f"<li>{escape(assumption)}</li>" for assumption in claim.assumptions)
+        entries = "".join(f"<li>{page_text(assumption)}</li>" for assumption in claim.assumptions)
         terms.append(f"<dt>Assumptions</dt><dd><ul>{entries}</ul></dd>")
     for name, text in (("Checked on", claim.domain), ("Erratum", claim.erratum), ("Why not tested", claim.reason)):
         if text:
-            terms.append(f"<dt>{name}</dt><dd>{escape(text)}</dd>")
+            terms.append(f"<dt>{name}</dt><dd>{page_text(text)}</dd>")
     return f"<dl>{''.join(terms)}</dl>" if terms else ""
 
 
 def _evidence(one: Evidence) -> str:
     points = f"{one.points} point" + ("s" if one.points != 1 else "")
     return (
-        f'<section class="evidence"><p>{_badge(one.verdict)} <strong>{escape(one.route)}</strong> '
-        f'<span class="dim">{points}</span></p><p>{escape(one.summary)}</p>{_numbers(one.numbers)}</section>'
+        f'<section class="evidence"><p>{_badge(one.verdict)} <strong>{page_text(one.route)}</strong> '
+        f'<span class="dim">{points}</span></p><p>{page_text(one.summary)}</p>{_numbers(one.numbers)}</section>'
     )
 
 
@@ -192,10 +187,12 @@ def _numbers(numbers: Mapping[str, Any]) -> str:
         return ""
     numeric = [all(not isinstance(value, str) for value in values) for values in numbers.values()]
     marks = [' class="number"' if is_number else "" for is_number in numeric]
-    head = "".join(f"<th{mark}>{escape(name)}</th>" for name, mark in zip(numbers, marks, strict=True))
+    head = "".join(f"<th{mark}>{page_text(name)}</th>" for name, mark in zip(numbers, marks, strict=True))
     body = "".join(
         "<tr>"
-        + "".join(f"<td{mark}>{escape(format_number(value, 8))}</td>" for value, mark in zip(row, marks, strict=True))
+        + "".join(
+            f"<td{mark}>{page_text(format_number(value, 8))}</td>" for value, mark in zip(row, marks, strict=True)
+        )
         + "</tr>"
         for row in rows[:MOST_ROWS]
     )
@@ -206,37 +203,6 @@ def _numbers(numbers: Mapping[str, Any]) -> str:
     )
 
 
-def _pictures(report: Report) -> dict[str, str]:
-    """Draw each figure once and wrap it as a data URI, with its caption."""
-    wanted = list(dict.fromkeys(item.claim.figure for item in report.claims if item.claim.figure))
-    if not wanted:
-        return {}
-    from neurondeath.figures.gallery import caption, make_figure
-    from neurondeath.figures.tables import read_table
-
-    pictures: dict[str, str] = {}
-    with TemporaryDirectory(prefix="neurondeath-figures-") as name:
-        folder = Path(name)
-        for number, figure in enumerate(wanted, start=1):
-            started = time.monotonic()
-            print(f"[figure {number}/{len(wanted)}] {figure} ...", end="", file=sys.stderr, flush=True)
-            try:
-                picture = make_figure(figure, folder, quick=True)[0]
-                table, _ = read_table(folder / f"{figure}.csv", figure=figure)
-                text = escape(f"{caption(figure, table)} (quick version)")
-                data = base64.b64encode(picture.read_bytes()).decode()
-            except (KeyboardInterrupt, Interrupted):
-                print(" interrupted: the page is written without the remaining figures", file=sys.stderr)
-                break
-            except Exception as error:  # a figure that fails must not cost the evidence
-                print(f" failed: {type(error).__name__}: {error}", file=sys.stderr)
-                continue
-            print(f" {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
-            image = f'<img src="data:image/png;base64,{data}" alt="{text}">'
-            pictures[figure] = f'<figure id="figure-{figure}">{image}<figcaption>{text}</figcaption></figure>'
-    return pictures
-
-
 def _self_test_verdict(item: CheckedClaim) -> Verdict:
     if not item.mutations:
         return Verdict.NOT_TESTED
@@ -245,8 +211,3 @@ def _self_test_verdict(item: CheckedClaim) -> Verdict:
 
 def _badge(verdict: Verdict) -> str:
     return f'<span class="badge {verdict.value.replace(" ", "-")}">{verdict.value}</span>'
-
-
-def _slug(text: str) -> str:
-    """Make an HTML id from a claim's id; different ids remain different."""
-    return "".join(char if char.isascii() and (char.isalnum() or char in "-_.") else f"x{ord(char):x}" for char in text)

@@ -8,6 +8,7 @@ verdict is not REFUTED, the checkers would not have detected an error in the pap
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -19,17 +20,22 @@ from threadpoolctl import threadpool_limits
 
 from neurondeath.paper_check.claims import Check, Claim, Mutation, packaged_claims, read_claims, select_claims
 from neurondeath.paper_check.comparisons import all_of
-from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
+from neurondeath.paper_check.evidence import Evidence, Setting, Verdict, sound_evidence
+from neurondeath.paper_check.formulas import work_limit
+from neurondeath.paper_check.time_limit import time_limit
 from neurondeath.simulations.stores.store import Store
 from neurondeath.simulations.sweeps.driver import check_workers
-from neurondeath_theory.foundation.interruption import Interrupted
+from neurondeath_theory.foundation.interruption import Interrupted, signal_of
 from neurondeath_theory.foundation.lazy_imports import import_or_explain
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_flag, check_real, invalid
+from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = ["CheckedClaim", "CheckedMutation", "Report", "check", "check_claim", "check_mutation", "overall"]
 
 FALSE_ALARM = 1e-6  # of each check that samples
+MOST_SECONDS = 120  # of a check by computer algebra; ours take at most ten
+LONGEST_ERROR = 1000  # characters of the message of a checker that failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +101,8 @@ class Report(Result):
         Number of claims to be checked; an interrupted run has fewer results.
     seconds : float
         Time of the whole run.
+    stopped_by : int, optional
+        The signal that interrupted the run.
     """
 
     claims: tuple[CheckedClaim, ...]
@@ -102,6 +110,7 @@ class Report(Result):
     self_test: bool
     n_wanted: int
     seconds: float
+    stopped_by: int | None = None
 
     @property
     def finished(self) -> bool:
@@ -250,6 +259,7 @@ def check(
     )
     started = time.monotonic()
     found: list[CheckedClaim] = []
+    stopped_by: int | None = None
     with TemporaryDirectory(prefix="neurondeath-check-") as folder:
         path = Path(folder) / "simulations.sqlite" if store is None else Path(store)
         Store(path).close()  # an unusable store is reported now, not as an error of every claim
@@ -264,14 +274,15 @@ def check(
                     found.append(_self_test(claim, setting) if self_test else check_claim(claim, setting))
                     if progress is not None:
                         progress(claim, found[-1])
-        except (KeyboardInterrupt, Interrupted):
-            pass  # the finished claims are reported
+        except (KeyboardInterrupt, Interrupted) as error:  # the finished claims are reported
+            stopped_by = error.exit_code - 128 if isinstance(error, Interrupted) else signal_of(error)
     return Report(
         claims=tuple(found),
         setting=setting,
         self_test=self_test,
         n_wanted=len(wanted),
         seconds=time.monotonic() - started,
+        stopped_by=stopped_by,
     )
 
 
@@ -320,8 +331,15 @@ def overall(evidence: Sequence[Evidence]) -> Verdict:
 def _retrain(claims: Sequence[Claim], folder: Path, data_dir: str | Path | None) -> None:
     """Run every study that a claim names, at its reduced size."""
     run_study = import_or_explain("neurondeath_torch.studies.running").run_study
-    named = [check.parameters["study"] for claim in claims for check in claim.checks if check.route == "training"]
-    for name in dict.fromkeys(named):
+    named: dict[str, None] = {}
+    for claim in claims:
+        for one in claim.checks:
+            if one.route == "training":
+                study = one.parameters.get("study")
+                if not isinstance(study, str):
+                    raise invalid(f"claim {claim.id}, study", "name the study to run again", study)
+                named[study] = None
+    for name in named:
         run_study(name, store=folder / f"{name}.runs.sqlite", folder=folder, quick=True, data_dir=data_dir)
 
 
@@ -340,14 +358,19 @@ def _run(one: Check, setting: Setting) -> Evidence:
     """Call a checker; any failure in it becomes evidence."""
     try:
         module, function = one.checker.split(":")
-        evidence = getattr(import_module(module), function)(setting=setting, **one.parameters)
-        if not isinstance(evidence, Evidence):
-            raise TypeError(f"{one.checker} returned {type(evidence).__name__}, not Evidence")
+        with work_limit(), time_limit(MOST_SECONDS) if one.route == "symbolic" else nullcontext():
+            found = getattr(import_module(module), function)(setting=setting, **one.parameters)
+            evidence = sound_evidence(found)
     except Interrupted:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # SystemExit: of a module that is a program
         message = " ".join(f"{type(error).__name__}: {error}".split())
-        return Evidence(route=one.route, verdict=Verdict.ERROR, summary=f"{one.checker}: {message}", points=0)
+        return Evidence(
+            route=one.route,
+            verdict=Verdict.ERROR,
+            summary=visible(f"{one.checker}: {message}")[:LONGEST_ERROR],
+            points=0,
+        )
     if evidence.points < 1:
         return replace(evidence, verdict=Verdict.ERROR, summary=f"compared nothing: {evidence.summary}")
     if evidence.route != one.route:

@@ -2,12 +2,10 @@
 
 import io
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+import stat
+from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -82,8 +80,8 @@ def check(
     check_count("--seed", seed, least=0)
     threads = check_workers("--workers", workers)
     check_columns(columns, output, report_columns(self_test=self_test))
-    if out is not None and (out.is_dir() or not os.access(out.parent, os.W_OK)):
-        raise invalid("--out", "name a file in a folder that exists and can be written to", str(out))
+    if out is not None:
+        _check_report_path(out)
     if retrain and (self_test or studies is not None):
         raise invalid("--retrain", "be used without --self-test and --studies", True)
     if studies is not None and not studies.is_dir():
@@ -94,42 +92,44 @@ def check(
     progress = _Progress()
     known = packaged_claims() if claims is None else read_claims(claims, name="--claims")
     wanted_claims = select_claims(known, only=wanted, paper=paper, names=("--only", "--paper"))
-    with _stop_requests() as stopped:
-        report = check_claims(
-            full=full,
-            seed=seed,
-            self_test=self_test,
-            claims=wanted_claims,
-            workers=threads,
-            store=store,
-            studies=studies,
-            retrain=retrain,
-            data_dir=data_dir,
-            progress=progress,
-        )
+    report = check_claims(
+        full=full,
+        seed=seed,
+        self_test=self_test,
+        claims=wanted_claims,
+        workers=threads,
+        store=store,
+        studies=studies,
+        retrain=retrain,
+        data_dir=data_dir,
+        progress=progress,
+    )
     progress.line.end()
-    _write(report, output, columns, out, figures)
+    stopped_by = report.stopped_by
+    if report.finished or out is None:  # a report is replaced by a finished one only
+        stopped_by = _write(report, output, columns, out, figures) or stopped_by
     message(str(report))
-    if not report.finished:
+    if stopped_by is not None:
         finished = f"{len(report.claims)} of {report.n_wanted} claims checked"
-        raise Interrupted(f"interrupted with {finished}", stopped[0] if stopped else signal.SIGINT)
+        kept = "" if report.finished or out is None else f"; no report was written to {out}"
+        raise Interrupted(f"interrupted with {finished}{kept}", stopped_by)
     raise typer.Exit(0 if report.passed else 1)
 
 
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Let SIGTERM do what Ctrl-C does, and record which it was."""
-    stopped: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.append(number)
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
+def _check_report_path(out: Path) -> None:
+    """Refuse before the work begins what no report can be written to: a folder, a pipe, a device, a missing folder."""
+    rule = "name a file in a folder that exists and can be written to"
     try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+        mode = out.stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise invalid("--out", rule, str(out), reason=getattr(error, "strerror", None) or str(error)) from None
+    if not stat.S_ISREG(mode):
+        reason = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise invalid("--out", rule, str(out), reason=reason)
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK):
+        raise invalid("--out", rule, str(out))
 
 
 class _Progress:
@@ -151,21 +151,26 @@ class _Progress:
         self.line.end(f"{outcome}, {found.seconds:.1f} s")
 
 
-def _write(report: Report, output: ReportFormat, columns: str | None, out: Path | None, figures: bool) -> None:
+def _write(report: Report, output: ReportFormat, columns: str | None, out: Path | None, figures: bool) -> int | None:
+    """Write a report to stdout, or atomically to a file; return the signal that ended the drawing of its figures."""
     if out is None:
-        _show(report, output, columns, figures)
-        return
+        return _show(report, output, columns, figures)
     text = io.StringIO()
     with redirect_stdout(text):
-        _show(report, output, columns, figures)
+        stopped_by = _show(report, output, columns, figures)
     write_atomically(out, text.getvalue())
     show_path(out)
+    return stopped_by
 
 
-def _show(report: Report, output: ReportFormat, columns: str | None, figures: bool) -> None:
-    if output is ReportFormat.html:
-        from neurondeath.paper_check.report_page import page  # figures and MathML are loaded for the page only
-
-        print(page(report, figures=figures and report.finished))
-    else:
+def _show(report: Report, output: ReportFormat, columns: str | None, figures: bool) -> int | None:
+    if output is not ReportFormat.html:
         show_report(report, Format(output), columns)
+        return None
+    from neurondeath.paper_check.report_figures import Pictures, draw_pictures  # loaded for the page only
+    from neurondeath.paper_check.report_page import page
+
+    drawn = figures and report.finished and not report.self_test
+    pictures = draw_pictures(report) if drawn else Pictures()
+    print(page(report, pictures))
+    return pictures.stopped_by

@@ -5,6 +5,7 @@ gigabytes would exhaust the memory before its format could be checked. Both are 
 """
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator
@@ -15,10 +16,14 @@ from typing import Any, BinaryIO
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.validation import invalid
 
-__all__ = ["MOST_TEXT_BYTES", "input_file", "read_input_bytes", "read_input_text", "read_toml"]
+__all__ = ["MOST_TEXT_BYTES", "MOST_TOML_BYTES", "input_file", "read_input_bytes", "read_input_text", "read_toml"]
 
 MOST_TEXT_BYTES = 2**22  # 4 MiB: of a file that is written by hand
+MOST_TOML_BYTES = 2**20  # of a TOML file, which Python reads at less than a megabyte per second
 DEEPEST_TABLE = 32  # levels of tables and lists within each other; ours have four
+# a dotted key of more parts: the time that Python's reader takes grows with the square of their number
+PART = r"""(?>[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+DEEP_KEY = re.compile(rf"(?<![\w-])(?:{PART}[ \t]*+\.[ \t]*+){{{DEEPEST_TABLE}}}", re.ASCII)
 
 
 @contextmanager
@@ -87,15 +92,17 @@ def read_input_text(name: str, path: Path | str, *, most_bytes: int = MOST_TEXT_
 
 
 def read_toml(name: str, path: Path | str, *, what: str = "TOML file") -> dict[str, Any]:
-    """Read a TOML file of at most MOST_TEXT_BYTES bytes and DEEPEST_TABLE levels.
+    """Read a TOML file of at most MOST_TOML_BYTES bytes and DEEPEST_TABLE levels.
 
     Raises
     ------
     InvalidArgumentError
         As `read_input_text`, or if the file is not TOML or nested too deep.
     """
-    text = read_input_text(name, path, what=what)
+    text = read_input_text(name, path, most_bytes=MOST_TOML_BYTES, what=what)
     deep = f"be nested at most {DEEPEST_TABLE} levels deep"
+    if DEEP_KEY.search(text):
+        raise invalid(name, deep, str(path))
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, ValueError) as error:  # ValueError: numbers of too many digits

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neurondeath.paper_check._arithmetics import magnitude
 from neurondeath.paper_check.comparisons import RELATIONS, binomial_limits, compare, holds, normal_limits
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
 from neurondeath.paper_check.formulas import evaluate
 from neurondeath.simulations.estimation.estimates import Simulation
 from neurondeath.simulations.monte_carlo import simulate
+from neurondeath_theory.foundation.validation import invalid
 from neurondeath_theory.networks.network import Network
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "sampled_evidence",
 ]
 
+MOST_BITS = 10_000  # of a claimed number as a fraction
 DIGITS = 80  # of claimed numbers that are compared with fractions: dyadic ones of up to 260 bits are exact
 PRECISION, ABSOLUTE = 0.05, 0.01  # a half-width up to 5 % of the claimed value + 0.01 confirms
 
@@ -80,9 +83,12 @@ def claimed_exactly(text: str, names: Mapping[str, Any]) -> Fraction:
     >>> claimed_exactly("(1 - 2**(-n))**k", {"n": 2, "k": 3})
     Fraction(27, 64)
     """
-    from mpmath import libmp
+    from mpmath import isfinite, libmp
 
-    return Fraction(*libmp.to_rational(evaluate(text, names, digits=DIGITS)._mpf_))
+    value = evaluate(text, names, digits=DIGITS)
+    if not isfinite(value) or abs(magnitude(value)) > MOST_BITS:
+        raise invalid("formula", f"have a value between 2^-{MOST_BITS} and 2^{MOST_BITS}", text, reason=f"{value}")
+    return Fraction(*libmp.to_rational(value._mpf_))
 
 
 def sample(

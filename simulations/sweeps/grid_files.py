@@ -17,7 +17,6 @@ Keys are the options of `simulate` with underscores. Stop rules, seed and store 
 are set on the command line. `neurondeath.simulations.sweeps.grid_guide` writes a file that shows every key.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,10 @@ from typing import Any
 from neurondeath.simulations.sweeps.grid import Setting, Study
 from neurondeath.simulations.sweeps.grid_options import OPTIONS, read_values
 from neurondeath_theory.foundation.configuration import Key
-from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.input_files import read_toml
 from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["STUDY_KEYS", "read_grid_file"]
-
-LARGEST_FILE = 2**24  # bytes
 
 
 def _check_text(name: str, value: Any) -> str:
@@ -69,7 +66,7 @@ def read_grid_file(path: str | Path) -> list[Study]:
     InvalidArgumentError
         If the file cannot be read, is not TOML, or a key or value is not valid; the message names file, table and key.
     """
-    plain = _read(Path(path))
+    plain = read_toml("--grid", path)
     tables = plain.pop("study", None)
     defaults = plain.pop("defaults", {})
     if plain:
@@ -80,17 +77,6 @@ def read_grid_file(path: str | Path) -> list[Study]:
         raise invalid(f"{path}: defaults", "be a table", defaults)
     known = _values(defaults, f"{path}: defaults")
     return [_study(table, known, _place(path, number, table)) for number, table in enumerate(tables, start=1)]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise invalid("--grid", "name a TOML file that exists", str(path))
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise invalid("--grid", f"be at most {LARGEST_FILE} bytes long", f"{path}: {path.stat().st_size} bytes")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(f"`--grid` must be TOML; {path}: {error}") from None
 
 
 def _place(path: str | Path, number: int, table: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import csv
 import inspect
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import textwrap
 import time
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+import sympy
 
 import neurondeath.figures.gallery
 import neurondeath.paper_check.claims
@@ -20,12 +23,14 @@ from neurondeath.commands import COMMANDS
 from neurondeath.commands.console import command_line, run
 from neurondeath.paper_check.citations import cite
 from neurondeath.paper_check.claims import Check, Claim, Mutation, packaged_claims
-from neurondeath.paper_check.evidence import Evidence, Verdict
+from neurondeath.paper_check.evidence import Evidence, Verdict, sound_evidence
 from neurondeath.paper_check.papers import PAPERS
+from neurondeath.paper_check.report_figures import draw_pictures
 from neurondeath.paper_check.report_page import page
 from neurondeath.paper_check.verification import check
 from neurondeath.simulations.stores.store import StoreError
 from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.interruption import Stopped
 
 EXAMPLE = textwrap.dedent(
     inspect.getdoc(neurondeath.paper_check.claims).split("The format:")[1].split("A checker is")[0]
@@ -320,7 +325,7 @@ def read_page(text):
     assert not {"script", "link", "iframe", "object"} & set(reader.tags)
     assert "@import" not in text
     assert "url(" not in text
-    assert "http" not in text.split("</style>")[0]
+    assert "://" not in text.split("</style>")[0]
     return reader
 
 
@@ -329,7 +334,7 @@ def test_the_page_is_whole_and_needs_nothing_else(capsys):
     untested = replace(claim("U", expected="NOT TESTED"), reason="it takes a GPU")
     drawn = [replace(claim(name, "CONFIRMED"), figure="activations") for name in ("F1", "F2")]
     report = check(claims=[*real, untested, *drawn])
-    text = page(report)
+    text = page(report, draw_pictures(report))
     assert "[figure 1/1] activations" in capsys.readouterr().err
     reader = read_page(text)
     assert {"claim-L5", "claim-U", "claim-F1", "claim-F2", "figure-activations"} <= set(reader.ids)
@@ -339,7 +344,7 @@ def test_the_page_is_whole_and_needs_nothing_else(capsys):
     assert reader.tags.count("details") == 3
     for needed in ("prefers-color-scheme: dark", "@media print", 'name="viewport"', "Why not tested"):
         assert needed in text
-    assert "img" not in read_page(page(report, figures=False)).tags
+    assert "img" not in read_page(page(report)).tags
     assert capsys.readouterr().err == ""
 
 
@@ -395,3 +400,100 @@ def test_checking_and_citing_import_no_torch():
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+SLOW = EXAMPLE.replace('figure = "survival_depth"', "").replace(
+    "neurondeath.paper_check.checkers.identities:holds_at_random_points", "time:sleep"
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("output", ["html", "json"])
+def test_a_report_is_replaced_by_a_finished_one_only(tmp_path, number, output):
+    (tmp_path / "slow.toml").write_text(EXAMPLE + SLOW.replace("M1", "M2"))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import time\nsleep = time.sleep\ntime.sleep = lambda *a, setting=None, **k: sleep(60)\n"
+    )
+    (tmp_path / "report").write_text("an old report")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    command = ["-m", "paper_check", "check", "--claims", "slow.toml", "--format", output, "--out", "report"]
+    root = str(Path(neurondeath.__file__).parent.parent)
+    with subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{tmp_path}:{root}", "PYTHONDONTWRITEBYTECODE": "1"},
+    ) as process:
+        written = ""
+        while "M2 ..." not in written:
+            written += process.stderr.read(1)
+        time.sleep(0.2)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (128 + number, "")
+    assert err.splitlines()[-1].endswith("1 of 2 claims checked; no report was written to report")
+    assert (tmp_path / "report").read_text() == "an old report"
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_of_the_figures_leaves_a_page_with_all_claims(call, tmp_path, monkeypatch, number):
+    def interrupted(*arguments, **more):
+        raise Stopped(number)
+
+    monkeypatch.setattr(neurondeath.figures.gallery, "make_figure", interrupted)
+    (tmp_path / "mine.toml").write_text(EXAMPLE)
+    code, _, err = call("check --claims mine.toml --format html --out page.html")
+    assert code == 128 + number
+    assert "interrupted" in err
+    text = (tmp_path / "page.html").read_text()
+    assert "claim-M1" in read_page(text).ids
+    assert "Interrupted before all figures were drawn" in text
+
+
+def test_reports_are_not_written_to_what_is_no_file(call, tmp_path):
+    (tmp_path / "mine.toml").write_text(EXAMPLE)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/null")
+    for path in ("pipe", "device", "/dev/null", ".", "..", "missing/report", "mine.toml/report", "x" * 300):
+        code, out, err = call(f"check --claims mine.toml --out {path}")
+        assert (code, out, len(err.splitlines())) == (2, "", 1), path
+        assert "`--out` must name a file in a folder" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["device", "mine.toml", "pipe"]
+
+
+@pytest.mark.parametrize("output", ["table", "json", "csv", "html"])
+def test_no_control_character_is_written(call, tmp_path, output):
+    hostile = '"\\u001b[31m red\\u0007 \\u202e"'
+    for key in ("statement", "formula", "domain"):
+        lines = [line for line in EXAMPLE.splitlines() if not line.startswith(f"{key} =")]
+        lines.insert(lines.index("[[claim]]") + 1, f"{key} = {hostile}")
+        (tmp_path / "mine.toml").write_text("\n".join(lines))
+        code, out, err = call(f"check --claims mine.toml --format {output}")
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert f"claim M1, {key}" in err
+        assert err.rstrip("\n").isprintable()
+
+
+def test_what_a_checker_returns_is_made_printable():
+    def texts(*, setting):
+        numbers = {"a\x1b": ["\x07", "b"], "c": [sympy.Rational(1, 2), 3]}
+        return Evidence(route="symbolic", verdict=Verdict.CONFIRMED, summary="a\x1b[31m\nb", points=1, numbers=numbers)
+
+    found = sound_evidence(texts(setting=None))
+    assert found.summary == r"a\x1b[31m b"
+    assert found.numbers == {r"a\x1b": [r"\x07", "b"], "c": [0.5, 3]}
+    for wrong in (
+        {"points": "1"},
+        {"summary": None},
+        {"verdict": "CONFIRMED"},
+        {"numbers": [1]},
+        {"numbers": {"a": [1], "b": [1, 2]}},
+        {"numbers": {"a": [object()]}},
+    ):
+        with pytest.raises((TypeError, ValueError)):
+            sound_evidence(replace(found, **wrong))
+    with pytest.raises(TypeError):
+        sound_evidence({"points": 1})

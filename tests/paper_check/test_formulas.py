@@ -7,7 +7,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurondeath.paper_check.formulas import FUNCTIONS, evaluate, names_in, parse_formula
+from neurondeath.paper_check.formula_text import FUNCTIONS
+from neurondeath.paper_check.formulas import evaluate, names_in, parse_formula
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 
 REFUSED = [

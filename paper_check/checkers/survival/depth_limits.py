@@ -1,11 +1,14 @@
 """Limits of deep networks: at fixed width, and along widths that grow with the logarithm of the depth."""
 
+from typing import Any
+
 import numpy as np
 
 from neurondeath.paper_check.checkers.findings import Sampled, sample, sampled_evidence
 from neurondeath.paper_check.comparisons import binomial_limits, compare
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
 from neurondeath.paper_check.formulas import evaluate, parse_formula
+from neurondeath_theory.foundation.validation import invalid
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.survival.width_schedules import log_width_schedule
 
@@ -19,6 +22,7 @@ __all__ = [
 
 WIDTHS = range(1, 9)
 MPMATH_DIGITS = 60
+LARGEST_WIDTH = 1000  # ten times the logarithm of the largest depth
 NEAR_ENOUGH = 0.02  # of an interval that contains a limit
 
 
@@ -116,6 +120,7 @@ def log_width_high_precision(*, setting: Setting, width: str, limit: str) -> Evi
             for exponent in (1, 3, 6, 10, 20, 30):
                 k = 10**exponent
                 n = evaluate(width, {"k": k, "c": c}, digits=MPMATH_DIGITS)
+                _check_width(width, n)
                 value = mpmath.exp(k * mpmath.log1p(-(mpmath.mpf(2) ** -n)))
                 distance = abs(mpmath.log(value / stated)) if stated > 0 and value > 0 else mpmath.inf
                 rows.append((c, exponent, float(value), float(stated), float(distance), float(a**2 / k)))
@@ -148,7 +153,9 @@ def log_width_by_sampling(*, setting: Setting, width: str, limit: str) -> Eviden
     trials = 200_000 if setting.full else 40_000
     rows = []
     for c, k in ((0, 64), (0, 256), (1, 128), (2, 64)):
-        n = round(float(evaluate(width, {"k": k, "c": c})))
+        exact = float(evaluate(width, {"k": k, "c": c}))
+        _check_width(width, exact)
+        n = round(exact)
         network = Network([max(n, 1)] * k, input_dim=8)
         result = sample(setting, network, "gaussian:1", trials=trials, engine="dense")
         claimed = float(evaluate(limit, {"c": c}))
@@ -164,3 +171,9 @@ def log_width_by_sampling(*, setting: Setting, width: str, limit: str) -> Eviden
             )
         )
     return sampled_evidence(rows, "==", "a single point's survival along the widths", setting)
+
+
+def _check_width(text: str, width: Any) -> None:
+    """Refuse a width far beyond the logarithm of any depth: no network of it could be sampled."""
+    if not abs(width) <= LARGEST_WIDTH:  # also NaN
+        raise invalid("width", f"be at most {LARGEST_WIDTH}", text)

@@ -25,7 +25,7 @@ from neurondeath.paper_check.formulas import evaluate
 from neurondeath.simulations.inputs.input_sets import input_set
 from neurondeath.simulations.samplers.shard_sampling import run_shard
 from neurondeath.simulations.task import Task
-from neurondeath_theory.foundation.validation import check_choice
+from neurondeath_theory.foundation.validation import check_choice, invalid
 from neurondeath_theory.networks.network import Network
 
 __all__ = ["sign_flip_by_enumeration", "sign_flip_by_sampling"]
@@ -33,6 +33,7 @@ __all__ = ["sign_flip_by_enumeration", "sign_flip_by_sampling"]
 MODES = ("layer", "neuron")
 TINY = (([1, 1, 1], 1, 0.0), ([2, 2, 2], 2, 0.0), ([2, 3], 2, 0.0), ([3, 2], 2, 0.0), ([2, 2], 1, 1.0), ([3], 3, 1.0))
 SIZES = (1, 3, 4, 6)
+MOST_POINTS = 10_000
 SAMPLED = (
     ([1] * 10, 4, 0.0, "gaussian:20"),
     ([2] * 30, 8, 0.0, "gaussian:50"),
@@ -138,7 +139,10 @@ def sign_flip_by_sampling(
 
 
 def _size(points: str, network: Network) -> int:
-    return max(1, round(float(evaluate(points, {"m": min(network.widths)}))))
+    size = float(evaluate(points, {"m": min(network.widths)}))
+    if not abs(size) <= MOST_POINTS:  # also NaN
+        raise invalid("points", f"be at most {MOST_POINTS}", points)
+    return max(1, round(size))
 
 
 @lru_cache(maxsize=4096)
