@@ -2,21 +2,34 @@
 
 import importlib
 import importlib.util
+import io
+import math
 import sys
+import warnings
+import zipfile
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import nn
 
 from neurondeath.simulations.inputs.input_sets import input_set
+from neurondeath_theory.foundation.array_files import MOST_ENTRIES
 from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.input_files import MOST_TEXT_BYTES, input_file
+from neurondeath_theory.foundation.number_text import whole_number
 from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_theory.foundation.zip_contents import open_zip
 
 __all__ = ["load_data", "load_model", "load_weights", "read_shape"]
 
 IMAGE_SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
+MOST_WEIGHTS = 2**35  # bytes of a file of weights
+MOST_OLD_WEIGHTS = 2**31  # in the format of PyTorch before 1.6, which is one pickle
+MOST_CONTENTS = 2**20  # bytes of the table of contents, about 100 per tensor
+MOST_PICKLE = 2**20  # bytes of the pickle, about 150 per tensor; PyTorch reads a forged one in 4 seconds
+LONGEST_SIDE = 2**31 - 1
 
 
 def load_model(spec: str) -> nn.Module:
@@ -43,8 +56,8 @@ def load_model(spec: str) -> nn.Module:
         model = found()
     except NeuronDeathError:
         raise
-    except Exception as error:
-        raise invalid("MODEL", "work when called without arguments", _with_error(spec, error)) from None
+    except (Exception, SystemExit) as error:
+        raise invalid("MODEL", "work when called without arguments", spec, reason=_reason(error)) from None
     if not isinstance(model, nn.Module):
         raise invalid("MODEL", "return a torch.nn.Module", type(model).__name__)
     return model
@@ -58,21 +71,53 @@ def load_weights(model: nn.Module, path: str) -> None:
     InvalidArgumentError
         If the file is missing or broken, holds more than tensors, or does not fit the model.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise invalid("--weights", "name a file that exists", path)
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # the errors of torch.load have no common class
-        rule = "be a file of tensors alone, as torch.save(model.state_dict(), path) writes it"
-        raise invalid("--weights", rule, path, f"torch.load raised {type(error).__name__}") from None
+    with input_file("--weights", path, most_bytes=MOST_WEIGHTS) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on formats of old versions of PyTorch, and of damaged files
+        _check_size(path, file)
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # the errors of torch.load have no common class
+            rule = "be a file of tensors alone, as torch.save(model.state_dict(), path) writes it"
+            raise invalid("--weights", rule, path, reason=f"torch.load raised {type(error).__name__}") from None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
+    if isinstance(state, dict):
+        _check_tensors(model, path, state)
     try:
         model.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
         reasons = [line.strip() for line in str(error).splitlines()]
-        raise invalid("--weights", "fit the model", path, reasons[min(1, len(reasons) - 1)]) from None
+        raise invalid("--weights", "fit the model", path, reason=reasons[min(1, len(reasons) - 1)]) from None
+
+
+def _check_size(path: str, file: BinaryIO) -> None:
+    """Refuse files that would unpack to much more than their size, or take minutes to unpickle."""
+    is_archive = file.read(4) == b"PK\x03\x04"  # what PyTorch looks at
+    size = file.seek(0, io.SEEK_END)
+    if is_archive:
+        try:
+            with open_zip(file, most_contents=MOST_CONTENTS) as archive:
+                entries = archive.infolist()
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise invalid("--weights", "be a whole file as torch.save writes it", path, reason=str(error)) from None
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise invalid("--weights", "be a file as torch.save writes it", path, reason="compressed")
+        if any(entry.filename.endswith(".pkl") and entry.file_size > MOST_PICKLE for entry in entries):
+            raise invalid("--weights", f"have a list of tensors of at most {MOST_PICKLE} bytes", path)
+    elif size > MOST_OLD_WEIGHTS:
+        rule = f"have at most {MOST_OLD_WEIGHTS} bytes in the format of PyTorch before 1.6"
+        raise invalid("--weights", rule, path)
+    file.seek(0)
+
+
+def _check_tensors(model: nn.Module, path: str, state: dict[Any, Any]) -> None:
+    """Refuse what `load_state_dict` reads with an error of its own, or with a loss."""
+    own = model.state_dict()
+    for key, value in state.items():
+        if not isinstance(key, str):
+            raise invalid("--weights", "name its tensors by strings", path, reason=f"a name of {type(key).__name__}")
+        if isinstance(value, torch.Tensor) and value.is_complex() and key in own and not own[key].is_complex():
+            raise invalid("--weights", "fit the model", path, reason=f"{key} is complex")
 
 
 def load_data(model: nn.Module, spec: str, shape: tuple[int, ...] | None, batch_size: int, seed: int) -> list[Any]:
@@ -106,14 +151,16 @@ def load_data(model: nn.Module, spec: str, shape: tuple[int, ...] | None, batch_
             raise invalid(
                 "--input-shape", "be given: the first layer of the model does not imply it", None, "as in 3,32,32"
             )
-    dimension = 1
-    for length in shape:
-        dimension *= length
+    dimension = math.prod(shape)
+    if dimension > MOST_ENTRIES:
+        raise invalid("--input-shape", f"have at most {MOST_ENTRIES} numbers", shape)
     made = input_set(spec, dimension=dimension, seed=seed, name="--data")
     if made.infinite:
         raise invalid("--data", "be a finite set of points", spec, "use orthant:M")
     reference = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     points = torch.from_numpy(made.points.copy()).to(reference.dtype).reshape(-1, *shape)
+    if not bool(torch.isfinite(points).all()):
+        raise invalid("--data", f"lie in the range of the model's numbers, {reference.dtype}", spec)
     return list(torch.split(points, size))
 
 
@@ -127,12 +174,11 @@ def read_shape(text: str | None) -> tuple[int, ...] | None:
     """
     if text is None:
         return None
-    try:
-        lengths = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        lengths = ()
-    if not lengths or min(lengths) < 1:
-        raise invalid("--input-shape", "be whole numbers of at least 1, separated by commas", text)
+    numbers = [whole_number(part) for part in text.split(",")]
+    lengths = tuple(number for number in numbers if number is not None and 1 <= number <= LONGEST_SIDE)
+    if len(lengths) < len(numbers):
+        rule = f"be whole numbers from 1 to {LONGEST_SIDE}, separated by commas"
+        raise invalid("--input-shape", rule, text)
     return lengths
 
 
@@ -148,14 +194,14 @@ def _import(place: str, spec: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (place == error.name or place.startswith(f"{error.name}.")):
             raise invalid("MODEL", "name a module that can be imported from here", place) from None
-        raise invalid("MODEL", "name a module that imports without an error", _with_error(spec, error)) from None
-    except Exception as error:
-        raise invalid("MODEL", "name a module that imports without an error", _with_error(spec, error)) from None
+        raise invalid("MODEL", "name a module that imports without an error", spec, reason=_reason(error)) from None
+    except (Exception, SystemExit) as error:
+        raise invalid("MODEL", "name a module that imports without an error", spec, reason=_reason(error)) from None
 
 
 def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise invalid("MODEL", "name a file that exists", str(path))
+    with input_file("MODEL", path, most_bytes=MOST_TEXT_BYTES, what="Python file"):
+        pass  # a file of text, which Python reads again
     found = importlib.util.spec_from_file_location(path.stem, path)
     if found is None or found.loader is None:
         raise invalid("MODEL", "name a Python file", str(path))
@@ -166,16 +212,5 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-class _Unquoted:
-    """A received value with an explanation, which an error message shows without quotes."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _with_error(what: str, error: Exception) -> _Unquoted:
-    lines = str(error).splitlines()
-    return _Unquoted(f"{what} ({type(error).__name__}: {lines[0] if lines else ''})")
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -1,11 +1,14 @@
 """Write a file so that it is either whole or not there."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["draft_of", "write_atomically"]
+
+LONGEST_STEM = 40  # characters of the file's name in that of its draft, which must not be too long for the file system
 
 
 def write_atomically(path: str | Path, content: str | bytes) -> Path:
@@ -26,7 +29,7 @@ def write_atomically(path: str | Path, content: str | bytes) -> Path:
     Raises
     ------
     OSError
-        If the folder cannot be written to or the disk is full.
+        If the folder cannot be written to, the disk is full, or the path is that of a device, a pipe or a folder.
     """
     target = Path(path)
     with draft_of(target) as draft:
@@ -36,8 +39,16 @@ def write_atomically(path: str | Path, content: str | bytes) -> Path:
 
 @contextmanager
 def draft_of(path: Path) -> Iterator[Path]:
-    """Offer a file beside `path` to write to, which takes its place when the block ends without an error."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """Offer a file beside `path` to write to, which takes its place when the block ends without an error.
+
+    Raises
+    ------
+    OSError
+        If the path is that of a device, a pipe or a folder: renaming the draft would replace `/dev/null` by a file.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    draft = path.with_name(f".{path.name[:LONGEST_STEM]}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
         yield draft
         draft.replace(path)

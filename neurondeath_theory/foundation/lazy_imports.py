@@ -19,7 +19,6 @@ EXTRAS = {
     "dask": ("Dask", "distributed"),
     "pandas": ("pandas", "dataframe"),
     "pyarrow": ("PyArrow", "dataframe"),
-    "pooch": ("pooch", "data"),
 }
 
 

@@ -1,12 +1,11 @@
 """Points in files: .npy or .npz, one point per row."""
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.array_files import read_array_file
 from neurondeath_theory.foundation.validation import check_points, invalid
 
 __all__ = ["SUFFIXES", "read_point_file"]
@@ -15,22 +14,18 @@ SUFFIXES = (".npy", ".npz")
 
 
 def read_point_file(name: str, path: Path) -> npt.NDArray[np.float64]:
-    """Read points of shape (n_points, dimension) from a .npy file, or a .npz file that holds a single array."""
+    """Read points of shape (n_points, dimension) from a .npy file, or a .npz file that holds a single array.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As `read_array_file`, or if the array has another shape or holds numbers that are not finite in float64.
+    """
+    array = read_array_file(name, path)
     try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.lib.npyio.NpzFile):
-                names = loaded.files
-                if len(names) != 1:
-                    raise invalid(name, "be an .npz file with a single array", f"{path} with {names}")
-                loaded = loaded[names[0]]
-    except FileNotFoundError:
-        raise invalid(name, "name a file that exists", str(path)) from None
-    except OSError as error:
-        raise invalid(name, "name a readable file", f"{path} ({error.strerror or error})") from None
-    except InvalidArgumentError:
-        raise
-    except (ValueError, EOFError, BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else "empty or cut short"
-        raise invalid(name, "be a whole .npy or .npz file of numbers", f"{path} ({reason})") from None
-    return check_points(name, loaded)
+        if array.dtype.itemsize > np.dtype(np.float64).itemsize:  # long doubles beyond the range become infinite
+            with np.errstate(over="ignore"):
+                array = array.astype(np.float64)
+        return check_points(name, array)
+    except MemoryError:
+        raise invalid(name, "fit in the free memory", str(path)) from None

@@ -7,16 +7,23 @@
 
 The folder that contains them, or a folder above with a subfolder for the data set (`mnist` or `MNIST/raw`, `cifar10` or
 `cifar-10-batches-bin`), is an argument or the environment variable NEURONDEATH_DATA.
+
+A file is unpacked no further than MOST_BYTES, and read no further than its header states.
 """
 
 import gzip
+import io
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from neurondeath_theory.foundation.input_files import input_file
 from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["DATA_VARIABLE", "IMAGE_SETS", "read_images", "read_labels"]
@@ -37,6 +44,7 @@ IDX_IMAGES, IDX_LABELS = 2051, 2049
 IDX_WORD = 4  # bytes
 CIFAR_RECORD = 1 + IMAGE_SETS["cifar10"]
 N_CLASSES = 10
+MOST_BYTES = 2**28  # of a file, unpacked; the largest published one has 47 MB
 
 
 def read_images(kind: str, data_dir: str | Path | None = None, *, split: str = "train", name: str = "inputs") -> Bytes:
@@ -93,7 +101,8 @@ def read_labels(kind: str, data_dir: str | Path | None = None, *, split: str = "
     (path,) = _find(kind, MNIST_LABELS[split], data_dir, name)
     labels = _read_idx(path, IDX_LABELS, (), "hold labels in the IDX format", name)[:, 0]
     if labels.max() >= N_CLASSES:
-        raise invalid(name, "hold labels from 0 to 9", f"{path} (label {labels.max()})", "fetch it again")
+        reason = f"label {labels.max()}"
+        raise invalid(name, "hold labels from 0 to 9", str(path), "fetch it again", reason=reason)
     return labels
 
 
@@ -114,35 +123,44 @@ def _find(kind: str, stems: tuple[str, ...], data_dir: str | Path | None, name: 
 
 def _plain_or_packed(path: Path) -> Path | None:
     for candidate in (path, path.with_name(path.name + ".gz")):
-        if candidate.is_file():
+        if os.path.isfile(candidate):  # a folder, a pipe, or what cannot be looked at is passed over
             return candidate
     return None
 
 
-def _read_bytes(path: Path, name: str) -> bytes:
-    try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise invalid(name, "name a complete gzip file", f"{path} ({error})", "fetch it again") from None
-    except OSError as error:
-        raise invalid(name, "name a readable file", f"{path} ({error.strerror or error})") from None
+@contextmanager
+def _unpacked(path: Path, name: str) -> Iterator[BinaryIO]:
+    """Open a file, through gzip if it is packed."""
+    with input_file(name, path, most_bytes=MOST_BYTES) as file:
+        if path.suffix != ".gz":
+            yield file
+            return
+        try:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield io.BufferedReader(unpacked)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise invalid(name, "name a complete gzip file", str(path), "fetch it again", reason=str(error)) from None
 
 
 def _read_idx(path: Path, magic: int, shape: tuple[int, ...], rule: str, name: str) -> Bytes:
     """Read an IDX file whose entries have `shape`, one entry per row."""
-    raw = _read_bytes(path, name)
     size = IDX_WORD * (2 + len(shape))
-    header = np.frombuffer(raw[:size], dtype=">u4").tolist() if len(raw) >= size else [0] * (2 + len(shape))
-    count = header[1]
-    if header[0] != magic or tuple(header[2:]) != shape or count == 0:
-        raise invalid(name, rule, f"{path} (header {header})", "fetch it again")
-    expected = size + count * int(np.prod(shape))
-    if len(raw) != expected:
-        raise invalid(
-            name, f"hold the {expected} bytes that its header states", f"{path} ({len(raw)} bytes)", "fetch it again"
-        )
-    return np.frombuffer(raw, dtype=np.uint8, offset=size).reshape(count, -1)
+    with _unpacked(path, name) as file:
+        raw = file.read(size)
+        header = np.frombuffer(raw, dtype=">u4").tolist() if len(raw) == size else [0] * (2 + len(shape))
+        count = header[1]
+        if header[0] != magic or tuple(header[2:]) != shape or count == 0:
+            raise invalid(name, rule, str(path), "fetch it again", reason=f"header {header}")
+        expected = count * int(np.prod(shape))
+        if expected > MOST_BYTES:
+            limit = f"hold at most {MOST_BYTES // int(np.prod(shape))} entries"
+            raise invalid(name, limit, str(path), reason=f"its header states {count}")
+        data = file.read(expected + 1)
+    if len(data) != expected:
+        received = f"{size + len(data)} bytes" if len(data) < expected else "more"
+        rule = f"hold the {size + expected} bytes that its header states"
+        raise invalid(name, rule, str(path), "fetch it again", reason=received)
+    return np.frombuffer(data, dtype=np.uint8).reshape(count, -1)
 
 
 def _cifar_records(data_dir: str | Path | None, split: str, name: str) -> list[Bytes]:
@@ -151,12 +169,16 @@ def _cifar_records(data_dir: str | Path | None, split: str, name: str) -> list[B
 
 
 def _read_records(path: Path, name: str) -> Bytes:
-    raw = _read_bytes(path, name)
+    with _unpacked(path, name) as file:
+        raw = file.read(MOST_BYTES + 1)
     records, rest = divmod(len(raw), CIFAR_RECORD)
+    if len(raw) > MOST_BYTES:
+        raise invalid(name, f"hold at most {MOST_BYTES} bytes", str(path), reason="more when unpacked")
     if records == 0 or rest:
         rule = f"hold whole records of {CIFAR_RECORD} bytes"
-        raise invalid(name, rule, f"{path} ({len(raw)} bytes)", "fetch the binary version again")
+        raise invalid(name, rule, str(path), "fetch the binary version again", reason=f"{len(raw)} bytes")
     table = np.frombuffer(raw, dtype=np.uint8).reshape(records, CIFAR_RECORD)
     if table[:, 0].max() >= N_CLASSES:
-        raise invalid(name, "hold labels from 0 to 9", f"{path} (label {table[:, 0].max()})", "fetch it again")
+        reason = f"label {table[:, 0].max()}"
+        raise invalid(name, "hold labels from 0 to 9", str(path), "fetch it again", reason=reason)
     return table

@@ -29,6 +29,8 @@ import numpy.typing as npt
 
 from neurondeath.simulations.counter_random import PURPOSE_INPUTS, PURPOSE_RESAMPLED_INPUTS, stream_key, stream_normals
 from neurondeath.simulations.inputs.image_files import IMAGE_SETS, read_images
+from neurondeath_theory.foundation.array_files import MOST_ENTRIES
+from neurondeath_theory.foundation.number_text import whole_number
 from neurondeath_theory.foundation.point_files import SUFFIXES, read_point_file
 from neurondeath_theory.foundation.validation import check_count, check_flag, check_points, invalid
 from neurondeath_theory.networks.activations import relu
@@ -37,7 +39,6 @@ from neurondeath_theory.networks.network import Network
 __all__ = ["InputSet", "centred_points", "check_fit", "input_set", "own_dimension", "read_points"]
 
 Points = npt.NDArray[np.float64]
-MOST_ENTRIES = 2**28  # 2 GiB of float64
 IMAGE_BLOCK = 4096  # images per partial sum
 MEAN_TOLERANCE = 1e-12  # distances from the mean below this are rounding error, relative to the largest distance
 REMEDY = (
@@ -178,6 +179,7 @@ def input_set(
     [[1.0], [-1.0]]
     """
     seed = check_count("input_seed", seed, least=0)
+    dimension = None if dimension is None else check_count("input_dim", dimension)
     if isinstance(inputs, InputSet):
         made = inputs
     elif isinstance(inputs, (str, Path)):
@@ -253,19 +255,21 @@ def _from_spec(spec: str, dimension: int | None, seed: int, name: str, data_dir:
         n_points = _read_size(name, spec, size)
         if dimension is None:
             raise invalid("input_dim", f"be given for {spec}", None)
-        if n_points * dimension > MOST_ENTRIES:
-            raise invalid(name, f"hold at most {MOST_ENTRIES} numbers", f"{n_points} points in dimension {dimension}")
+        _check_size(name, n_points, dimension)
         key = stream_key(seed, f"inputs {kind}")
         drawn = RANDOM_SETS[kind](stream_normals(key, n_points * dimension, purpose=PURPOSE_INPUTS), dimension)
         return InputSet(spec, drawn.astype(np.float32).astype(np.float64), seed)
     if spec == "orthant":
         if dimension is None:
             raise invalid("input_dim", "be given for the orthant", None)
+        _check_size(name, 1, dimension)
         return InputSet(spec, np.ones((1, dimension)), infinite=True)
     if spec == "rays":
         return InputSet(spec, np.array([[1.0], [-1.0]]))
     if kind == "interval" and size:
-        return InputSet(spec, np.linspace(-1.0, 1.0, _read_size(name, spec, size)).reshape(-1, 1))
+        n_points = _read_size(name, spec, size)
+        _check_size(name, n_points, 1)
+        return InputSet(spec, np.linspace(-1.0, 1.0, n_points).reshape(-1, 1))
     if kind == "digits" and (size or spec == "digits"):
         return _digits(spec, _read_size(name, spec, size) if size else None, seed, name)
     if kind in IMAGE_SETS and (size or spec == kind):
@@ -275,10 +279,16 @@ def _from_spec(spec: str, dimension: int | None, seed: int, name: str, data_dir:
 
 
 def _read_size(name: str, spec: str, size: str) -> int:
-    try:
-        return check_count(name, int(size))
-    except ValueError:
-        raise invalid(name, "end in a whole number of points of at least 1", spec) from None
+    number = whole_number(size)
+    if number is None or number < 1:
+        raise invalid(name, "end in a whole number of points of at least 1", spec)
+    return check_count(name, number)
+
+
+def _check_size(name: str, n_points: int, dimension: int) -> None:
+    """Refuse sets that would fill the memory, before they are made."""
+    if n_points * dimension > MOST_ENTRIES:
+        raise invalid(name, f"hold at most {MOST_ENTRIES} numbers", f"{n_points} points in dimension {dimension}")
 
 
 def _gaussian(normals: Points, dimension: int) -> Points:
@@ -318,6 +328,7 @@ def _digits(spec: str, size: int | None, seed: int, name: str) -> InputSet:
 def _choice(spec: str, kind: str, images: npt.NDArray[Any], size: int | None, seed: int, name: str) -> InputSet:
     """Standardise every pixel over all images; choose `size` images at random, in their order."""
     count = len(images)
+    _check_size(name, count if size is None else min(size, count), images.shape[1])
     if size is None:
         return InputSet(spec, _standardised(images, images))
     if size > count:

@@ -6,8 +6,8 @@
 - `error_model="numpy"`: division by zero results in infinity, without a branch in inner loops.
 - `boundscheck`: off; numba's own NUMBA_BOUNDSCHECK=1 turns it on for the tests.
 
-Numba reuses a cached kernel as long as its own file is unchanged, even if kernels that it calls were edited. So the
-name of the cache directory contains a hash of all kernel sources: any edit starts a new directory.
+Compiled kernels are kept by `kernel_cache` in the folder NUMBA_CACHE_DIR or, if it is not set or not safe to use, in
+the user's own cache folder. The name of the subfolder contains a hash of all kernel sources: an edit starts a new one.
 """
 
 import hashlib
@@ -19,7 +19,9 @@ from typing import Any, TypeVar, cast
 import numba
 import platformdirs
 
-__all__ = ["cache_directory", "inlined_kernel", "is_compiled", "kernel", "source_hash"]
+from neurondeath.simulations.kernels.kernel_cache import CacheFolder, KernelCache
+
+__all__ = ["cache_directories", "inlined_kernel", "is_compiled", "kernel", "source_hash"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -34,25 +36,21 @@ def source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def cache_directory() -> Path | None:
-    """Return the directory of compiled kernels, created if missing; None if none can be written."""
-    root = os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("neurondeath", appauthor=False)
-    directory = Path(root) / f"kernels-{source_hash()}"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if os.access(directory, os.W_OK):
-            return directory
-    except OSError:
-        pass
-    return None
+def cache_directories() -> list[Path]:
+    """Return where compiled kernels may be kept, in order of preference; nothing is created."""
+    subfolder = f"kernels-{SOURCES}"
+    asked = os.environ.get("NUMBA_CACHE_DIR")
+    own = Path(platformdirs.user_cache_dir("neurondeath", appauthor=False)) / subfolder
+    return [Path(asked).absolute() / subfolder, own] if asked else [own]
 
 
-_CACHE = cache_directory()
+SOURCES = source_hash()
+CACHE = CacheFolder(cache_directories())
 
 
 def is_compiled() -> bool:
     """Return whether compiled kernels are already in the cache."""
-    return _CACHE is not None and any(_CACHE.rglob("*.nbc"))
+    return any(name.endswith(".nbc") for name in CACHE.files())
 
 
 def kernel(function: Function) -> Function:
@@ -67,12 +65,7 @@ def inlined_kernel(function: Function) -> Function:
 
 def _compiled(function: Function, **options: Any) -> Function:
     """Compile with the common options and further ones."""
-    if _CACHE is None:
-        return cast(Function, numba.njit(function, **OPTIONS, **options))
-    settings: Any = numba.config
-    default_directory = settings.CACHE_DIR
-    settings.CACHE_DIR = str(_CACHE)  # read when the function is decorated, so no other user of numba sees it
-    try:
-        return cast(Function, numba.njit(function, cache=True, **OPTIONS, **options))
-    finally:
-        settings.CACHE_DIR = default_directory
+    dispatcher = numba.njit(function, **OPTIONS, **options)
+    if dispatcher is not function:  # with NUMBA_DISABLE_JIT=1 it is
+        dispatcher._cache = KernelCache(function, SOURCES, CACHE)  # what numba's `enable_caching` does with its own
+    return cast(Function, dispatcher)

@@ -109,6 +109,9 @@ def test_dimension_must_fit():
         input_set("gaussian:5")
     with pytest.raises(InvalidArgumentError, match="at most"):
         input_set("gaussian:1000000", dimension=100_000)
+    for spec, dimension in (("interval:2000000000", 1), ("orthant", 2**31 - 1), ("cube:2147483647", 1)):
+        with pytest.raises(InvalidArgumentError, match=f"at most {2**28} numbers"):
+            input_set(spec, dimension=dimension)
 
 
 def test_the_orthant_without_a_size_is_the_whole():
