@@ -23,7 +23,7 @@ class RunLines:
     def epoch_done(self, experiment: Experiment, seed: int, measured: Mapping[str, Any] | None) -> None:
         """Report an epoch, unless there was a line within the last seconds."""
         if not self.quiet and measured is not None and time.monotonic() - self.last > PLAIN_SECONDS:
-            self._report(f"  epoch {measured['epoch']}/{experiment.epochs} of {experiment}, seed {seed}", measured)
+            self._report(f"  epoch {measured.get('epoch')}/{experiment.epochs} of {experiment}, seed {seed}", measured)
 
     def run_done(self, experiment: Experiment, seed: int, measured: Mapping[str, Any] | None) -> None:
         """Report a finished run."""
@@ -34,5 +34,7 @@ class RunLines:
 
     def _report(self, what: str, measured: Mapping[str, Any]) -> None:
         self.last = time.monotonic()
-        dead = "diverged" if measured["diverged"] else f"{measured['dead_units']} of {measured['units']} units dead"
-        message(f"{what}: test accuracy {measured['test_accuracy']:.4f}, {dead}")
+        units = f"{measured.get('dead_units')} of {measured.get('units')} units dead"
+        dead = "diverged" if measured.get("diverged") else units
+        accuracy = measured.get("test_accuracy")
+        message(f"{what}: test accuracy {'unknown' if accuracy is None else f'{accuracy:.4f}'}, {dead}")

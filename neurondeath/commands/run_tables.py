@@ -83,8 +83,8 @@ def show_epochs(runs: Sequence[StoredRun], output: Format, columns: str | None =
     """Write one row per epoch."""
     rows: dict[str, list[Any]] = {}
     for run in runs:
-        for measured in run.epochs:
-            row = {"experiment": run.experiment_id, "seed": run.seed, "epoch": measured["epoch"]}
+        for epoch, measured in enumerate(run.epochs):
+            row = {"experiment": run.experiment_id, "seed": run.seed, "epoch": epoch}
             for name, value in {**row, **{name: measured.get(name) for name in MEASURED}}.items():
                 rows.setdefault(name, []).append(value)
     show(

@@ -1,20 +1,24 @@
 """`neurondeath train`: training experiments from a file, into a store."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from neurondeath.commands.messages import message
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.run_progress import RunLines
 from neurondeath.commands.run_tables import run_columns, show_runs, stored_forecast
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
+from neurondeath.simulations.sweeps.parts import WHOLE, Part
 from neurondeath_theory.foundation.interruption import stop_requests
 from neurondeath_theory.foundation.validation import check_count, invalid
-from neurondeath_torch.training.campaign import run_campaign
-from neurondeath_torch.training.configuration import Experiment, read_experiment, read_experiments
+from neurondeath_torch.training.campaign import Run, checkpoint_folder, run_campaign, runs_of_part
+from neurondeath_torch.training.campaign_checks import check_checkpoint_folder, check_runs, check_store
+from neurondeath_torch.training.configuration import read_experiment, read_experiments
 from neurondeath_torch.training.configuration_guide import experiment_keys, experiment_template
 from neurondeath_torch.training.forecasts import forecast
 from neurondeath_torch.training.loop import find_device
@@ -34,6 +38,10 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to train.")] = "auto",
     jobs: Annotated[int, typer.Option(help="Number of simultaneous runs, each with its share of the cores.")] = 1,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Do the I-th of N parts of the runs; `neurondeath merge` joins their stores."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -50,7 +58,10 @@ def train(
     columns: ColumnsOption = None,
     output: FormatOption = Format.table,
 ) -> None:
-    """Train every experiment of a file with every seed; stored runs are not repeated, interrupted ones continue."""
+    """Train every experiment of a file with every seed; stored runs are not repeated, interrupted ones continue.
+
+    Several processes with the same command share the work; a run that another process is training is left to it.
+    """
     if template:
         print(experiment_template(), end="")
         return
@@ -61,32 +72,38 @@ def train(
     if config is None:
         raise invalid("CONFIG.toml", "be given", None, "`neurondeath train --template` prints one")
     jobs = check_count("--jobs", jobs, most=256)
+    share = WHOLE if part is None else Part.parse(part, "--part")
     experiments, seeds = read_experiments(config)
     find_device(device)
-    runs = [(experiment, seed) for experiment in experiments for seed in seeds]
+    runs = runs_of_part(experiments, seeds, share)
+    folder = checkpoints or checkpoint_folder(store)
+    check_columns(columns, output, run_columns(_planned(runs or runs_of_part(experiments, seeds), None)))
+    if data_dir is not None and all(experiment.data.name == "digits" for experiment in experiments):
+        raise invalid("--data-dir", "be left out where all data are digits", data_dir)
+    check_store("--store", store, runs)
     if dry_run:
         show_runs(_planned(runs, store), output, columns, _forecast)
         return
-    check_columns(columns, output, run_columns(_planned(runs, store)))
-    if not store.parent.is_dir():
-        raise invalid("--store", "name a file in a folder that exists", str(store), f"make {store.parent} first")
+    check_checkpoint_folder("--checkpoints", folder)
+    check_runs(runs, data_dir)
     lines = RunLines(len(runs), quiet=quiet)
     with stop_requests() as stop_signal:
         run_campaign(
             experiments,
             seeds,
             store,
-            checkpoints=checkpoints or store.with_name(f"{store.name}.checkpoints"),
+            checkpoints=folder,
             data_dir=data_dir,
             device=device,
             jobs=jobs,
+            part=share,
             stop_signal=stop_signal,
             epoch_done=lines.epoch_done,
             run_done=lines.run_done,
         )
-    wanted = {(experiment.experiment_id, seed) for experiment, seed in runs}
-    with RunStore(store, readonly=True) as opened:
-        show_runs([run for run in opened.runs() if (run.experiment_id, run.seed) in wanted], output, columns)
+    if not runs and not quiet:
+        message(f"no runs belong to part {share.index} of {share.count}")
+    show_runs(_planned(runs, store), output, columns)
 
 
 def _forecast(run: StoredRun) -> Mapping[str, Any]:
@@ -94,21 +111,22 @@ def _forecast(run: StoredRun) -> Mapping[str, Any]:
     return stored_forecast(run) or forecast(read_experiment(run.description).model)
 
 
-def _planned(runs: list[tuple[Experiment, int]], store: Path) -> list[StoredRun]:
+def _planned(runs: list[Run], store: Path | None) -> list[StoredRun]:
     """Return every run with its stored epochs; without any if there is no store."""
-    stored: dict[tuple[str, int], StoredRun] = {}
-    if store.exists():
-        with RunStore(store, readonly=True) as opened:
-            stored = {(run.experiment_id, run.seed): run for run in opened.runs()}
-    return [
-        stored.get((experiment.experiment_id, seed))
-        or StoredRun(
-            experiment_id=experiment.experiment_id,
-            seed=seed,
-            name=experiment.name,
-            description=experiment.description(),
-            provenance={},
-            epochs=[],
-        )
-        for experiment, seed in runs
-    ]
+    planned = []
+    with ExitStack() as stack:
+        opened = stack.enter_context(RunStore(store, readonly=True)) if store is not None and store.exists() else None
+        for experiment, seed in runs:
+            stored = None if opened is None else opened.run(experiment.experiment_id, seed)
+            planned.append(
+                stored
+                or StoredRun(
+                    experiment_id=experiment.experiment_id,
+                    seed=seed,
+                    name=experiment.name,
+                    description=experiment.description(),
+                    provenance={},
+                    epochs=[],
+                )
+            )
+    return planned

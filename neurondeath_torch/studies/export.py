@@ -45,17 +45,17 @@ def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, A
     rows = []
     for run, chosen in zip(runs, settings, strict=True):
         head = {"experiment": run.experiment_id, **{key: _cell(chosen.get(key)) for key in varying}, "seed": run.seed}
-        for measured in run.epochs:
-            if measured["epoch"] % every and measured is not run.epochs[-1]:
+        for epoch, measured in enumerate(run.epochs):
+            if epoch % every and measured is not run.epochs[-1]:
                 continue
             numbers = {
                 name: value
                 for name, value in measured.items()
                 if not isinstance(value, (list, dict)) and name not in LEFT_OUT
             }
-            if measured.get("units"):
+            if measured.get("units") and measured.get("dead_units") is not None:
                 numbers["dead_share"] = measured["dead_units"] / measured["units"]
-            rows.append({**head, "epoch": measured["epoch"], **numbers})
+            rows.append({**head, "epoch": epoch, **numbers})
     kept = {name for row in rows for name, value in row.items() if value is not None}
     return [{name: value for name, value in row.items() if name in kept} for row in rows]
 

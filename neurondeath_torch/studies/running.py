@@ -16,7 +16,7 @@ from neurondeath_torch.studies.export import provenance, study_rows
 from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
 from neurondeath_torch.studies.tables import STUDIES, study_configuration, write_study
-from neurondeath_torch.training.campaign import Report, run_campaign
+from neurondeath_torch.training.campaign import Report, checkpoint_folder, run_campaign
 from neurondeath_torch.training.configuration import Experiment, read_experiments
 from neurondeath_torch.training.run_store import RunStore
 
@@ -105,7 +105,7 @@ def run_study(
         experiments,
         seeds,
         store,
-        checkpoints=store.with_name(f"{store.name}.checkpoints"),
+        checkpoints=checkpoint_folder(store),
         data_dir=data_dir,
         device=device,
         jobs=jobs,
@@ -113,11 +113,9 @@ def run_study(
         epoch_done=epoch_done,
         run_done=run_done,
     )
-    planned = [(experiment.experiment_id, seed) for experiment in experiments for seed in seeds]
-    wanted = {run: number for number, run in enumerate(planned)}
     with RunStore(store, readonly=True) as opened:
-        runs = [run for run in opened.runs() if (run.experiment_id, run.seed) in wanted]
-    runs.sort(key=lambda run: wanted[run.experiment_id, run.seed])
+        found = (opened.run(experiment.experiment_id, seed) for experiment in experiments for seed in seeds)
+        runs = [run for run in found if run is not None]
     return write_study(
         name, study_rows(runs, every=EVERY.get(name, 1)), provenance(runs, **size, configuration=document), folder
     )

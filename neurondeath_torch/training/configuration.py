@@ -16,7 +16,6 @@ on its kind (the keywords of the methods).
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
@@ -32,7 +31,9 @@ from neurondeath_theory.foundation.configuration import (
     real_field,
     text_field,
 )
+from neurondeath_theory.foundation.input_files import read_toml
 from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_theory.foundation.visible_text import visible
 from neurondeath_theory.gaussian_limit.edge_of_chaos import KINDS
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "MethodChoice",
     "ModelChoice",
     "OptimiserChoice",
+    "is_id_of",
     "read_experiment",
     "read_experiments",
     "varying_settings",
@@ -63,6 +65,7 @@ METHODS = (
     "redo",
 )
 MOST_RUNS = 100_000
+LONGEST_KEY = 60  # characters of a key in a message
 LOOP_VERSION = 1  # part of every id: increased if the loop trains differently
 
 Table = TypeVar("Table")
@@ -172,9 +175,7 @@ class Experiment:
     @cached_property
     def experiment_id(self) -> str:
         """Hash of all settings that affect the result, except the seed; settings with default values are left out."""
-        identity = {"loop": LOOP_VERSION, **self.description()}
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _digest(self.description(), LOOP_VERSION)
 
     def description(self) -> dict[str, Any]:
         """Describe the experiment by the settings that differ from their defaults."""
@@ -210,6 +211,22 @@ PARTS: dict[str, type[Any]] = {
 OPEN_PARTS = ("model", "method")  # parts whose further keys are keywords of the model or method
 
 
+def is_id_of(experiment_id: str, description: Mapping[str, Any]) -> bool:
+    """Whether an id is that of a description, under this version of the loop or an older one.
+
+    Examples
+    --------
+    >>> is_id_of(Experiment(epochs=2).experiment_id, {"epochs": 2}), is_id_of("0123456789abcdef", {"epochs": 2})
+    (True, False)
+    """
+    return any(_digest(description, loop) == experiment_id for loop in range(1, LOOP_VERSION + 1))
+
+
+def _digest(description: Mapping[str, Any], loop: int) -> str:
+    text = json.dumps({"loop": loop, **description}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def read_experiment(description: Mapping[str, Any]) -> Experiment:
     """Build an experiment from a description as returned by `Experiment.description`."""
     return _experiment(description)
@@ -242,7 +259,7 @@ def read_experiments(source: str | Path | Mapping[str, Any]) -> tuple[list[Exper
     >>> [experiment.optimiser.learning_rate for experiment in experiments], seeds
     ([0.01, 0.1], [0, 1])
     """
-    document = dict(source) if isinstance(source, Mapping) else _read_toml(Path(source))
+    document = dict(source) if isinstance(source, Mapping) else read_toml("CONFIG.toml", source)
     seeds = _read_seeds(document.pop("seeds", [0]))
     grid = document.pop("grid", {})
     if not isinstance(grid, Mapping) or not all(isinstance(values, list) and values for values in grid.values()):
@@ -259,15 +276,6 @@ def read_experiments(source: str | Path | Mapping[str, Any]) -> tuple[list[Exper
             _place(chosen, key, value)
         experiments.append(_experiment(chosen))
     return experiments, seeds
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise invalid("CONFIG", "be a TOML file", f"{path} ({error})") from None
-    except OSError as error:
-        raise invalid("CONFIG", "name a readable TOML file", f"{path} ({error.strerror or error})") from None
 
 
 def _read_seeds(seeds: Any) -> list[int]:
@@ -288,7 +296,7 @@ def _place(document: dict[str, Any], key: str, value: Any) -> None:
         return
     table = document.setdefault(part, {})
     if not isinstance(table, dict):
-        raise invalid(part, "be a table", table)
+        raise invalid(_shown(part), "be a table", table)
     table[name] = value
 
 
@@ -296,7 +304,7 @@ def _experiment(document: Mapping[str, Any]) -> Experiment:
     known = [f.name for f in fields(Experiment)]
     for key in document:
         if key not in known:
-            raise invalid(key, f"be one of {', '.join([*known, 'seeds', 'grid'])}", document[key])
+            raise invalid(_shown(key), f"be one of {', '.join([*known, 'seeds', 'grid'])}", document[key])
     if "epochs" not in document:
         raise invalid("epochs", "be given", None)
     plain = {key: value for key, value in document.items() if key not in PARTS}
@@ -311,8 +319,16 @@ def _part(name: str, table: Any) -> Any:
     further = {key: value for key, value in table.items() if key not in known}
     if further and name not in OPEN_PARTS:
         key = next(iter(further))
-        raise invalid(f"{name}.{key}", f"be one of {', '.join(known)}", further[key])
+        raise invalid(f"{name}.{_shown(key)}", f"be one of {', '.join(known)}", further[key])
+    for key in further:
+        if not str(key).isidentifier():
+            raise invalid(f"{name}.{_shown(key)}", "be a word of letters, digits and _", key)
     return PARTS[name](**own, **({"options": further} if further else {}))
+
+
+def _shown(key: object) -> str:
+    """Return a key of a file as it is named in a message."""
+    return visible(str(key)[:LONGEST_KEY])
 
 
 def varying_settings(settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -8,7 +8,8 @@ weights, the learning-rate schedule restarts.
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,13 @@ from neurondeath_theory.foundation.validation import check_choice, check_count
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.surgery.shrunk_models import load_shrunk
 from neurondeath_torch.training.batches import epoch_batches, n_batches
-from neurondeath_torch.training.checkpoints import read_checkpoint, write_checkpoint
+from neurondeath_torch.training.checkpoints import (
+    FAILURES,
+    checkpoint_lease,
+    damaged_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
 from neurondeath_torch.training.configuration import Experiment
 from neurondeath_torch.training.forecasts import forecast, measure_chain
 from neurondeath_torch.training.labelled_data import LabelledData, load_labelled_data
@@ -33,7 +40,8 @@ from neurondeath_torch.training.measurements import measure_epoch
 from neurondeath_torch.training.method_building import build_method, cycle_epochs
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.optimisers import make_optimiser, make_schedule
-from neurondeath_torch.training.run_store import RunStore
+from neurondeath_torch.training.run_provenance import provenance_here
+from neurondeath_torch.training.run_store import RunStore, StoredRun
 
 __all__ = ["TrainingRun", "find_device", "load_experiment_data", "train"]
 
@@ -141,31 +149,33 @@ def train(
     """
     seed = check_count("seed", seed, least=0)
     chosen = find_device(device)
-    if store is not None and (stored := _read_finished(store, experiment, seed)) is not None:
-        saved = read_checkpoint(checkpoint, chosen) if checkpoint is not None else None
-        model = None
-        if saved is not None:
-            model = _model(experiment, seed, data or load_experiment_data(experiment, data_dir), chosen, saved)
-        return TrainingRun(experiment=experiment, seed=seed, epochs=stored, finished=True, model=model)
+    name = (experiment.experiment_id, seed)
+    if store is not None and (stored := _read_finished(store, *name)) is not None:
+        return _finished(experiment, stored, chosen, checkpoint, data, data_dir)
     images = (data or load_experiment_data(experiment, data_dir)).to(chosen)
-    run = _Run(experiment, seed, images, chosen, checkpoint)
-    if store is not None:
-        store.begin(
-            experiment.experiment_id,
-            seed,
-            name=experiment.name,
-            description=experiment.description(),
-            provenance=_provenance(chosen),
-        )
-    for epoch in range(experiment.epochs + 1):
-        if epoch >= len(run.measured) and not run.train_epoch(epoch, stopped):
-            return run.result(finished=False)
+    with ExitStack() as held:
         if store is not None:
-            store.note(experiment.experiment_id, seed, epoch, run.measured[epoch])
-        if progress is not None:
-            progress(epoch, experiment.epochs, run.measured[epoch])
-        if run.measured[epoch]["diverged"]:
-            break
+            held.enter_context(store.lease(*name))
+            if (stored := _read_finished(store, *name)) is not None:  # by the process that has just returned the lease
+                return _finished(experiment, stored, chosen, checkpoint, images, data_dir)
+        if checkpoint is not None:
+            held.enter_context(checkpoint_lease(checkpoint, *name))
+        run = _Run(experiment, seed, images, chosen, checkpoint)
+        if store is not None:
+            store.begin(
+                *name, name=experiment.name, description=experiment.description(), provenance=provenance_here(chosen)
+            )
+        n_resumed = len(run.measured)
+        for epoch in range(experiment.epochs + 1):
+            if epoch >= len(run.measured) and not run.train_epoch(epoch, stopped):
+                return run.result(finished=False)
+            measured = run.measured[epoch]
+            if store is not None:
+                store.note(*name, epoch, measured, provenance=run.made[epoch], replace=epoch >= n_resumed)
+            if progress is not None:
+                progress(epoch, experiment.epochs, measured)
+            if measured["diverged"]:
+                break
     return run.result(finished=True)
 
 
@@ -191,17 +201,33 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _read_finished(store: RunStore, experiment: Experiment, seed: int) -> tuple[Mapping[str, Any], ...] | None:
-    for run in store.runs(experiment.experiment_id):
-        complete = len(run.epochs) == experiment.epochs + 1 or (run.epochs and run.epochs[-1]["diverged"])
-        if run.seed == seed and complete:
-            return tuple(run.epochs)
-    return None
+def _read_finished(store: RunStore, experiment_id: str, seed: int) -> StoredRun | None:
+    """Read a run if it is complete, and remove the lock of a process that was killed after its last epoch."""
+    run = store.run(experiment_id, seed)
+    if run is None or not run.finished:
+        return None
+    if not store.readonly:
+        store.remove_free_lock(experiment_id, seed)
+    return run
 
 
-def _provenance(device: torch.device) -> dict[str, Any]:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"torch": torch.__version__, "device": name, "threads": torch.get_num_threads()}
+def _finished(
+    experiment: Experiment,
+    stored: StoredRun,
+    device: torch.device,
+    checkpoint: Path | None,
+    data: LabelledData | None,
+    data_dir: str | Path | None,
+) -> TrainingRun:
+    """Return a stored run, with its model if there is a checkpoint."""
+    saved = None
+    if checkpoint is not None:
+        saved = read_checkpoint(checkpoint, device, stored.experiment_id, stored.seed)
+    model = None
+    if saved is not None and checkpoint is not None:
+        images = data or load_experiment_data(experiment, data_dir)
+        model = _model(experiment, stored.seed, images, device, saved, checkpoint)
+    return TrainingRun(experiment=experiment, seed=stored.seed, epochs=tuple(stored.epochs), finished=True, model=model)
 
 
 def _model(
@@ -210,13 +236,24 @@ def _model(
     data: LabelledData,
     device: torch.device,
     saved: Mapping[str, Any] | None,
+    checkpoint: Path | None,
 ) -> nn.Module:
     """Build the experiment's model, with the shapes and weights of a checkpoint if there is one."""
     images = data.train.images.cpu()
     model = build_model(experiment.model, data.shape, data.n_classes, seed=seed, images=images)
-    if saved is not None:
-        load_shrunk(model, saved["model"])
+    if saved is not None and checkpoint is not None:
+        with _restoring(checkpoint):
+            load_shrunk(model, saved["model"])
     return model.to(device)
+
+
+@contextmanager
+def _restoring(checkpoint: Path) -> Iterator[None]:
+    """Replace the errors of PyTorch about a checkpoint that does not fit its run."""
+    try:
+        yield
+    except FAILURES as error:
+        raise damaged_checkpoint(checkpoint, error) from None
 
 
 class _Run:
@@ -228,18 +265,24 @@ class _Run:
         self.experiment, self.seed, self.data, self.checkpoint = experiment, seed, data, checkpoint
         self.steps = n_batches(len(data.train), experiment.optimiser.batch_size)
         self.cycle = cycle_epochs(experiment)
-        saved = read_checkpoint(checkpoint, device) if checkpoint is not None else None
+        name = (experiment.experiment_id, seed)
+        saved = read_checkpoint(checkpoint, device, *name) if checkpoint is not None else None
+        self.here = provenance_here(device)
         self.measured: list[dict[str, Any]] = [] if saved is None else saved["measured"]
-        self.model = _model(experiment, seed, data, device, saved)
+        self.made: list[dict[str, Any] | None] = [] if saved is None else saved.get("made", [None] * len(self.measured))
+        self.model = _model(experiment, seed, data, device, saved, checkpoint)
         self.optimiser: optim.Optimizer = make_optimiser(experiment.optimiser, self.model.parameters())
         self.schedule = self._new_schedule()
         self.method: TrainingMethod = build_method(
             experiment, self.model, self.optimiser, data, seed=seed, steps=self.steps
         )
-        if saved is not None:
-            self.optimiser.load_state_dict(saved["optimiser"])
-            self.schedule.load_state_dict(saved["schedule"])
-            self.method.load_state_dict(saved["method"])
+        if saved is not None and checkpoint is not None:
+            with _restoring(checkpoint):
+                if len(self.measured) > experiment.epochs + 1:
+                    raise ValueError(f"{len(self.measured)} epochs of {experiment.epochs}")
+                self.optimiser.load_state_dict(saved["optimiser"])
+                self.schedule.load_state_dict(saved["schedule"])
+                self.method.load_state_dict(saved["method"])
 
     def _new_schedule(self) -> LRScheduler:
         epochs = self.cycle or self.experiment.epochs
@@ -287,10 +330,14 @@ class _Run:
         }
         measured["diverged"] = not math.isfinite(measured["train_loss"])
         self.measured.append(measured)
+        self.made.append(self.here)
         if self.checkpoint is not None:
             write_checkpoint(
                 self.checkpoint,
                 {
+                    "experiment_id": self.experiment.experiment_id,
+                    "seed": self.seed,
+                    "made": self.made,
                     "model": self.model.state_dict(),
                     "optimiser": self.optimiser.state_dict(),
                     "schedule": self.schedule.state_dict(),

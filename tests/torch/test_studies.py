@@ -163,7 +163,7 @@ def test_the_command(tiny, tmp_path, capsys, monkeypatch):
         (["dead_units", "--out", "no/such"], "`--out`"),
         (["dead_units", "--jobs", "0"], "`--jobs`"),
         (["dead_units", "--store", "no/such/runs.sqlite"], "`--store`"),
-        (["dead_units", "--device", "abacus"], "`device`"),
+        (["dead_units", "--device", "abacus"], "`--device`"),
     ],
 )
 def test_bad_requests_are_one_line(arguments, words, capsys):

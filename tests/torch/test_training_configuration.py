@@ -118,11 +118,16 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(InvalidArgumentError, match=r"none\.toml"):
         read_experiments(tmp_path / "none.toml")
     (tmp_path / "torn.toml").write_text("epochs = [")
-    with pytest.raises(InvalidArgumentError, match="be a TOML file"):
+    with pytest.raises(InvalidArgumentError, match="be a valid TOML file"):
         read_experiments(tmp_path / "torn.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidArgumentError, match="be a TOML file"):
+    with pytest.raises(InvalidArgumentError, match="name a TOML file in UTF-8"):
         read_experiments(tmp_path / "bytes.toml")
+    for key in ('"\\u001b[31m" = 1', '[model]\n"a\\nb" = 1', '[grid]\n"\\u001b.a" = [1]'):
+        (tmp_path / "keys.toml").write_text(f"epochs = 1\n{key}\n")
+        with pytest.raises(InvalidArgumentError) as caught:
+            read_experiments(tmp_path / "keys.toml")
+        assert str(caught.value).isprintable()
 
 
 def test_the_template_is_an_experiment_and_names_every_key():
