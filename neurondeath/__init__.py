@@ -1,4 +1,4 @@
-"""Decide, before anyone trains, whether a rectifier network will live.
+"""Decide, before anyone trains, whether a rectifier network will live and learn.
 
 >>> import neurondeath as nd
 >>> print(nd.survival_bounds(width=3, depth=20))
@@ -27,6 +27,13 @@ Gaussian limit
     growing_variance, GrowingVariance, phase_diagram, PhaseDiagram, safe_width, SafeWidth, sparse_design,
     sparse_survival, SparseSurvival, variance_chain, variance_curvature, variance_fluctuation, variance_map,
     variance_slope, VarianceChain
+
+Trainability
+    angle_law, angle_step, AngleLaw, AngleStep, correlation_flow, critical_residual, ResidualPaths, entropy_rank,
+    entropy_rank_of_gram, FeatureRank, kernel_share, largest_effective_depth, leaky_correlation, log_sizes,
+    LogSizes, looks_linear, LooksLinear, mirrored_weights, padded_residual, PaddedResidual, parallel_probability,
+    participation_ratio, participation_ratio_of_gram, residual_chain, residual_fluctuations, ResidualChain,
+    ResidualFluctuations, small_angle_step, tailored_slope, TailoredSlope, variance_flow, wide_feature_rank
 
 Simulation
     bernoulli_confidence_sequence, bounded_mean_confidence_sequence, ContradictionError, input_set, InputSet,

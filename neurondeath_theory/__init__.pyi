@@ -94,3 +94,37 @@ from neurondeath_theory.survival.width_schedules import GrowingWidthSchedule as 
 from neurondeath_theory.survival.width_schedules import LogWidthSchedule as LogWidthSchedule
 from neurondeath_theory.survival.width_schedules import growing_width_schedule as growing_width_schedule
 from neurondeath_theory.survival.width_schedules import log_width_schedule as log_width_schedule
+from neurondeath_theory.trainability.angle_steps import AngleStep as AngleStep
+
+# trainability
+from neurondeath_theory.trainability.angle_steps import angle_step as angle_step
+from neurondeath_theory.trainability.angle_steps import parallel_probability as parallel_probability
+from neurondeath_theory.trainability.angle_steps import small_angle_step as small_angle_step
+from neurondeath_theory.trainability.angles import AngleLaw as AngleLaw
+from neurondeath_theory.trainability.angles import angle_law as angle_law
+from neurondeath_theory.trainability.critical_residual import ResidualPaths as ResidualPaths
+from neurondeath_theory.trainability.critical_residual import critical_residual as critical_residual
+from neurondeath_theory.trainability.feature_rank import entropy_rank as entropy_rank
+from neurondeath_theory.trainability.feature_rank import entropy_rank_of_gram as entropy_rank_of_gram
+from neurondeath_theory.trainability.feature_rank import participation_ratio as participation_ratio
+from neurondeath_theory.trainability.feature_rank import participation_ratio_of_gram as participation_ratio_of_gram
+from neurondeath_theory.trainability.log_sizes import LogSizes as LogSizes
+from neurondeath_theory.trainability.log_sizes import log_sizes as log_sizes
+from neurondeath_theory.trainability.looks_linear import LooksLinear as LooksLinear
+from neurondeath_theory.trainability.looks_linear import looks_linear as looks_linear
+from neurondeath_theory.trainability.looks_linear import mirrored_weights as mirrored_weights
+from neurondeath_theory.trainability.padded_residual import PaddedResidual as PaddedResidual
+from neurondeath_theory.trainability.padded_residual import kernel_share as kernel_share
+from neurondeath_theory.trainability.padded_residual import padded_residual as padded_residual
+from neurondeath_theory.trainability.residual_chain import ResidualChain as ResidualChain
+from neurondeath_theory.trainability.residual_chain import residual_chain as residual_chain
+from neurondeath_theory.trainability.residual_flow import correlation_flow as correlation_flow
+from neurondeath_theory.trainability.residual_flow import variance_flow as variance_flow
+from neurondeath_theory.trainability.residual_fluctuations import ResidualFluctuations as ResidualFluctuations
+from neurondeath_theory.trainability.residual_fluctuations import largest_effective_depth as largest_effective_depth
+from neurondeath_theory.trainability.residual_fluctuations import residual_fluctuations as residual_fluctuations
+from neurondeath_theory.trainability.tailored_slope import TailoredSlope as TailoredSlope
+from neurondeath_theory.trainability.tailored_slope import leaky_correlation as leaky_correlation
+from neurondeath_theory.trainability.tailored_slope import tailored_slope as tailored_slope
+from neurondeath_theory.trainability.wide_features import FeatureRank as FeatureRank
+from neurondeath_theory.trainability.wide_features import wide_feature_rank as wide_feature_rank
