@@ -1,6 +1,5 @@
 """Make figures: compute, save the data, draw from the saved data, and keep a page that shows them all."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +9,10 @@ from neurondeath.figures.picture import FORMATS, save
 from neurondeath.figures.registry import FIGURES, load
 from neurondeath.figures.tables import Table, TableError, read_table, write_table
 from neurondeath_theory.foundation.atomic_files import write_atomically
+from neurondeath_theory.foundation.output_files import check_output_file
 from neurondeath_theory.foundation.validation import check_choice, invalid
 
-__all__ = ["PAGE", "STORE", "caption", "check_folder", "check_formats", "check_names", "make_figure", "write_page"]
+__all__ = ["PAGE", "STORE", "caption", "check_formats", "check_names", "check_outputs", "make_figure", "write_page"]
 
 PAGE = "gallery.md"
 STORE = "simulations.sqlite"  # simulation results, which later runs reuse
@@ -30,16 +30,24 @@ def check_formats(text: str) -> list[str]:
     return list(dict.fromkeys(check_choice("--format", part.strip().lower(), FORMATS) for part in text.split(",")))
 
 
-def check_folder(folder: Path) -> Path:
-    """Create a folder if it does not exist, and check that it is writable."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe.{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise invalid("--out", "name a folder that can be written to", str(folder), error.strerror or "") from None
-    return folder
+def check_outputs(names: Sequence[str], folder: Path, formats: Sequence[str], *, redraw: bool) -> None:
+    """Check, before the work, what figures would read and write in a folder.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a picture or a table cannot be written.
+    TableError
+        If there is no complete table to redraw from.
+    """
+    if redraw and not folder.is_dir():
+        raise invalid("--out", "name a folder with tables, for --redraw", str(folder))
+    if folder.exists():
+        files = [f"{name}.{kind}" for name in names for kind in (*formats, "csv")]
+        for file in (*files, PAGE, STORE):
+            check_output_file("--out", folder / file)
+    for name in names if redraw else ():
+        read_table(folder / f"{name}.csv", figure=name)
 
 
 def make_figure(

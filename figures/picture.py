@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neurondeath_theory.foundation.atomic_files import write_atomically
-from neurondeath_theory.foundation.validation import check_choice, invalid
+from neurondeath_theory.foundation.output_files import check_output_file
+from neurondeath_theory.foundation.validation import check_choice
 
 __all__ = [
     "COLUMN",
@@ -102,7 +103,7 @@ def save(figure: Figure, path: str | Path, *, name: str = "out") -> Path:
     Raises
     ------
     InvalidArgumentError
-        If the ending is not a supported format, or the folder does not exist.
+        If the ending is not a supported format, or the file cannot be written.
     """
     target, kind = check_picture(name, path)
     buffer = io.BytesIO()
@@ -117,14 +118,12 @@ def check_picture(name: str, path: str | Path) -> tuple[Path, str]:
     Raises
     ------
     InvalidArgumentError
-        If the ending is not a supported format, or the folder does not exist.
+        If the ending is not a supported format, or the file cannot be written.
     """
     target = Path(path)
     kind = target.suffix.lstrip(".").lower()
     check_choice(f"{name} ending", kind, FORMATS)
-    if not target.parent.is_dir():
-        raise invalid(name, "name a file in a folder that exists", str(target), f"make {target.parent} first")
-    return target, kind
+    return check_output_file(name, target), kind
 
 
 def thinned(n_items: int, most: int) -> Sequence[int]:

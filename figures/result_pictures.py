@@ -130,6 +130,7 @@ def _draw_study(result: Any) -> Figure:
 
 PICTURES: dict[str, Callable[[Any], Figure]] = {
     "Advice": Bars(names="remedy", values=("alive_at_least", "living_ratio"), label="probability, share").draw,
+    "AngleLaw": Curves(x="depth", lines=("mean_cosine", "parallel", "both_alive"), y_label="cosine, probability").draw,
     "Audit": _draw_audit,
     "BatchNormStatement": Curves(x="depth", lines=("point_alive_at_most",), y_label="P(point alive), at most").draw,
     "BranchSurvival": Curves(x="branches", lines=("log10_all_dead",), y_label="log10 P(all branches dead)").draw,
@@ -140,6 +141,9 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     ).draw,
     "EdgeOfChaos": _draw_design,
     "Escape": Curves(x="depth", lines=("probability",), y_label="P(q has left q*)", band=("low", "high")).draw,
+    "FeatureRank": Curves(
+        x="depth", lines=("entropy_rank", "participation_ratio", "uncentred_rank"), y_label="rank of features"
+    ).draw,
     "FirstLayerDeath": Bars(names="", values=("unit_probability", "death", "error"), label="probability").draw,
     "FixedPoints": _draw_design,
     "GrowingVariance": Curves(
@@ -147,16 +151,25 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     ).draw,
     "GrowingWidthSchedule": Curves(x="depth", lines=("exact_width", "width"), y_label="width").draw,
     "Initialisation": Bars(names="name", values=("weight_std", "bias_std"), label="standard deviation").draw,
+    "LogSizes": Curves(x="depth", lines=("mean", "normal_mean", "log_mean_size"), y_label="log q").draw,
     "LogWidthSchedule": Curves(x="depth", lines=("exact_width", "width"), y_label="width").draw,
+    "LooksLinear": Curves(x="depth", lines=("width",), y_label="width").draw,
     "ManyNetworks": Histograms(values=("first_loss", "loss"), label="loss").draw,
     "Merge": Bars(names="source", values=("added", "skipped"), label="shards").draw,
     "MethodReport": Bars(names="layer", values=("units", "weights"), label="affected, per action and layer").draw,
     "OneDimensionalSurvival": Curves(x="depth", lines=("exact", "lower", "upper"), y_label=P_ALIVE).draw,
     "Overlap": Bars(names="", values=("n_before", "n_after", "n_both", "by_chance"), label="units").draw,
+    "PaddedResidual": Curves(x="", lines=("q", "share"), y_label="variance q, share of the kernel").draw,
     "PhaseDiagram": WordMap(x="sigma_w", y="sigma_b", words="phase").draw,
     "Removal": Bars(names="layer", values=("units_before", "units_after"), label="units").draw,
     "Report": _draw_report,
     "Reset": Bars(names="layer", values=("reset",), label="units reset").draw,
+    "ResidualChain": Curves(x="branches", lines=("log_q_sd", "log_gradient_sd"), y_label="standard deviation").draw,
+    "ResidualFluctuations": Curves(
+        x="branches", lines=("signal", "gradient", "covariance"), y_label="width times variance of logs"
+    ).draw,
+    "ResidualPaths": Curves(x="branches", lines=("q", "sparsity", "correlation"), y_label="q, share, correlation").draw,
+    "RunMerge": Bars(names="source", values=("added", "skipped"), label="rows").draw,
     "SafeRegion": WordMap(x="depth", y="width", words="verdict", log_x=True).draw,
     "SafeWidth": Bars(names="", values=(), label="value").draw,
     "SignFlip": Curves(
@@ -173,9 +186,10 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     ).draw,
     "StudyTable": _draw_study,
     "SurvivalBounds": Curves(x="depth", lines=("lower", "upper"), y_label=P_ALIVE).draw,
+    "TailoredSlope": Curves(x="layers", lines=("correlation",), y_label="correlation").draw,
     "TrainingRun": Curves(x="epoch", lines=("test_accuracy", "activation_sparsity"), y_label="share").draw,
     "TwoPointSurvival": Curves(x="depth", lines=("alive", "both", "one", "none"), y_label="probability").draw,
     "VarianceChain": Curves(
-        x="depth", lines=("mean", "median", "quantile_05", "quantile_95"), y_label="variance q", log_y=True
+        x="depth", lines=("median", "quantile_05", "quantile_95"), y_label="variance q", log_y=True
     ).draw,
 }

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from neurondeath.simulations.estimation.estimates import Simulation
 from neurondeath_theory.foundation.atomic_files import write_atomically
 from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.input_files import read_input_bytes
+from neurondeath_theory.foundation.validation import shorten
 
 __all__ = [
     "Record",
@@ -29,6 +31,8 @@ __all__ = [
     "tabulate",
     "write_table",
 ]
+
+MOST_TABLE_BYTES = 2**26
 
 Record = Mapping[str, Any]
 Table = Mapping[str, npt.NDArray[Any]]
@@ -107,18 +111,23 @@ def read_table(path: Path, *, figure: str) -> tuple[Table, str]:
     ------
     TableError
         If the file is missing, incomplete, or belongs to another figure.
+    InvalidArgumentError
+        If it is no regular file, or larger than 64 MiB.
     """
+    if not path.exists():
+        raise TableError(f"no table {shorten(str(path))} to redraw {figure} from; make it without --redraw first")
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise TableError(f"no table {str(path)!r} to redraw {figure} from; make it without --redraw first") from None
+        text = read_input_bytes("table", path, most_bytes=MOST_TABLE_BYTES, what="table").decode()
     except UnicodeDecodeError:
         raise _torn(path, "it is not text") from None
     head, _, body = text.partition("\n")
     parts = head.removeprefix("# ").split(", ")
     if not head.startswith("# ") or len(parts) != 3 or parts[0] != figure or not parts[2].endswith(" rows"):
         raise _torn(path, f"its first line should name {figure}")
-    lines = list(csv.reader(io.StringIO(body)))
+    try:
+        lines = list(csv.reader(io.StringIO(body), strict=True))
+    except csv.Error as error:
+        raise _torn(path, str(error)) from None
     found = len(lines) - 1
     if parts[2] != f"{found} rows" or not text.endswith("\n"):
         raise _torn(path, f"it has {max(found, 0)} of {parts[2]}")
@@ -137,4 +146,5 @@ def _column(values: Sequence[str]) -> npt.NDArray[Any]:
 
 
 def _torn(path: Path, reason: str) -> TableError:
-    return TableError(f"table {str(path)!r} is incomplete or edited: {reason}; delete it and make the figure again")
+    name = shorten(str(path))
+    return TableError(f"table {name} is incomplete or edited: {reason}; delete it and make the figure again")

@@ -1,9 +1,13 @@
 """Root of the `neurondeath` command."""
 
+import os
+import signal
 import sys
+import warnings
 
 from neurondeath.commands import COMMANDS
-from neurondeath.commands.console import command_line, run
+from neurondeath.commands.streams import prepare_streams
+from neurondeath_theory.foundation.interruption import raise_on_signals, signal_of, stop_word
 
 __all__ = ["main"]
 
@@ -13,7 +17,23 @@ HELP = "Decide before training whether a rectifier network will live."
 
 def main() -> int:
     """Run the command line of this process and return its exit code."""
-    return run(command_line(NAME, COMMANDS, help=HELP), NAME)
+    own_process = sys.stdout in (None, sys.__stdout__)  # not captured by a test, say
+    try:
+        raise_on_signals()
+        if own_process:
+            prepare_streams()
+            if not os.environ.get("NEURONDEATH_TRACEBACK"):
+                warnings.simplefilter("ignore")  # they are for who writes programs, as the variable is
+        from neurondeath.commands.console import command_line, run  # signals during these imports are reported, too
+
+        return run(command_line(NAME, COMMANDS, help=HELP), NAME)
+    except KeyboardInterrupt as error:
+        number = signal_of(error)
+        print(f"{NAME}: {stop_word(number)}", file=sys.stderr)
+        return 128 + number
+    finally:
+        if own_process:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to be reported while Python shuts down
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The command line: name -> place of a subcommand; nothing is imported before it is called."""
 
-from neurondeath.commands.console import Command
+from neurondeath.commands.command import Command
 
 __all__ = ["COMMANDS"]
 
@@ -18,7 +18,7 @@ COMMANDS = {
         "neurondeath.commands.simulate:simulate", "Estimate survival by Monte Carlo over a grid of networks."
     ),
     "results": Command("neurondeath.commands.results:results", "Read the estimates of a results store."),
-    "merge": Command("neurondeath.commands.merge:merge", "Add the shards of other results stores to one."),
+    "merge": Command("neurondeath.commands.merge:merge", "Add the shards or training runs of other stores to one."),
     "fetch": Command("neurondeath.commands.fetch:fetch", "Fetch MNIST or CIFAR-10 into the data folder."),
     "figures": Command("neurondeath.commands.figures:figures", "Make the figures, with their data."),
     "plot": Command("neurondeath.commands.plot:plot", "Draw the estimates of a results store with the bounds."),

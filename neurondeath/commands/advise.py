@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from neurondeath.commands.network_layers import LARGEST_PAIR_WIDTH, MOST_PAIR_LAYERS
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
 from neurondeath.simulations.inputs.input_sets import read_points
+from neurondeath_theory.foundation.validation import check_count
 from neurondeath_theory.remedies.advice import Advice
 from neurondeath_theory.remedies.advice import advise as rank_remedies
 
@@ -33,6 +35,9 @@ def advise(
     output: FormatOption = Format.table,
 ) -> None:
     """Rank the remedies against neuron death for a plain ReLU network, each with its guarantee."""
+    if inputs is not None:
+        check_count("--width", width, most=LARGEST_PAIR_WIDTH)
+        check_count("--depth", depth, most=MOST_PAIR_LAYERS)
     points = None if inputs is None else read_points("--inputs", inputs, width)
     advice = rank_remedies(width, depth, points, survival=survival)
     statements = [f"{remedy.name}: {remedy.statement}. Alive: {remedy.notion}." for remedy in advice.remedies]

@@ -9,11 +9,12 @@ import numpy.typing as npt
 import typer
 
 from neurondeath.commands.data_formats import records
-from neurondeath.commands.network_layers import read_layers, shown_layers
+from neurondeath.commands.network_layers import MOST_PAIR_LAYERS, check_exact, check_listed, read_layers, shown_layers
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
-from neurondeath_theory.foundation.validation import invalid
+from neurondeath.commands.work_progress import with_progress
+from neurondeath_theory.foundation.validation import check_count
 from neurondeath_theory.foundation.widths import short_widths
 from neurondeath_theory.survival.bounds import SurvivalBounds, survival_bounds
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bounds"]
 
+MOST_EXACT_LAYERS = 20_000  # of exact values, some seconds
 PRIORITY = (
     *("exact", ("lower", "upper"), ("de_caen", "gallot"), "mean_living_ratio", "error"),
     *(("log10_death_at_most", "log10_death_at_least"), ("first_layer_death", "first_layer_death_error")),
@@ -57,42 +59,41 @@ def bounds(
 ) -> None:
     """Bound the probability that a plain ReLU network is born alive, and compute its exact mean living ratio."""
     networks = read_layers(width, depth, widths)
-    if first_layer and (inputs is None or bias):
-        raise invalid("--first-layer", "be used with --inputs and without --bias", True)
-    results: Sequence[SurvivalBounds | OneDimensionalSurvival]
+    if input_dim is not None:
+        check_count("--input-dim", input_dim)
+    if per_layer:
+        check_listed(sum(map(len, networks)), output)
+    results: list[SurvivalBounds | OneDimensionalSurvival]
     data_aware: list[dict[str, Any]] = [{} for _ in networks]  # further bounds of each network, from the points
     if one_dimensional_input:
-        for name, given in (("--input-dim", input_dim not in (None, 1)), ("--nonnegative-inputs", nonnegative_inputs)):
-            if given:
-                raise invalid(name, "be left out with --one-dimensional-input", input_dim or True)
-        if inputs is not None:
-            raise invalid("--inputs", "be left out with --one-dimensional-input: its points are the two rays", inputs)
         from neurondeath_theory.survival.born_dead import one_dimensional_survival
 
-        results = [one_dimensional_survival(layers) for layers in networks]
+        check_exact(networks, MOST_EXACT_LAYERS, "with --one-dimensional-input")
+        results = [one_dimensional_survival(layers) for layers in with_progress(networks, "networks")]
         title = "exact P(alive) of plain ReLU networks without biases on inputs of dimension 1"
     elif inputs is not None:
-        if per_layer:
-            raise invalid("--per-layer", "be left out with --inputs, whose bounds are for the last layer", True)
         from neurondeath.simulations.inputs.input_sets import read_points
 
-        sets = [read_points("--inputs", inputs, input_dim or layers[0]) for layers in networks]
-        results = [
-            survival_bounds(layers, input_dim=points.shape[1], bias=bias, nonnegative_inputs=bool((points >= 0).all()))
-            for layers, points in zip(networks, sets, strict=True)
-        ]
-        data_aware = [
-            {**_data_aware(layers, points, bias), **(_first_layer(layers, points) if first_layer else {})}
-            for layers, points in zip(networks, sets, strict=True)
-        ]
+        check_exact(networks, MOST_PAIR_LAYERS, "with --inputs")
+        results, data_aware = [], []
+        sets: dict[int, npt.NDArray[np.float64]] = {}
+        for layers in with_progress(networks, "networks"):
+            dimension = input_dim or layers[0]
+            if dimension not in sets:
+                sets = {dimension: read_points("--inputs", inputs, dimension)}
+            points = sets[dimension]
+            signs = bool((points >= 0).all())
+            results.append(survival_bounds(layers, input_dim=points.shape[1], bias=bias, nonnegative_inputs=signs))
+            first = _first_layer(layers, points) if first_layer else {}
+            data_aware.append({**_data_aware(layers, points, bias), **first})
         title = f"P(alive) of plain ReLU networks {'with' if bias else 'without'} biases on {inputs}"
     else:
         results = [
             survival_bounds(layers, input_dim=input_dim, bias=bias, nonnegative_inputs=nonnegative_inputs)
-            for layers in networks
+            for layers in with_progress(networks, "networks")
         ]
-        signs = "non-negative inputs" if nonnegative_inputs else "inputs of both signs"
-        title = f"P(alive) of plain ReLU networks {'with' if bias else 'without'} biases, {signs}"
+        of_signs = "non-negative inputs" if nonnegative_inputs else "inputs of both signs"
+        title = f"P(alive) of plain ReLU networks {'with' if bias else 'without'} biases, {of_signs}"
 
     def document() -> Any:
         documents = [{**_record(result, per_layer), **more} for result, more in zip(results, data_aware, strict=True)]

@@ -4,36 +4,46 @@ Data go to stdout, progress and messages to stderr. Bad input is one line on std
 Subcommands are listed in static tables name -> "module:attribute" and are imported when they are called.
 """
 
+import errno
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from neurondeath.commands.arguments import check_arguments, is_argument
+from neurondeath.commands.command import Command
 from neurondeath.commands.help_pages import WrappedHelpCommand, help_page
 from neurondeath.commands.messages import message
+from neurondeath.commands.option_names import option_names
+from neurondeath.commands.option_rules import OptionRules, check_rules
+from neurondeath.commands.rule_table import RULES
+from neurondeath.commands.streams import ReaderEnded, drop_output
 from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.interruption import Stopped, signal_of, stop_word
 from neurondeath_theory.foundation.lazy_imports import import_or_explain
 from neurondeath_theory.foundation.progress import Display, PlainLines, use_display
-from neurondeath_theory.foundation.validation import did_you_mean, invalid
+from neurondeath_theory.foundation.validation import check_choice, shorten
 
 __all__ = ["Command", "command_line", "run"]
 
 BAD_INPUT = 2
-HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+FAULT = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
+LONGEST_LINE = 400  # characters of a message
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+TRACEBACK_VARIABLE = "NEURONDEATH_TRACEBACK"
 
 
-@dataclass(frozen=True)
-class Command:
-    """A subcommand: the place of its function, its line in the help, and the name of which it is an alias."""
+class _Carried(BaseException):
+    """Carries what a command raised through the command core, which would handle some of it in its own way."""
 
-    target: str
-    help: str
-    alias_of: str = ""
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
 
 
 def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> typer.Typer:
@@ -48,11 +58,21 @@ def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> ty
                 return None
             return _load(cmd_name, commands[cmd_name])
 
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            check_arguments(name, self.get_params(ctx), args)
+            return super().parse_args(ctx, args)
+
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-            if args and args[0] not in commands and not args[0].startswith("-"):
-                remedy = did_you_mean(args[0], list(commands))
-                raise invalid("COMMAND", f"be one of {', '.join(commands)}", args[0], remedy)
+            check_choice("COMMAND", args[0], list(commands))
             return super().resolve_command(ctx, args)
+
+        def invoke(self, ctx: Any) -> Any:
+            try:
+                return super().invoke(ctx)
+            except (typer.Exit, typer.TyperException):
+                raise
+            except BaseException as error:
+                raise _Carried(error) from error
 
         def format_commands(self, ctx: Any, formatter: Any) -> None:  # without importing any of them
             with formatter.section("Commands"):
@@ -81,8 +101,20 @@ def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> ty
 
 
 def _load(name: str, command: Command) -> Any:
+    function = _resolve(command.target)
+    rules = RULES.get(command.alias_of or name, OptionRules())
+
+    class CheckedCommand(WrappedHelpCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            check_rules(rules, check_arguments(ctx.command_path, self.get_params(ctx), args, function))
+            return super().parse_args(ctx, args)
+
+        def invoke(self, ctx: Any) -> Any:
+            with option_names({one.name: one.opts[0] for one in self.params if not is_argument(one)}):
+                return super().invoke(ctx)
+
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name, cls=WrappedHelpCommand, context_settings=HELP_OPTIONS)(_resolve(command.target))
+    app.command(name, cls=CheckedCommand, context_settings=HELP_OPTIONS)(function)
     return typer.main.get_command(app)
 
 
@@ -92,38 +124,44 @@ def _resolve(target: str) -> Any:
 
 
 def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code; every error a user can cause becomes one line on stderr."""
-    use_display(_progress_bar if sys.stderr.isatty() else PlainLines)
+    """Run a command line and return its exit code; every error becomes one line on stderr.
+
+    Exit code 2 is an error that a user can cause, 70 a fault of this program, 128 + N an end by the signal N.
+    """
     try:
-        code = typer.main.get_command(app).main(
-            args=list(sys.argv[1:] if arguments is None else arguments), prog_name=name, standalone_mode=False
-        )
+        use_display(_progress_bar if sys.stderr.isatty() else PlainLines)
+        code = _run(app, name, list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
-        if code == INTERRUPTED:  # the command core turns a Ctrl-C into an exit code, without a message
-            raise KeyboardInterrupt
-        return code if isinstance(code, int) else 0
+        return code
     except NeuronDeathError as error:
-        _complain(name, str(error))
-        return error.exit_code
+        return _complain(name, str(error), error.exit_code)
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        where = name if context is None else context.command_path
-        return _complain(name, f"{_without_candidates(error.format_message())} (see `{where} --help`)")
-    except (KeyboardInterrupt, typer.Abort):
-        _complain(name, "interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of stdout has ended, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain(name, error.format_message(), BAD_INPUT)
+    except KeyboardInterrupt as error:
+        number = signal_of(error)
+        return _complain(name, stop_word(number), 128 + number)
+    except typer.Abort:
+        return _complain(name, "interrupted", INTERRUPTED)
+    except ReaderEnded:
         return 0
     except OSError as error:
-        where = f" {error.filename!r}" if error.filename else ""
-        return _complain(name, f"the system refused{where}: {error.strerror or error}")
+        if error.errno == errno.ENOMEM:
+            return _fault(name, error)
+        where = f" {shorten(error.filename)}" if error.filename else ""
+        return _complain(name, f"the system refused{where}: {error.strerror or error}", BAD_INPUT)
+    except BaseException as error:
+        return _fault(name, error)
 
 
-def _without_candidates(text: str) -> str:
-    """Rephrase the candidates for an unknown option as a question."""
-    head, found, options = text.partition(" (Possible options: ")
-    return f"{head}; did you mean {' or '.join(options.rstrip(')').split(', '))}?" if found else text
+def _run(app: typer.Typer, name: str, arguments: list[str]) -> int:
+    """Run a command line in the command core; what the command raises comes out unchanged."""
+    try:
+        code = typer.main.get_command(app).main(args=arguments, prog_name=name, standalone_mode=False)
+    except _Carried as carried:
+        raise carried.error from carried.error.__cause__
+    if code == INTERRUPTED:  # the command core turns a signal into an exit code, without a message
+        raise Stopped(INTERRUPTED - 128)
+    return code if isinstance(code, int) else 0
 
 
 def _progress_bar() -> Display:
@@ -132,6 +170,26 @@ def _progress_bar() -> Display:
     return ProgressBar()
 
 
-def _complain(name: str, problem: str) -> int:
-    message(f"{name}: {' '.join(problem.split())}")
-    return BAD_INPUT
+def _complain(name: str, problem: str, code: int) -> int:
+    """Write an error as one line; what is left of the data is dropped if it cannot be written."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ReaderEnded):
+        drop_output()
+    text = f"{name}: {' '.join(problem.split())}"
+    message(text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 3]}...")
+    return code
+
+
+def _fault(name: str, error: BaseException) -> int:
+    """Report an error that should not occur; with a variable set, with its traceback."""
+    wants_traceback = bool(os.environ.get(TRACEBACK_VARIABLE))
+    if wants_traceback:
+        traceback.print_exception(error)
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        advice = "ask for less at a time"
+        what = "the memory is exhausted"
+    else:
+        what = f"a fault of this program, {type(error).__name__}: {shorten(str(error))}"
+        advice = "please report it" + ("" if wants_traceback else f" with what {TRACEBACK_VARIABLE}=1 shows")
+    return _complain(name, f"{what}; {advice}", FAULT)

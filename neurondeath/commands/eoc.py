@@ -11,8 +11,9 @@ from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout, Table
 from neurondeath.simulations.sweeps.grid_options import parse_reals
 from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.progress import new_display
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
-from neurondeath_theory.gaussian_limit.edge_of_chaos import CLIPPED, KINDS, EdgeOfChaos, sparse_design
+from neurondeath_theory.gaussian_limit.edge_of_chaos import CLIPPED, KINDS, EdgeOfChaos, check_scale, sparse_design
 
 __all__ = ["eoc"]
 
@@ -26,7 +27,11 @@ SURVIVAL_LAYOUT = Layout(
         *(("signal_error", "gradient_error"), "q_deviation"),
     ),
 )
-OPTIONS = {"sparsity": "--sparsity", "v_prime": "--v-prime", "kind": "--activation", "m": "--m", "q": "--q"}
+MOST_DESIGNS = 200  # a few seconds
+MOST_UNITS = 1_000_000  # of a network whose survival is sampled
+QUICK_UNITS = 20_000  # sampled within seconds
+HELD = ("m", "ratio")
+OPTIONS = {"kind": "--activation"}
 
 
 def eoc(
@@ -55,27 +60,24 @@ def eoc(
 ) -> None:
     """Choose weight and bias variances for a sparse activation at the edge of chaos, and report whether q is stable."""
     kind = check_choice("--activation", activation, KINDS)
-    if (width is None) != (depth is None):
-        raise invalid("--width" if width is None else "--depth", "be given", None, "survival needs --width N --depth K")
     if width is not None and depth is not None:
-        width, depth = check_count("--width", width), check_count("--depth", depth)
-    if kind in CLIPPED and (v_prime is None) == (m is None):
-        given = "neither" if m is None else "both"
-        raise invalid(
-            "--v-prime", "be given for a clipped activation, or --m, but not both", given, "try --v-prime 0.7"
-        )
-    if larger_q is not None and (kind not in CLIPPED or m is None):
-        raise invalid("--larger-q", "be used with a clipped activation and --m", larger_q)
-    if larger_q is not None and (width is not None or scales):
-        raise invalid("--larger-q", "be used without --width, --depth and --scales", larger_q)
-    if larger_q is None and hold != "m":
-        raise invalid("--hold", "be used with --larger-q", hold)
+        if check_count("--width", width) * check_count("--depth", depth) > MOST_UNITS:
+            raise invalid("--width", f"give at most {MOST_UNITS} units in all layers", f"{width} x {depth}")
+        check_count("--seed", seed, least=0)
+    check_choice("--hold", hold, HELD)
+    if kind in CLIPPED and v_prime is None and m is None:
+        raise invalid("--v-prime", "be given for a clipped activation, or --m", None, "try --v-prime 0.7")
+    if larger_q is not None and kind not in CLIPPED:
+        raise invalid("--larger-q", "be used with a clipped activation", larger_q, f"they are {', '.join(CLIPPED)}")
     if sparsity is None:
         if kind != "relu":
             raise invalid("--sparsity", "be given", None, "give a share in (0, 1), as --sparsity 0.85")
         sparsity = 0.5
     if larger_q is not None and m is not None:
+        check_scale("--q", q)
         larger = parse_reals("--larger-q", larger_q)
+        if len(larger) > MOST_DESIGNS:
+            raise invalid("--larger-q", f"name at most {MOST_DESIGNS} numbers", larger_q)
         if min(larger) <= q:
             raise invalid("--larger-q", f"be greater than --q, {q:g}", larger_q)
         _show_larger_variances(kind, sparsity, m, [q, *larger], hold, columns, output)
@@ -95,9 +97,16 @@ def _survival(design: EdgeOfChaos, width: int, depth: int, seed: int) -> dict[st
     from neurondeath_theory.gaussian_limit.sparse_survival import sparse_survival
     from neurondeath_theory.gaussian_limit.variance_chain import escape_probability, variance_fluctuation
 
-    chain = sparse_survival(design, width, depth, seed=check_count("--seed", seed, least=0))
+    display = new_display() if width * depth > QUICK_UNITS else None
+    if display is not None:
+        display.update(0.0, f"{width} x {depth} units", "sampling the survival of signals and gradients")
+    chain = sparse_survival(design, width, depth, seed=seed)
     n_paths = max(chain.n_paths, 1000) if width * depth <= 10**5 else chain.n_paths
+    if display is not None:
+        display.update(0.7, f"{width} x {depth} units", "sampling the variance")
     escape = escape_probability(design, width, depth, n_paths=n_paths, seed=seed)
+    if display is not None:
+        display.close()
     return {
         "width": width,
         "depth": depth,
@@ -130,7 +139,6 @@ def _show_larger_variances(
     """Write designs of one sparsity at several fixed points."""
     from neurondeath_theory.gaussian_limit.growing_variance import growing_variance
 
-    check_choice("--hold", hold, ("m", "ratio"))
     with option_names(OPTIONS | {"q": "--larger-q"}):
         found = growing_variance(kind, sparsity, m=m, q=q, hold=hold)
     show(

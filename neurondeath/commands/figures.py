@@ -1,6 +1,5 @@
 """`neurondeath figures`: regenerate the figures."""
 
-import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,10 @@ from neurondeath.commands.messages import OpenLine, message
 from neurondeath.commands.output_options import Format
 from neurondeath.commands.show import show, show_path
 from neurondeath.commands.tables import Layout
-from neurondeath.figures.gallery import check_folder, check_formats, check_names, make_figure, write_page
+from neurondeath.figures.gallery import check_formats, check_names, check_outputs, make_figure, write_page
 from neurondeath.figures.registry import FIGURES
-from neurondeath_theory.foundation.interruption import Interrupted
+from neurondeath_theory.foundation.interruption import Interrupted, signal_of, stop_word
+from neurondeath_theory.foundation.output_files import output_folder
 from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["figures"]
@@ -34,30 +34,30 @@ def figures(
         listed = {"figure": list(FIGURES), "title": list(FIGURES.values())}
         show(listed, Format.table, chosen=columns, layout=Layout(keys=("figure",), prose=("title",)))
         return
-    if columns is not None:
-        raise invalid("--columns", "be left out unless the figures are listed", columns)
     wanted = check_names(names)
     kinds = check_formats(formats)
     if out is None:
         raise invalid("--out", "be given", None, "name a folder, as in --out figures_out")
-    folder = check_folder(out)
+    check_outputs(wanted, out, kinds, redraw=redraw)
     finished = 0
     line = OpenLine()
-    try:
-        for number, name in enumerate(wanted, start=1):
-            started = time.monotonic()
-            line.begin(f"[{number}/{len(wanted)}] {name} ...")
-            try:
-                pictures = make_figure(name, folder, quick=quick, redraw=redraw, formats=kinds)
-            finally:
-                line.end(f"{time.monotonic() - started:.1f} s")
-            for picture in pictures:
-                show_path(picture)
-            finished = number
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted with {finished} of {len(wanted)} figures finished, in {folder}", signal.SIGINT
-        ) from None
-    finally:
-        write_page(folder)  # also for the finished figures of an interrupted run
-    message(f"{len(wanted)} figures in {folder}")
+    with output_folder("--out", out) as folder:
+        try:
+            for number, name in enumerate(wanted, start=1):
+                started = time.monotonic()
+                line.begin(f"[{number}/{len(wanted)}] {name} ...")
+                try:
+                    pictures = make_figure(name, folder, quick=quick, redraw=redraw, formats=kinds)
+                finally:
+                    line.end(f"{time.monotonic() - started:.1f} s")
+                for picture in pictures:
+                    show_path(picture)
+                finished = number
+        except KeyboardInterrupt as error:
+            number = signal_of(error)
+            done = f"{stop_word(number)} with {finished} of {len(wanted)} figures finished, in {folder}"
+            raise Interrupted(done, number) from None
+        finally:
+            if finished:
+                write_page(folder)  # also for the finished figures of an interrupted run
+    message(f"{len(wanted)} figures in {out}")

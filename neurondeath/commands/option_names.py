@@ -25,4 +25,4 @@ def option_names(options: Mapping[str, str]) -> Iterator[None]:
             if text.startswith((f"`{argument}`", f"`{argument}[")):
                 text = f"`{option}" + text[len(argument) + 1 :]
                 break
-        raise InvalidArgumentError(text) from None
+        raise type(error)(text) from None

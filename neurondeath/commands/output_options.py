@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.foundation.validation import invalid, listed
 
 __all__ = ["ALL_COLUMNS", "ColumnsOption", "Format", "FormatOption", "check_columns"]
 
@@ -65,9 +65,9 @@ def check_columns(chosen: str | None, output: Format | str, known: Iterable[str]
     names = list(dict.fromkeys(name.strip() for name in chosen.split(",")))
     if names == [ALL_COLUMNS]:
         return None
-    listed = list(known)
+    choices = list(known)
     for name in names:
-        if not name or (listed and name not in listed):
-            remedy = f"they are {', '.join(listed)}" if listed else "give names separated by commas"
+        if not name or (choices and name not in choices):
+            remedy = f"they are {listed(choices)}" if choices else "give names separated by commas"
             raise invalid("--columns", "be all, or name columns of the data", name, remedy)
     return names

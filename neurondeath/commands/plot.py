@@ -7,14 +7,12 @@ import typer
 
 from neurondeath.commands.messages import message
 from neurondeath.commands.show import show_path
-from neurondeath.figures.picture import FORMATS
+from neurondeath.commands.store_reading import readable_tasks
+from neurondeath.figures.picture import check_picture
 from neurondeath.figures.picture import save as save_picture
 from neurondeath.figures.store_plot import draw_store_plot
 from neurondeath.figures.survival.survival_depth import draw_survival_depth
-from neurondeath.simulations.estimation.estimates import read_store
 from neurondeath.simulations.estimation.layer_table import check_layer, layer_table, parse_condition, tasks_that_meet
-from neurondeath.simulations.stores.store import Store
-from neurondeath_theory.foundation.validation import check_choice, invalid
 
 __all__ = ["plot"]
 
@@ -53,24 +51,21 @@ def plot(
     """
     pictures = out or [Path("survival_depth.png")]
     for picture in pictures:
-        check_choice("--out ending", picture.suffix.lstrip(".").lower(), FORMATS)
-        if not picture.parent.is_dir():
-            raise invalid("--out", "name a file in a folder that exists", str(picture), f"make {picture.parent} first")
+        check_picture("--out", picture)
     conditions = [parse_condition(text, "--where") for text in where or ()]
     picked = check_layer(layer, "--layer")
-    with Store(store, readonly=True) as opened:
-        simulations = read_store(opened, task)
-    default_picture = x is y is group_by is picked is None and bounds and not log_x
-    kept = tasks_that_meet(simulations, conditions) if default_picture else None
-    if kept is not None:
-        figure = draw_survival_depth(kept, log=log)
-        drew = f"{len(kept)} tasks"
-    else:
-        x, y = x or "depth", y or "alive"
-        table = layer_table(simulations, layer=picked or ("all" if x == "depth" else "last"), where=conditions)
-        groups = None if group_by is None else [name.strip() for name in group_by.split(",")]
-        figure = draw_store_plot(table, x=x, y=y, group_by=groups, bounds=bounds, log_x=log_x, log_y=log)
-        drew = f"{len(set(table['task_id']))} tasks"
-    for picture in pictures:
-        show_path(save_picture(figure, picture, name="--out"))
-    message(f"drew {drew}")
+    with readable_tasks(store, task) as simulations:
+        default_picture = x is y is group_by is picked is None and bounds and not log_x
+        kept = tasks_that_meet(simulations, conditions) if default_picture else None
+        if kept is not None:
+            figure = draw_survival_depth(kept, log=log)
+            drew = f"{len(kept)} tasks"
+        else:
+            x, y = x or "depth", y or "alive"
+            table = layer_table(simulations, layer=picked or ("all" if x == "depth" else "last"), where=conditions)
+            groups = None if group_by is None else [name.strip() for name in group_by.split(",")]
+            figure = draw_store_plot(table, x=x, y=y, group_by=groups, bounds=bounds, log_x=log_x, log_y=log)
+            drew = f"{len(set(table['task_id']))} tasks"
+        for picture in pictures:
+            show_path(save_picture(figure, picture, name="--out"))
+        message(f"drew {drew}")

@@ -11,6 +11,7 @@ from neurondeath.commands.terminal_text import cell_len, terminal_width, visible
 
 __all__ = ["ProgressBar"]
 
+HEIGHT = 25  # rows of the terminal, more than the bar has; rich would read any text in LINES as a number
 LEAST_BAR = 10  # columns of the terminal, below which the bar is left out
 
 
@@ -39,7 +40,7 @@ class ProgressBar:
             TextColumn("{task.fields[what]}"),
             BarColumn(),
             TextColumn("{task.fields[how_far]}"),
-            console=Console(stderr=True, width=terminal_width(sys.stderr)),
+            console=Console(stderr=True, width=terminal_width(sys.stderr), height=HEIGHT),
         )
         self._row = self._bar.add_task("", total=1.0, what="", how_far="")
         self._bar.start()

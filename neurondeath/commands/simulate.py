@@ -1,6 +1,6 @@
 """`neurondeath simulate`: Monte Carlo over a grid of networks and input sets, into a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +10,10 @@ from neurondeath.commands.messages import message
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.run_plan import show_plan
 from neurondeath.commands.show import show
+from neurondeath.commands.store_reading import exit_if_damaged
 from neurondeath.commands.tables import Layout
 from neurondeath.simulations.engines import is_plain_gaussian
-from neurondeath.simulations.estimation.estimates import Simulation, read_simulation
+from neurondeath.simulations.estimation.estimates import Simulation, read_each
 from neurondeath.simulations.stores.store import Store
 from neurondeath.simulations.sweeps.driver import check_workers, run_tasks
 from neurondeath.simulations.sweeps.goals import check_goal
@@ -132,6 +133,8 @@ def simulate(
     goal = check_goal(trials, relative_error, max_trials, max_seconds, option=True)
     seed = check_count("--seed", seed, least=0)
     n_workers = check_workers("--workers", workers)
+    if scheduler != LOCAL and workers != "all":
+        raise invalid("--workers", "be used without --scheduler, whose cluster has its own", workers)
     share = WHOLE if part is None else Part.parse(part, "--part")
     made = make_grid(_studies(given, grid))
     if dry_run:
@@ -143,9 +146,11 @@ def simulate(
             _write_messages(made.choices)
         run_tasks(made.tasks, results, goal=goal, seed=seed, pool=pool, part=share, quiet=quiet)
         sampled = [task for task in made.tasks if results.effort(task.task_id, seed)[0]]
-        simulations = [read_simulation(results, task.task_id, seed, task.description()) for task in sampled]
+        simulations, errors = read_each(results, [(task.task_id, seed, task.description()) for task in sampled])
+    if errors and not simulations:
+        raise errors[0]
     if not quiet:
-        _write_messages(_hints(simulations, sampled))
+        _write_messages(_hints(simulations, {task.task_id: task for task in sampled}))
         if len(sampled) < len(made.tasks):
             why = "in other parts" if share != WHOLE else "not begun when the time was up: run the same command again"
             message(f"{len(made.tasks) - len(sampled)} of {len(made.tasks)} tasks have no trials here yet: {why}")
@@ -155,6 +160,7 @@ def simulate(
         columns,
         notes=(f"stored in {store}; read with `neurondeath results {store}`, draw with `neurondeath plot {store}`",),
     )
+    exit_if_damaged(errors)
 
 
 def _studies(given: dict[str, Any], grid: str | None) -> list[Study]:
@@ -187,10 +193,11 @@ def _write_messages(texts: Sequence[str]) -> None:
         message(f"... and {len(texts) - MOST_LINES} more lines like these")
 
 
-def _hints(simulations: Sequence[Simulation], tasks: Sequence[Task]) -> list[str]:
+def _hints(simulations: Sequence[Simulation], tasks: Mapping[str, Task]) -> list[str]:
     """Name a better estimator where crude sampling has seen too few of the rarer outcome."""
     hints = []
-    for simulation, task in zip(simulations, tasks, strict=True):
+    for simulation in simulations:
+        task = tasks[simulation.task_id]
         rarer = min(simulation.alive[-1], simulation.death[-1]) * simulation.trials
         able = is_plain_gaussian(task.network, task.inputs, task.outputs) and task.engine != "single"
         if simulation.estimator == "crude" and able and rarer < FEW_EVENTS:

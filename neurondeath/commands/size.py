@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from neurondeath.commands.data_formats import records
-from neurondeath.commands.network_layers import shown_layers
+from neurondeath.commands.network_layers import check_listed, shown_layers
 from neurondeath.commands.option_names import option_names
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
 from neurondeath.commands.show import show
@@ -32,10 +32,8 @@ def size(
     output: FormatOption = Format.table,
 ) -> None:
     """Find the size of a plain ReLU network that is born alive, by the lower bound on its survival, for any inputs."""
-    if growth is not None:
-        if survival is not None or width is not None or depth is None:
-            raise invalid("--growth", "be used with --depth and without --survival and --width", growth)
-        with option_names({"epsilon": "--growth", "c": "--first", "depth": "--depth"}):
+    if growth is not None and depth is not None:
+        with option_names({"epsilon": "--growth", "c": "--first"}):
             schedule = growing_width_schedule(depth, growth, first)
         _show_schedule(schedule, columns, output)
         return
@@ -60,6 +58,7 @@ def size(
 
 def _show_schedule(schedule: GrowingWidthSchedule, columns: str | None, output: Format) -> None:
     """Write the widths layer by layer; a table of a deep network is thinned out."""
+    check_listed(schedule.depth, output)
     flat = schedule.columns()
     layers = shown_layers(schedule.depth) if output is Format.table else list(range(schedule.depth))
     show(

@@ -1,5 +1,6 @@
 """`neurondeath study`: repeat the studies behind the claims about training."""
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from neurondeath_theory.foundation.interruption import stop_requests
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_torch.studies.running import MADE_HERE, planned_runs, run_study
 from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study
+from neurondeath_torch.training.campaign import checkpoint_folder, runs_of_part
+from neurondeath_torch.training.campaign_checks import check_checkpoint_folder, check_runs, check_store
 from neurondeath_torch.training.loop import find_device
 
 __all__ = ["study"]
@@ -43,23 +46,28 @@ def study(
     if name == "list":
         _show_list(columns, output)
         return
-    if columns is not None:
-        raise invalid("--columns", "be left out unless the studies are listed", columns)
     check_choice("study", name, ["list", *STUDIES])
     jobs = check_count("--jobs", jobs, most=256)
     find_device(device)
     if not out.is_dir():
         raise invalid("--out", "name a folder that exists", str(out), f"make {out} first")
     store = store or out / f"{name}.sqlite"
-    if not store.parent.is_dir():
-        raise invalid("--store", "name a file in a folder that exists", str(store), f"make {store.parent} first")
+    table = out / f"{name}.csv"
+    if os.path.lexists(table) and not table.is_file():
+        raise invalid("--out", f"name a folder in which {name}.csv is a file", str(out))
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise invalid("--out", "name a folder that you can write", str(out))
     if name in MADE_HERE:
         show_path(run_study(name, store=store, folder=out, quick=quick))
         return
     _, experiments, seeds = planned_runs(name, quick=quick)
+    runs = runs_of_part(experiments, seeds)
+    check_store("--store", store, runs)
+    check_checkpoint_folder("--store", checkpoint_folder(store))
+    check_runs(runs, data_dir)
     lines = RunLines(len(experiments) * len(seeds), quiet=quiet)
     with stop_requests() as stop_signal:
-        table = run_study(
+        written = run_study(
             name,
             store=store,
             folder=out,
@@ -71,7 +79,7 @@ def study(
             epoch_done=lines.epoch_done,
             run_done=lines.run_done,
         )
-    show_path(table)
+    show_path(written)
 
 
 def _show_list(columns: str | None, output: Format) -> None:

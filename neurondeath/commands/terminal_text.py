@@ -6,10 +6,12 @@ from typing import TextIO
 
 from rich.cells import cell_len
 
+from neurondeath_theory.foundation.number_text import whole_number
 from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = ["cell_len", "terminal_width", "visible", "wrap"]
 
+WIDEST = 10_000  # columns; more have no effect
 DEFAULT_WIDTH = 80  # columns of a terminal that does not report its size
 
 
@@ -20,9 +22,9 @@ def terminal_width(stream: TextIO) -> int | None:
     """
     if not stream.isatty():
         return None
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns) > 0:
-        return int(columns)
+    columns = whole_number(os.environ.get("COLUMNS", "")) or 0
+    if columns > 0:
+        return min(columns, WIDEST)
     try:
         return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
     except (OSError, ValueError):

@@ -1,6 +1,11 @@
-"""Ctrl-C and SIGTERM as requests to stop: long computations detect them and keep all finished work."""
+"""Signals that ask to stop: Ctrl-C, SIGTERM, and SIGHUP when a terminal closes.
+
+A process that has called `raise_on_signals` ends by an exception wherever it is, so that files and databases are
+closed properly. Long computations turn the signals into a flag instead, by `stop_requests`, and keep all finished work.
+"""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +14,10 @@ from typing import Any
 
 from neurondeath_theory.foundation.errors import NeuronDeathError
 
-__all__ = ["Interrupted", "stop_requests"]
+__all__ = ["Interrupted", "Stopped", "raise_on_signals", "signal_of", "stop_requests", "stop_word"]
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+RETRY_SECONDS = 0.05  # after which a signal is raised again that came at a place where Python cannot raise
 
 
 class Interrupted(NeuronDeathError):  # noqa: N818 - not an error
@@ -26,9 +34,80 @@ class Interrupted(NeuronDeathError):  # noqa: N818 - not an error
         self.exit_code = 128 + signal_number
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal asked this process to stop.
+
+    Attributes
+    ----------
+    signal_number : int
+        Which signal.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__()
+        self.signal_number = signal_number
+
+
+def signal_of(error: KeyboardInterrupt) -> int:
+    """Return the number of the signal behind an interruption; SIGINT unless it is recorded.
+
+    Examples
+    --------
+    >>> signal_of(KeyboardInterrupt()) == signal.SIGINT
+    True
+    """
+    return error.signal_number if isinstance(error, Stopped) else int(signal.SIGINT)
+
+
+def stop_word(number: int) -> str:
+    """Return one word for what a signal did.
+
+    Examples
+    --------
+    >>> stop_word(signal.SIGINT), stop_word(signal.SIGTERM)
+    ('interrupted', 'terminated')
+    """
+    return "interrupted" if number == signal.SIGINT else "terminated"
+
+
+def raise_on_signals() -> None:
+    """From now on raise `Stopped` in the main thread on every signal that asks to stop.
+
+    A signal that the process was started to ignore (as by `nohup`) stays ignored. Where Python drops an exception, as
+    in a finaliser, the signal is raised again.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number)
+
+    for number in SIGNALS:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, stop)
+    report = sys.unraisablehook
+
+    def retry(dropped: "sys.UnraisableHookArgs") -> None:
+        if isinstance(dropped.exc_value, Stopped):
+            timer = threading.Timer(RETRY_SECONDS, _signal_main_thread, [dropped.exc_value.signal_number])
+            timer.daemon = True
+            timer.start()
+        else:
+            report(dropped)
+
+    sys.unraisablehook = retry
+
+
+def _signal_main_thread(number: int) -> None:
+    """Send a signal to the main thread itself, so that a wait there ends."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, number)
+    else:
+        signal.raise_signal(number)
+
+
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], int | None]]:
-    """Turn SIGINT and SIGTERM into a flag; a second signal has its default effect.
+    """Turn signals that ask to stop into a flag; a second signal has its effect from before.
 
     Yields
     ------
@@ -46,8 +125,9 @@ def stop_requests() -> Iterator[Callable[[], int | None]]:
         for other, handler in previous.items():
             signal.signal(other, handler)
 
-    for which in (signal.SIGINT, signal.SIGTERM):
-        previous[which] = signal.signal(which, record)
+    for which in SIGNALS:
+        if signal.getsignal(which) is not signal.SIG_IGN:
+            previous[which] = signal.signal(which, record)
     try:
         yield lambda: received[0] if received else None
     finally:

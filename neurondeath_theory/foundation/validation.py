@@ -16,6 +16,7 @@ from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = [
+    "LARGEST_COUNT",
     "check_choice",
     "check_count",
     "check_flag",
@@ -26,12 +27,14 @@ __all__ = [
     "check_widths",
     "did_you_mean",
     "invalid",
+    "listed",
     "shorten",
 ]
 
 LARGEST_COUNT = 2**31 - 1
 LONGEST_VALUE = 60  # characters of a received value in a message
 LONGEST_REASON = 120
+LONGEST_LIST = 200  # characters of the names to choose from
 ELLIPSIS = "..."
 
 Instance = TypeVar("Instance")
@@ -160,8 +163,22 @@ def check_instance(name: str, value: Any, kind: type[Instance], what: str, remed
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """Accept one of the listed strings."""
     if not isinstance(value, str) or value not in choices:
-        raise invalid(name, f"be one of {', '.join(choices)}", value, did_you_mean(value, choices))
+        raise invalid(name, f"be one of {listed(choices)}", value, did_you_mean(value, choices))
     return value
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names for a message: all of them, or the first ones and how many there are.
+
+    Examples
+    --------
+    >>> listed(["png", "pdf", "svg"]), len(listed(["name"] * 1000))
+    ('png, pdf, svg', 215)
+    """
+    text = ", ".join(names)
+    if len(text) <= LONGEST_LIST:
+        return text
+    return f"{text[:LONGEST_LIST].rpartition(', ')[0]}, ... ({len(names)} in all)"
 
 
 def did_you_mean(value: Any, choices: Sequence[str]) -> str:

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.validation import check_count, check_widths, invalid
+from neurondeath_theory.foundation.number_text import whole_number
+from neurondeath_theory.foundation.validation import LARGEST_COUNT, check_count, check_widths, invalid
 
 __all__ = ["MOST_LAYERS", "Widths", "layer_widths", "parse_counts", "short_widths"]
 
+MOST_NUMBERS = 100_000  # in a list
 MOST_LAYERS = 10_000_000  # layers of all networks together that fit in memory with their bounds
 
 
@@ -53,7 +55,7 @@ def layer_widths(widths: Widths | None, width: int | None = None, depth: int | N
     return np.full(check_count("depth", depth, most=MOST_LAYERS), check_count("width", width), dtype=np.int64)
 
 
-def parse_counts(name: str, text: str) -> list[int]:
+def parse_counts(name: str, text: str, *, least: int = 1) -> list[int]:
     """Parse a list of whole numbers and ranges `first:last[:step]`, ends included.
 
     Examples
@@ -62,20 +64,18 @@ def parse_counts(name: str, text: str) -> list[int]:
     [2, 4, 6, 8, 10]
     """
     counts: list[int] = []
-    rule = "be whole numbers or ranges first:last[:step], separated by commas, each of at least 1"
+    rule = f"be whole numbers or ranges first:last[:step], separated by commas, each of at least {least}"
     for part in text.split(","):
-        try:
-            ends = [int(piece) for piece in part.split(":")]
-        except ValueError:
-            raise invalid(name, rule, text) from None
-        if not 1 <= len(ends) <= 3 or min(ends) < 1 or ends[0] > ends[min(1, len(ends) - 1)]:
+        ends = [number for piece in part.split(":") if (number := whole_number(piece)) is not None]
+        if part.count(":") >= min(len(ends), 3) or min(ends) < least or ends[0] > ends[min(1, len(ends) - 1)]:
             raise invalid(name, rule, text)
-        if len(ends) == 1:
-            counts.append(ends[0])
-            continue
-        picked = range(ends[0], ends[1] + 1, ends[2] if len(ends) == 3 else 1)
-        if len(picked) > 100_000:
-            raise invalid(name, "name at most 100000 numbers", part)
+        if len(ends) == 3 and ends[2] < 1:
+            raise invalid(name, "have steps of at least 1", text)
+        if max(ends) > LARGEST_COUNT:
+            raise invalid(name, f"be at most {LARGEST_COUNT}", part)
+        picked = range(ends[0], ends[min(1, len(ends) - 1)] + 1, ends[2] if len(ends) == 3 else 1)
+        if len(counts) + len(picked) > MOST_NUMBERS:
+            raise invalid(name, f"name at most {MOST_NUMBERS} numbers", text)
         counts.extend(picked)
     return counts
 

@@ -44,10 +44,12 @@ from neurondeath_theory.networks.activations import (
 )
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
-__all__ = ["KINDS", "EdgeOfChaos", "edge_of_chaos", "sparse_design"]
+__all__ = ["KINDS", "EdgeOfChaos", "check_scale", "edge_of_chaos", "sparse_design"]
 
 KINDS = ("relu", "shifted-relu", "soft-threshold", "clipped-shifted-relu", "clipped-soft-threshold")
 CLIPPED = ("clipped-shifted-relu", "clipped-soft-threshold")
+SMALLEST_SCALE = 1e-60  # of variances and heights; the largest is its inverse
+LEAST_SPARSITY = 1e-15  # below it 1 - s rounds to 1
 BIAS_ROUNDING_ERROR = 1e-13  # relative to q; a bias variance closer to zero is zero
 FIXED_POINT_TOLERANCE = 1e-6  # relative; a numerical fixed point closer to q* is q* itself
 
@@ -193,7 +195,7 @@ def edge_of_chaos(activation: ActivationLike, q: float = 1.0) -> EdgeOfChaos:
 0.29113 < 1
     """
     phi = check_activation(activation)
-    variance = check_real("q", q, low=0.0, low_open=True)
+    variance = check_scale("q", q)
     gain = float(slope_second_moment(phi, variance))
     with np.errstate(over="ignore"):
         weight = float(np.divide(1.0, gain)) if gain > 0.0 else math.inf
@@ -233,13 +235,13 @@ def sparse_design(
     kind : str
         One of relu, shifted-relu, soft-threshold, clipped-shifted-relu, clipped-soft-threshold.
     sparsity : float
-        Share of units at exactly zero, in (0, 1); 0.5 for relu.
+        Share of units at exactly zero, from 1e-15 to below 1; 0.5 for relu.
     v_prime : float, optional
         Target V'(q*) in (0, 1), for clipped kinds; the smaller, the more stable.
     m : float, optional
-        Clipping height above 0, instead of `v_prime`.
+        Clipping height, from 1e-60 to 1e60, instead of `v_prime`.
     q : float
-        Variance q* of the pre-activations, above 0.
+        Variance q* of the pre-activations, from 1e-60 to 1e60.
 
     Returns
     -------
@@ -266,7 +268,9 @@ def sparse_design(
     """
     kind = check_choice("kind", kind, KINDS)
     share = check_real("sparsity", sparsity, low=0.0, high=1.0, low_open=True, high_open=True)
-    variance = check_real("q", q, low=0.0, low_open=True)
+    if share < LEAST_SPARSITY:
+        raise invalid("sparsity", f"be at least {LEAST_SPARSITY:g}", sparsity)
+    variance = check_scale("q", q)
     if kind not in CLIPPED:
         for name, value in (("v_prime", v_prime), ("m", m)):
             if value is not None:
@@ -288,12 +292,20 @@ def sparse_design(
         target = check_real("v_prime", v_prime, low=0.0, high=1.0, low_open=True, high_open=True)
         height = math.sqrt(variance) * _clip_for_slope(tau / math.sqrt(variance), target)
     else:
-        height = check_real("m", m, low=0.0, low_open=True)
+        height = check_scale("m", m)
     if tau + height == tau:
         raise invalid("m", f"be large enough to change tau + m from tau = {tau:g}", height, "raise m or v_prime")
     if kind == "clipped-shifted-relu":
         return _named_infeasibility(clipped_shifted_relu(tau, height), variance, share)
     return edge_of_chaos(clipped_soft_threshold(tau, height), variance)
+
+
+def check_scale(name: str, value: float | None) -> float:
+    """Accept a positive number whose fourth power neither overflows nor vanishes."""
+    number = check_real(name, value, low=0.0, low_open=True)
+    if not SMALLEST_SCALE <= number <= 1.0 / SMALLEST_SCALE:
+        raise invalid(name, f"lie in [{SMALLEST_SCALE:g}, {1.0 / SMALLEST_SCALE:g}]", value)
+    return number
 
 
 def _threshold(kind: str, sparsity: float) -> float:

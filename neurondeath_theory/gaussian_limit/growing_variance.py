@@ -23,7 +23,7 @@ import numpy.typing as npt
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_real, check_reals, invalid
-from neurondeath_theory.gaussian_limit.edge_of_chaos import CLIPPED, EdgeOfChaos, sparse_design
+from neurondeath_theory.gaussian_limit.edge_of_chaos import CLIPPED, EdgeOfChaos, check_scale, sparse_design
 from neurondeath_theory.gaussian_limit.moments import inactive_probability
 from neurondeath_theory.gaussian_limit.variance import step_variance
 
@@ -129,6 +129,8 @@ def growing_variance(
     values = check_reals("q", q, low=0.0, low_open=True)
     if values.ndim != 1 or values.size == 0:
         raise invalid("q", "be a non-empty one-dimensional list", f"shape {values.shape}")
+    for value in values.tolist():
+        check_scale("q", value)
     scales = np.sqrt(values / values[0]) if hold == "ratio" else np.ones(values.size)
     designs = tuple(
         sparse_design(kind, sparsity, m=height * float(scale), q=float(value))

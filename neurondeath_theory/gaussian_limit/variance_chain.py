@@ -11,6 +11,10 @@ a chain of cost O(n) per layer, and O(1) when all kinks lie at 0: then the sum i
 V'^2)$ after l steps with $\mathrm{step} = \sigma_w^4\, \mathrm{Var}\,\phi(\sqrt{q^*} z)^2 / n$: bounded when |V'| <
 1, growing like l when V' = 1.
 
+The mean of q is carried by ever rarer networks as depth grows: a sample mean of q in a deep network is worthless, so
+$\log q$ of the networks that are alive ($q > 0$) is reported, and the exact mean beside it where the variance map is
+affine (all kinks at 0): there $E q^{l+1} = V(E q^l)$. Paths are kept as logarithms, which neither under- nor overflow.
+
 Leaving q* is an event of positive probability: that q exceeds the next unstable fixed point above q*, or, without one,
 ten times q*.
 
@@ -18,8 +22,9 @@ Source: the chain and its use are derived here; price2024 (arXiv 2402.16184) obs
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -60,24 +65,62 @@ class VarianceChain(Result):
     ----------
     width, depth, n_paths, seed : int
         Size and seed of the sample.
-    paths : float array, shape (n_paths, depth)
-        q of every layer; the first layer has the initial q.
+    log_paths : float array, shape (n_paths, depth)
+        log q of every layer, -inf where the network is dead; the first layer has the initial q.
+    exact_mean : float array, shape (depth,), or None
+        Mean of q over all networks, exactly; None where no closed form is known.
     """
 
     width: int
     depth: int
     n_paths: int
     seed: int
-    paths: Array
+    log_paths: Array
+    exact_mean: Array | None
+
+    @property
+    def paths(self) -> Array:
+        """Variances q of every layer, shape (n_paths, depth), at most 1e280."""
+        with np.errstate(under="ignore"):
+            return np.exp(np.minimum(self.log_paths, math.log(LARGEST)))
+
+    @property
+    def alive(self) -> Array:
+        """Share of networks with q > 0, shape (depth,)."""
+        return np.asarray((self.log_paths > -np.inf).mean(axis=0))
+
+    @property
+    def log_mean(self) -> Array:
+        """Mean of log q of the networks alive, shape (depth,); NaN if none is."""
+        return self._of_logs(lambda logs: float(logs.mean()), 1)
+
+    @property
+    def log_mean_error(self) -> Array:
+        """Standard error of `log_mean`, shape (depth,); NaN if fewer than two networks are alive."""
+        return self._of_logs(lambda logs: float(logs.std(ddof=1)) / math.sqrt(logs.size), 2)
+
+    @property
+    def log_sd(self) -> Array:
+        """Standard deviation of log q of the networks alive, shape (depth,); NaN if fewer than two are."""
+        return self._of_logs(lambda logs: float(logs.std(ddof=1)), 2)
+
+    @property
+    def log_sd_error(self) -> Array:
+        """Standard error of `log_sd`, from the fourth central moment, shape (depth,)."""
+        return self._of_logs(_sd_error, 2)
+
+    def _of_logs(self, statistic: Callable[[Array], float], least: int) -> Array:
+        alive = [logs[logs > -np.inf] for logs in self.log_paths.T]
+        return np.array([statistic(logs) if logs.size >= least else math.nan for logs in alive])
 
     @property
     def mean(self) -> Array:
-        """Mean of q, shape (depth,)."""
+        """Sample mean of q, shape (depth,); far below the exact mean in deep networks."""
         return np.asarray(self.paths.mean(axis=0))
 
     @property
     def mean_error(self) -> Array:
-        """Standard error of the mean, shape (depth,)."""
+        """Standard error of the sample mean, shape (depth,)."""
         return np.asarray(self.paths.std(axis=0, ddof=1) / math.sqrt(self.n_paths))
 
     @property
@@ -97,6 +140,12 @@ class VarianceChain(Result):
         low, middle, high = np.quantile(self.paths, [0.05, 0.5, 0.95], axis=0)
         return {
             "depth": np.arange(1, self.depth + 1),
+            "log_mean": self.log_mean,
+            "log_mean_error": self.log_mean_error,
+            "log_sd": self.log_sd,
+            "log_sd_error": self.log_sd_error,
+            "alive": self.alive,
+            "exact_mean": [None] * self.depth if self.exact_mean is None else self.exact_mean,
             "mean": self.mean,
             "mean_error": self.mean_error,
             "variance": self.variance,
@@ -107,8 +156,17 @@ class VarianceChain(Result):
         }
 
     def __str__(self) -> str:
-        mean, error = format_number(self.mean[-1]), format_number(self.mean_error[-1], 2)
-        return f"mean q at layer {self.depth}: {mean} ± {error} ({self.n_paths} networks of width {self.width})"
+        values = (self.log_mean[-1], self.log_mean_error[-1], self.log_sd[-1], self.log_sd_error[-1])
+        mean, error, sd, sd_error = (format_number(value, 2 + 2 * (i % 2 == 0)) for i, value in enumerate(values))
+        networks = f"{self.n_paths} networks of width {self.width}, {self.alive[-1]:.4g} of them alive"
+        exact = "" if self.exact_mean is None else f", exact mean of q {format_number(self.exact_mean[-1])}"
+        return f"log q at layer {self.depth}: mean {mean} ± {error}, sd {sd} ± {sd_error}{exact} ({networks})"
+
+
+def _sd_error(logs: Array) -> float:
+    centred = logs - logs.mean()
+    second, fourth = float((centred**2).mean()), float((centred**4).mean())
+    return math.sqrt(max(fourth - second**2, 0.0) / logs.size) / (2.0 * math.sqrt(second)) if second > 0.0 else 0.0
 
 
 def variance_chain(
@@ -142,7 +200,8 @@ def variance_chain(
     Returns
     -------
     VarianceChain
-        All paths, with means, variances and their standard errors. Exploding variances are capped at 1e280.
+        All paths, with log q of the networks alive, means, variances and their standard errors. Variances that explode
+        are capped at 1e280 where the activation has kinks away from 0.
 
     Raises
     ------
@@ -162,18 +221,47 @@ def variance_chain(
     paths, start = check_count("n_paths", n_paths, least=2), check_count("seed", seed, least=0)
     first = check_real("initial_q", initial_q, low=0.0, low_open=True)
     rng = np.random.default_rng(start)
-    q = np.empty((layers, paths))
-    q[0] = first
+    log_q = np.empty((layers, paths))
+    log_q[0] = math.log(first)
     for layer in range(1, layers):
-        q[layer] = next_variance(phi, weight, bias, q[layer - 1], units, rng)
-    return VarianceChain(width=units, depth=layers, n_paths=paths, seed=start, paths=np.ascontiguousarray(q.T))
+        log_q[layer] = _next_log_variance(phi, weight, bias, log_q[layer - 1], units, rng)
+    mean = None
+    if _is_affine(phi):
+        factor = weight * float(second_moment(phi, 1.0))
+        mean = np.array(list(accumulate(range(1, layers), lambda q, _: min(factor * q + bias, LARGEST), initial=first)))
+    return VarianceChain(
+        width=units,
+        depth=layers,
+        n_paths=paths,
+        seed=start,
+        log_paths=np.ascontiguousarray(log_q.T),
+        exact_mean=mean,
+    )
+
+
+def _is_affine(activation: PiecewiseLinear) -> bool:
+    """Whether the variance map is affine: phi is positively homogeneous."""
+    return all(kink == 0.0 for kink in activation.kinks) and activation.value_at_zero == 0.0
+
+
+def _next_log_variance(
+    activation: PiecewiseLinear, sigma_w2: float, sigma_b2: float, log_q: Array, width: int, rng: np.random.Generator
+) -> Array:
+    """Draw log q of the next layer for every entry."""
+    with np.errstate(divide="ignore", under="ignore"):
+        log_bias = math.log(sigma_b2) if sigma_b2 > 0.0 else -math.inf
+        if _is_affine(activation):
+            return np.logaddexp(
+                np.log(next_variance(activation, sigma_w2, 0.0, np.ones_like(log_q), width, rng)) + log_q, log_bias
+            )
+        return np.log(next_variance(activation, sigma_w2, sigma_b2, np.exp(log_q), width, rng))
 
 
 def next_variance(
     activation: PiecewiseLinear, sigma_w2: float, sigma_b2: float, q: Array, width: int, rng: np.random.Generator
 ) -> Array:
     """Draw the next layer's variance for every entry of q."""
-    if all(kink == 0.0 for kink in activation.kinks) and activation.value_at_zero == 0.0:
+    if _is_affine(activation):
         positive = rng.binomial(width, 0.5, size=q.shape)
         total = activation.slopes[-1] ** 2 * chi_square(positive, rng)
         if activation.slopes[0] != 0.0:

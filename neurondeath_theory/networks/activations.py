@@ -4,9 +4,11 @@ Sources: shifted ReLU, soft threshold and their clipped forms after `price2024` 
 """
 
 import inspect
+import math
 import re
 from collections.abc import Callable
 
+from neurondeath_theory.foundation.number_text import real_number
 from neurondeath_theory.foundation.validation import check_choice, check_real, invalid
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
@@ -72,7 +74,8 @@ def soft_threshold(tau: float) -> PiecewiseLinear:
 
 def clipped_shifted_relu(tau: float, m: float) -> PiecewiseLinear:
     """Shifted rectifier clipped at height m, min(max(x - tau, 0), m) [price2024]; any finite tau, m above 0."""
-    shift, height = check_real("tau", tau), check_real("m", m, low=0.0, low_open=True)
+    shift = check_real("tau", tau)
+    height = _check_height(shift, m)
     return PiecewiseLinear(
         [shift, shift + height],
         [0.0, 1.0, 0.0],
@@ -84,12 +87,21 @@ def clipped_shifted_relu(tau: float, m: float) -> PiecewiseLinear:
 
 def clipped_soft_threshold(tau: float, m: float) -> PiecewiseLinear:
     """Soft threshold clipped at height m, sign(x) min(max(|x| - tau, 0), m) [price2024]; tau >= 0, m > 0."""
-    shift, height = check_real("tau", tau, low=0.0), check_real("m", m, low=0.0, low_open=True)
+    shift = check_real("tau", tau, low=0.0)
+    height = _check_height(shift, m)
     kinks, slopes = [-height, height], [0.0, 1.0, 0.0]
     if shift:
         kinks, slopes = [-shift - height, -shift, shift, shift + height], [0.0, 1.0, 0.0, 1.0, 0.0]
     parameters = {"tau": shift, "m": height}
     return PiecewiseLinear(kinks, slopes, family="clipped-soft-threshold", parameters=parameters)
+
+
+def _check_height(tau: float, m: float) -> float:
+    """Accept a clipping height that moves the second kink away from the first."""
+    height = check_real("m", m, low=0.0, low_open=True)
+    if not abs(tau) < abs(tau) + height < math.inf or tau + height == tau:
+        raise invalid("m", f"be of such size that tau and tau + m differ and are finite, at tau = {tau:g}", height)
+    return height
 
 
 FAMILIES: dict[str, Callable[..., PiecewiseLinear]] = {
@@ -155,10 +167,9 @@ def as_activation(name: str, activation: ActivationLike) -> PiecewiseLinear:
     named: dict[str, float] = {}
     for part in (found[2] or "").split(",") if found[2] else ():
         key, equals, number = part.rpartition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            raise invalid(name, f"have numbers as parameters of {family}", activation, remedy) from None
+        value = real_number(number.strip())
+        if value is None:
+            raise invalid(name, f"have numbers as parameters of {family}", activation, remedy)
         if equals:
             named[key.strip()] = value
         else:

@@ -34,6 +34,7 @@ from neurondeath_theory.networks.rai import rai_constant
 __all__ = ["ARCHITECTURES", "HE_VARIANCE", "INITS", "SIGN_FLIPS", "Network"]
 
 HE_VARIANCE = 2.0  # He et al. 2015: keeps E x^2 through a ReLU layer
+LARGEST_VARIANCE = 1e30  # of weights and biases; the simulations compute in single precision
 ARCHITECTURES = ("plain", "residual", "skip", "dense", "batch_norm")
 INITS = ("he", "gaussian", "uniform", "orthogonal", "rai")
 SIGN_FLIPS = ("none", "layer", "neuron")
@@ -120,7 +121,7 @@ class Network:
             "activation": phi,
             "init": init,
             "weight_variance": sigma_w2,
-            "bias_variance": check_real("bias_variance", bias_variance, low=0.0),
+            "bias_variance": check_real("bias_variance", bias_variance, low=0.0, high=LARGEST_VARIANCE),
             "sign_flip": check_choice("sign_flip", sign_flip, SIGN_FLIPS),
             "block_depth": _check_blocks(architecture, layers, block_depth),
             "fan_ins": (dimension, *layers[:-1]),
@@ -226,7 +227,7 @@ def _check_init(init: str, weight_variance: float | None) -> tuple[str, float]:
         return init, rai_constant() ** 2
     if weight_variance is None:
         return init, HE_VARIANCE
-    sigma_w2 = check_real("weight_variance", weight_variance, low=0.0, low_open=True)
+    sigma_w2 = check_real("weight_variance", weight_variance, low=0.0, high=LARGEST_VARIANCE, low_open=True)
     return ("he" if init == "gaussian" and sigma_w2 == HE_VARIANCE else init), sigma_w2  # one law, one description
 
 

@@ -227,13 +227,16 @@ def growing_width_schedule(depth: int, epsilon: float, c: float) -> GrowingWidth
     layer = np.arange(1, k + 1, dtype=np.float64)
     exact = (1.0 + epsilon) * np.log2(layer) + c
     widths = np.ceil(exact).astype(np.int64)
+    log_alive = np.log1p(-np.exp2(-np.maximum(exact, 1.0)))
+    if c < 1.0:  # of a narrow first layer without cancellation
+        log_alive[0] = math.log(-math.expm1(-c * math.log(2.0)))
     log_limit = _log_infinite_product(epsilon, c)
     return GrowingWidthSchedule(
         epsilon=epsilon,
         c=c,
         exact_widths=exact,
         widths=widths,
-        survival=np.exp(np.cumsum(np.log1p(-np.exp2(-exact)))),
+        survival=np.exp(np.cumsum(log_alive)),
         survival_at_widths=survival_bounds(widths).lower,
         log_limit=log_limit,
         log_limit_error=SERIES_ACCURACY * abs(log_limit),

@@ -16,7 +16,7 @@ from itertools import chain
 from neurondeath.simulations.kernels.jit import is_compiled
 from neurondeath.simulations.stores.seeds import pilot_seed
 from neurondeath.simulations.stores.shards import Shard
-from neurondeath.simulations.stores.store import OverlapError, Store
+from neurondeath.simulations.stores.store import OverlapError, Store, StoreError
 from neurondeath.simulations.sweeps.goals import Goal, check_goal
 from neurondeath.simulations.sweeps.parts import WHOLE, Part
 from neurondeath.simulations.sweeps.pilot import read_pilot
@@ -25,6 +25,7 @@ from neurondeath.simulations.sweeps.progress import Progress
 from neurondeath.simulations.sweeps.shard_queue import in_turn, pieces_of, run_queue
 from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.interruption import Interrupted, stop_requests
+from neurondeath_theory.foundation.number_text import read_whole
 from neurondeath_theory.foundation.validation import check_count
 
 __all__ = ["check_workers", "run_tasks"]
@@ -34,11 +35,7 @@ def check_workers(name: str, workers: int | str | None) -> int:
     """Validate a number of threads; None or "all" means every core that this process may use."""
     if workers is None or workers == "all":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        number = int(workers)
-    except ValueError:
-        number = workers  # type: ignore[assignment]
-    return check_count(name, number, most=4096)
+    return check_count(name, read_whole(name, workers) if isinstance(workers, str) else workers, most=4096)
 
 
 def run_tasks(
@@ -187,6 +184,7 @@ class _Run:
                     progress.advance(shard.trials, task_done=left[shard.task_id] == 0)
 
             run_queue(queue, work.seed, self.pool, finish=finish, is_to_stop=self._is_to_stop)
+        _check_kept(work, left)
         return left, n_trials
 
     def _is_to_stop(self) -> bool:
@@ -196,8 +194,23 @@ class _Run:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
 
+def _check_kept(work: _Assignment, left: Mapping[str, int]) -> None:
+    """Check that the store contains the trials that were added: a run never reports trials that are not stored."""
+    if left:
+        work.store.check_file_exists()
+    for task in work.tasks:
+        if task.task_id in left:
+            done = work.store.done(task.task_id, work.seed)
+            n_missing = work.part.n_missing(task, done, work.goals[task.task_id])
+            if n_missing > left[task.task_id]:  # fewer, if another run has added some
+                n_lost = n_missing - left[task.task_id]
+                raise StoreError(f"{work.store.path!r} did not keep {n_lost} trials of task {task.task_id}")
+
+
 def _added(store: Store, shards: Sequence[Shard]) -> Sequence[Shard]:
     """Commit shards; return those that the store now contains."""
+    if not shards:
+        return shards  # a run that has nothing to add writes nothing
     try:
         store.add_many(shards)
     except OverlapError:

@@ -6,13 +6,14 @@ as in `he,orthogonal`; a file may also contain a TOML list. Ranges of real numbe
 """
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from neurondeath.simulations.engines import ENGINES, ESTIMATORS
 from neurondeath.simulations.outputs import OUTPUTS, check_outputs
 from neurondeath.simulations.task import DTYPES
 from neurondeath_theory.foundation.configuration import Key
+from neurondeath_theory.foundation.number_text import real_number
 from neurondeath_theory.foundation.validation import check_count, check_flag, check_widths, invalid
 from neurondeath_theory.foundation.widths import parse_counts
 from neurondeath_theory.networks.activations import FAMILIES
@@ -20,6 +21,7 @@ from neurondeath_theory.networks.network import ARCHITECTURES, INITS, SIGN_FLIPS
 
 __all__ = ["OPTIONS", "parse_reals", "read_values"]
 
+LARGEST_REAL = 1e30  # the kernels compute in single precision
 MOST_VALUES = 100_000  # in a range
 COUNTS = "whole numbers, ranges first:last[:step]"
 REALS = "numbers, ranges first:last[:step]"
@@ -68,18 +70,18 @@ def parse_reals(name: str, text: str) -> list[float]:
     rule = "be numbers or ranges first:last[:step], separated by commas"
     numbers: list[float] = []
     for part in text.split(","):
-        try:
-            ends = [Decimal(piece.strip()) for piece in part.split(":")]
-        except InvalidOperation:
-            raise invalid(name, rule, text) from None
+        pieces = part.split(":")
+        if len(pieces) > 3 or any(real_number(piece) is None for piece in pieces):
+            raise invalid(name, rule, text)
+        ends = [Decimal(piece) for piece in pieces]
         if len(ends) == 1:
             numbers.append(float(ends[0]))
             continue
         step = ends[2] if len(ends) == 3 else Decimal(1)
-        if len(ends) > 3 or not all(end.is_finite() for end in ends) or step <= 0 or ends[1] < ends[0]:
+        if step <= 0 or ends[1] < ends[0]:
             raise invalid(name, rule, text)
-        if ends[1] - ends[0] >= MOST_VALUES * step:
-            raise invalid(name, f"name at most {MOST_VALUES} numbers", part)
+        if len(numbers) + (ends[1] - ends[0]) / step >= MOST_VALUES:
+            raise invalid(name, f"name at most {MOST_VALUES} numbers", text)
         numbers.extend(float(ends[0] + i * step) for i in range(int((ends[1] - ends[0]) / step) + 1))
     return numbers
 
@@ -93,8 +95,13 @@ def _counts(name: str, raw: Any) -> list[Any]:
 
 
 def _seeds(name: str, raw: Any) -> list[Any]:
-    numbers = [n for value in _listed(raw) for n in (parse_reals(name, value) if isinstance(value, str) else [value])]
-    return [check_count(name, number, least=0) for number in numbers]
+    return [
+        count
+        for value in _listed(raw)
+        for count in (
+            parse_counts(name, value, least=0) if isinstance(value, str) else [check_count(name, value, least=0)]
+        )
+    ]
 
 
 def _reals(name: str, raw: Any) -> list[Any]:
@@ -106,6 +113,9 @@ def _reals(name: str, raw: Any) -> list[Any]:
             numbers.append(float(value))
         else:
             raise invalid(name, "be a number or a list of numbers", value)
+    for number in numbers:
+        if not abs(number) <= LARGEST_REAL:
+            raise invalid(name, f"lie in [-{LARGEST_REAL:g}, {LARGEST_REAL:g}]", number)
     return numbers
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from neurondeath.simulations.stores.shards import missing_shards
 from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.number_text import whole_number
 from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["WHOLE", "Part"]
@@ -39,10 +40,8 @@ class Part:
         InvalidArgumentError
             If it is not two whole numbers with 1 <= I <= N.
         """
-        try:
-            index, count = (int(piece) for piece in text.split("/"))
-        except (AttributeError, ValueError):
-            index = count = 0
+        numbers = [whole_number(piece) or 0 for piece in text.split("/")] if isinstance(text, str) else []
+        index, count = numbers if len(numbers) == 2 else (0, 0)
         if not 1 <= index <= count <= MOST_PARTS:
             raise invalid(name, f"be I/N with whole numbers 1 <= I <= N <= {MOST_PARTS}", text, "as in 1/4")
         return cls(index, count)

@@ -11,11 +11,12 @@ import pytest
 from scipy.special import ndtr
 
 import neurondeath.figures.registry
-from neurondeath.figures.gallery import STORE, caption, check_folder, make_figure, write_page
+from neurondeath.figures.gallery import STORE, caption, make_figure, write_page
 from neurondeath.figures.picture import save
 from neurondeath.figures.registry import FIGURES, load
 from neurondeath.figures.tables import TableError, read_table, rows, tabulate, write_table
 from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.output_files import output_folder
 from tests.references.statistical import assert_agrees, assert_refutes
 
 NORMAL = 1.959963984540054  # of 95 %, two-sided
@@ -323,8 +324,11 @@ def test_unknown_figures_and_bad_folders(tmp_path):
     with pytest.raises(InvalidArgumentError, match="figure"):
         make_figure("no_such_figure", tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidArgumentError, match="--out"):
-        check_folder(tmp_path / "file" / "folder")
+    with pytest.raises(InvalidArgumentError, match="--out"), output_folder("--out", tmp_path / "file" / "folder"):
+        pass
+    with output_folder("--out", tmp_path / "new" / "folder"):
+        assert (tmp_path / "new" / "folder").is_dir()
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_registry_names_modules():

@@ -13,6 +13,9 @@ from neurondeath.figures.result_pictures import PICTURES
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.latex_tables import latex_number
 from neurondeath_theory.foundation.results import Result
+from neurondeath_torch.training.configuration import read_experiments
+from neurondeath_torch.training.run_merging import merge_run_stores
+from neurondeath_torch.training.run_store import RunStore
 
 DESIGN = nd.sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
 POINTS = np.random.default_rng(0).normal(size=(12, 3))
@@ -50,6 +53,16 @@ def merged(folder):
     return nd.merge_stores(folder / "all.sqlite", [folder / "a.sqlite", folder / "b.sqlite"])
 
 
+def merged_runs(folder):
+    description = read_experiments({"epochs": 1})[0][0]
+    with RunStore(folder / "one.sqlite") as store:
+        store.begin(
+            description.experiment_id, 0, name=description.name, description=description.description(), provenance={}
+        )
+        store.note(description.experiment_id, 0, 0, {"test_accuracy": 0.1})
+    return merge_run_stores(folder / "all.sqlite", [folder / "one.sqlite"])
+
+
 def trained_many():
     x = torch.linspace(-1, 1, 16).reshape(-1, 1)
     return nd.train_many(lambda: nn.Linear(1, 1), x, x.abs(), n_networks=8, steps=3)
@@ -58,6 +71,7 @@ def trained_many():
 DATA = torch.tensor(POINTS, dtype=torch.float32)
 MAKERS = {
     "Advice": lambda _: nd.advise(4, 20),
+    "AngleLaw": lambda _: nd.angle_law([6] * 5, 1.0),
     "Audit": lambda _: nd.audit(model(), DATA),
     "BatchNormStatement": lambda _: nd.batch_norm_statement([4] * 6, 8),
     "BranchSurvival": lambda _: nd.residual_survival(3, 8),
@@ -66,21 +80,29 @@ MAKERS = {
     "DepthScales": lambda _: nd.depth_scales(DESIGN.activation, 1.0, DESIGN.sigma_w2, DESIGN.sigma_b2),
     "EdgeOfChaos": lambda _: DESIGN,
     "Escape": lambda _: nd.escape_probability(DESIGN, 50, 10, n_paths=50),
+    "FeatureRank": lambda _: nd.wide_feature_rank(POINTS, 4),
     "FirstLayerDeath": lambda _: nd.first_layer_death(POINTS[:, :2], 3),
     "FixedPoints": lambda _: DESIGN.fixed_points,
     "GrowingVariance": lambda _: nd.growing_variance("clipped-shifted-relu", 0.85, m=2.0, q=[1.0, 2.0, 4.0]),
     "GrowingWidthSchedule": lambda _: nd.growing_width_schedule(20, 0.5, 3.0),
     "Initialisation": lambda _: nd.he_(model()),
+    "LogSizes": lambda _: nd.log_sizes([6] * 5),
     "LogWidthSchedule": lambda _: nd.log_width_schedule([8, 16, 32], 2.0),
+    "LooksLinear": lambda _: nd.looks_linear([8, 6], input_dim=3),
     "ManyNetworks": lambda _: trained_many(),
     "Merge": merged,
     "MethodReport": lambda _: stripped(),
     "OneDimensionalSurvival": lambda _: nd.one_dimensional_survival([3] * 6),
     "Overlap": lambda _: watched().overlap(watched()),
+    "PaddedResidual": lambda _: nd.padded_residual(DESIGN, [4, 4], [3, 3], 3),
     "PhaseDiagram": lambda _: nd.phase_diagram(nd.relu(), [1.0, 1.5], [0.0, 0.5]),
     "Removal": lambda _: nd.remove_dead_units(with_dead_units(), data=DATA),
     "Report": lambda _: nd.check("R1"),
     "Reset": lambda _: nd.reset_units(with_dead_units(), {"0": [0, 1]}, data=DATA),
+    "ResidualChain": lambda _: nd.residual_chain(DESIGN, width=20, depth=4, n_paths=20),
+    "ResidualFluctuations": lambda _: nd.residual_fluctuations(DESIGN, 4),
+    "ResidualPaths": lambda _: nd.critical_residual(DESIGN, 4),
+    "RunMerge": merged_runs,
     "SafeRegion": lambda _: nd.safe_region([2, 4, 8], [10, 100]),
     "SafeWidth": lambda _: nd.safe_width(DESIGN, 5),
     "SignFlip": lambda _: nd.sign_flip_(model(), DATA),
@@ -90,6 +112,7 @@ MAKERS = {
     "SparseSurvival": lambda _: nd.sparse_survival(DESIGN, 20, 6, n_paths=50),
     "StudyTable": lambda _: nd.read_study("dead_units"),
     "SurvivalBounds": lambda _: nd.survival_bounds([3] * 6),
+    "TailoredSlope": lambda _: nd.tailored_slope(20),
     "TrainingRun": None,  # tests/torch/test_training_loop.py
     "TwoPointSurvival": lambda _: nd.two_point_survival([3] * 6, 1.0),
     "VarianceChain": lambda _: nd.variance_chain(

@@ -132,7 +132,8 @@ def test_simulate_results_plot(nd, tmp_path):
 
 def test_every_architecture_and_estimator_from_the_command_line(nd):
     def tasks(options):
-        code, out, err = nd(f"simulate --width 4 --depth 4 --trials 300 --quiet --format json {options}")
+        trials = "" if "--trials" in options else "--trials 300"
+        code, out, err = nd(f"simulate --width 4 --depth 4 {trials} --quiet --format json {options}")
         assert (code, err) == (0, ""), err
         (task,) = json.loads(out)["tasks"]
         return task
@@ -208,12 +209,12 @@ BAD_LINES = [
     ("simulate --width 3 --depth 2 --workers 0", "--workers"),
     ("simulate --width 3 --depth 2 --engine steam", "engine"),
     ("simulate --width 3 --depth 2 --engine single", "one point"),
-    ("simulate --width 3 --depth 2 --bias-variance nan", "bias_variance"),
+    ("simulate --width 3 --depth 2 --bias-variance nan", "--bias-variance"),
     ("simulate --width 3 --depth 2 --init xavier", "init"),
-    ("simulate --width 3 --depth 2 --init rai --bias-variance 1", "bias_variance"),
+    ("simulate --width 3 --depth 2 --init rai --bias-variance 1", "--bias-variance"),
     ("simulate --width 3 --depth 2 --architecture tower", "architecture"),
     ("simulate --width 3 --depth 2 --architecture residual --input-dim 5", "input dimension"),
-    ("simulate --width 3 --depth 2 --architecture batch_norm --sign-flip layer", "sign_flip"),
+    ("simulate --width 3 --depth 2 --architecture batch_norm --sign-flip layer", "--sign-flip"),
     ("simulate --width 3 --depth 2 --activation tanh", "--activation"),
     ("simulate --width 3 --depth 2 --activation shifted-relu", "--tau"),
     ("simulate --width 3 --depth 2 --tau 1", "--tau"),
@@ -222,7 +223,7 @@ BAD_LINES = [
     ("simulate --width 3 --depth 2 --estimator conditional --init uniform", "conditional"),
     ("simulate --width 3 --depth 2 --estimator splitting --engine gram", "engine"),
     ("simulate --width 3 --depth 2 --inputs orthant", "orthant"),
-    ("simulate --width 3 --depth 2 --inputs rays --resample-inputs", "random set"),
+    ("simulate --width 3 --depth 2 --inputs rays --resample-inputs", "gaussian:M"),
     ("simulate --width 3 --depth 2 --inputs mnist:5 --data-dir no/such/folder", "no/such/folder"),
     ("simulate --width 3 --depth 2 --dtype float8", "dtype"),
     ("simulate --width 3 --depth 2 --input-dim 3 --inputs digits:5", "dimension"),

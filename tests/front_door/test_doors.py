@@ -114,8 +114,8 @@ def test_questions_for_what_was_meant(call, line, question):
 
 
 def test_errors_name_the_help_of_their_subcommand(call):
-    assert "(see `neurondeath size --help`)" in call("size --nosuch 3")[2]
-    assert "(see `neurondeath bounds --help`)" in call("bounds --input-dim x")[2]
+    assert "see `neurondeath size --help`" in call("size --nosuch 3")[2]
+    assert "`--input-dim` must be a whole number; got 'x'" in call("bounds --input-dim x")[2]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -79,12 +79,12 @@ def test_table_and_csv(capsys):
         (["--activation", "shifted-relu", "--sparsity", "0.3"], "`--sparsity` must be at least 0.5 here"),
         (["--activation", "shifted-relu", "--sparsity", "0.7", "--v-prime", "0.5"], "`--v-prime` must be left out"),
         (CLIPPED, "`--v-prime` must be given for a clipped activation"),
-        ([*CLIPPED, "--v-prime", "0.5", "--m", "1"], "not both"),
+        ([*CLIPPED, "--v-prime", "0.5", "--m", "1"], "`--v-prime` must be used without --m"),
         ([*CLIPPED, "--v-prime", "1.5"], "`--v-prime` must lie in (0, 1)"),
-        ([*CLIPPED, "--m", "1", "--q", "nan"], "`--q` must be a finite number above 0"),
-        ([*CLIPPED, "--m", "1", "--width", "10"], "`--depth` must be given"),
+        ([*CLIPPED, "--m", "1", "--q", "nan"], "`--q` must be a finite number; got 'nan'"),
+        ([*CLIPPED, "--m", "1", "--width", "10"], "`--width` must be used with --depth"),
         ([*CLIPPED, "--m", "1", "--width", "0", "--depth", "3"], "`--width` must be a whole number of at least 1"),
-        ([], "Missing option '--activation'"),
+        ([], "`--activation` must be given"),
     ],
 )
 def test_errors_are_one_line(capsys, arguments, message):

@@ -36,7 +36,7 @@ TABLES = [
     (f"eoc {SPARSE} --width 4 --depth 3", "width"),
     ("advise --width 4 --depth 50 --inputs gaussian:20", "rank"),
     (f"simulate {SWEEP} --quiet", "depth"),
-    (f"simulate {SWEEP} --dry-run --trials 90", "task_id"),
+    (f"simulate {SWEEP} --dry-run".replace("60", "90"), "task_id"),
     ("results s.sqlite", "network"),
     ("results s.sqlite --per-layer", "depth"),
     ("results s.sqlite --sort -alive --anytime", "network"),
@@ -301,7 +301,7 @@ def test_columns_are_checked_before_the_work(here, line):
     for more, part in (
         ("--columns nope", "they are "),
         ("--columns ,", "separated by commas" if line.startswith("audit") else "they are "),
-        ("--columns all --format json", "json always holds everything"),
+        ("--columns all --format json", "must be used without --format json"),
     ):
         refused = in_pipe([*line.split(), *more.split()])
         assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
@@ -317,9 +317,13 @@ def test_the_columns_of_estimates_are_known(here):
 
 
 def test_no_control_character_reaches_the_terminal(here, monkeypatch):
-    name = "a\x1b]0;title\x07\nb\u202e.sqlite"
+    for hostile in ("a\x1b]0;title\x07.sqlite", "a\nb.sqlite", "a\x9d.sqlite"):
+        refused = in_pipe(["results", hostile])
+        assert (refused.code, refused.out) == (2, "")
+        assert "without control characters" in refused.err
+    name = "a\u200e\u202e.sqlite"
     arguments = ["simulate", *SWEEP.split(), "--dry-run", "--store", name]
-    escaped = r"a\x1b]0;title\x07\nb\u202e.sqlite"
+    escaped = r"a\u200e\u202e.sqlite"
     assert escaped in in_pipe(arguments).out
     monkeypatch.setenv("NO_COLOR", "1")
     shown = in_terminal(arguments, 120)

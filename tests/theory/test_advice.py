@@ -139,8 +139,8 @@ def test_design_command(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--survival", "0.9"], "`--depth or --width` must be given"),
         (["--survival", "0.9", "--depth", "3", "--width", "3"], "one of the two"),
-        (["--survival", "1", "--depth", "3"], "`survival` must lie in (0, 1)"),
-        (["--survival", "0.5", "--width", "0"], "`width` must be"),
+        (["--survival", "1", "--depth", "3"], "`--survival` must lie in (0, 1)"),
+        (["--survival", "0.5", "--width", "0"], "`--width` must be"),
         (["--depth", "3"], "--survival"),
     ],
 )

@@ -14,6 +14,7 @@ from neurondeath_theory.gaussian_limit.variance_chain import (
 )
 from neurondeath_theory.networks.activations import clipped_shifted_relu, leaky_relu, relu
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
+from neurondeath_theory.trainability.log_sizes import log_sizes
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 
 STABLE = sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
@@ -102,7 +103,32 @@ def test_escape_threshold_is_the_unstable_fixed_point():
 def test_explosion_stays_finite():
     chain = variance_chain(relu(), 50.0, 0.0, width=50, depth=400, n_paths=5)
     assert np.isfinite(chain.paths).all()
-    assert chain.paths[:, -1].max() == finite_width.LARGEST
+    assert np.isfinite(chain.log_paths).all()
+    assert chain.paths[:, -1].max() == pytest.approx(finite_width.LARGEST)
+    assert chain.log_mean[-1] == pytest.approx(399 * np.log(25), rel=0.05)
+
+
+@seeds
+def test_log_sizes_of_deep_narrow_networks(seed):
+    """Against the exact law; the sample mean of q is worthless, the exact mean is 1."""
+    depth, width = 2000, 16
+    chain = variance_chain(relu(), 2.0, 0.0, width=width, depth=depth, n_paths=400, seed=seed)
+    assert chain.exact_mean == pytest.approx(np.ones(depth))
+    assert chain.mean[-1] < 1e-9
+    law = log_sizes(width=width, depth=depth - 1)
+    assert_agrees(chain.log_mean[-1], chain.log_mean_error[-1], law.mean[-1])
+    assert_agrees(chain.log_sd[-1], chain.log_sd_error[-1], np.sqrt(law.variance[-1]))
+    assert_refutes(chain.log_mean[-1], chain.log_mean_error[-1], law.mean[-1] * 0.97)
+    alive = (1 - 2.0**-width) ** (depth - 1)
+    assert_agrees(chain.alive[-1], np.sqrt(alive * (1 - alive) / 400), alive)
+
+
+def test_a_dead_network_has_no_log_size():
+    chain = variance_chain(relu(), 2.0, 0.0, width=1, depth=60, n_paths=20)
+    assert chain.alive[-1] == 0.0
+    assert np.isnan(chain.log_mean[-1])
+    assert np.isnan(chain.log_sd[-1])
+    assert "0 of them alive" in str(chain)
 
 
 def test_same_seed_same_paths():

@@ -1,0 +1,87 @@
+"""The rules of the options of every command, by `neurondeath.commands.option_rules`.
+
+An option that would contradict another one, or be ignored beside it, is refused.
+"""
+
+from neurondeath.commands.option_rules import OptionRules
+
+__all__ = ["RULES"]
+
+SHOWN = ("--columns", "--format")  # what is written on stdout
+COLUMNS = {"--columns": ("--format json",)}  # JSON always holds everything
+RANDOM_SETS = tuple(f"--inputs {kind}:" for kind in ("gaussian", "sphere", "cube", "orthant"))
+CHOSEN_IMAGES = tuple(f"--inputs {kind}:" for kind in ("digits", "mnist", "cifar10"))
+IMAGE_FILES = ("--inputs mnist", "--inputs cifar10", "--inputs mnist:", "--inputs cifar10:")
+BY_HAND = ("--store", "--data-dir", "--device", "--jobs")  # of studies that are no grid of trainings
+
+RULES = {
+    "bounds": OptionRules(
+        needs={"--first-layer": ("--inputs",)},
+        excludes={
+            **COLUMNS,
+            "--widths": ("--width", "--depth"),
+            "--first-layer": ("--bias",),
+            "--one-dimensional-input": ("--inputs", "--input-dim", "--nonnegative-inputs", "--bias"),
+            "--inputs": ("--per-layer", "--nonnegative-inputs"),
+        },
+    ),
+    "size": OptionRules(
+        needs={"--growth": ("--depth",), "--first": ("--growth",)},
+        excludes={**COLUMNS, "--growth": ("--survival", "--width"), "--depth": ("--width",)},
+    ),
+    "eoc": OptionRules(
+        needs={
+            "--width": ("--depth",),
+            "--depth": ("--width",),
+            "--seed": ("--width",),
+            "--larger-q": ("--m",),
+            "--hold": ("--larger-q",),
+        },
+        excludes={
+            **COLUMNS,
+            "--v-prime": ("--m",),
+            "--larger-q": ("--width", "--depth", "--scales"),
+        },
+    ),
+    "advise": OptionRules(excludes=COLUMNS),
+    "simulate": OptionRules(
+        alone={"--grid-template": (), "--grid-keys": SHOWN},
+        needs={
+            "--max-trials": ("--relative-error",),
+            "--input-seed": ("no --inputs", *RANDOM_SETS, *CHOSEN_IMAGES),
+            "--resample-inputs": ("no --inputs", *RANDOM_SETS),
+            "--data-dir": IMAGE_FILES,
+        },
+        excludes={**COLUMNS, "--widths": ("--width", "--depth"), "--resample-inputs": ("--input-seed",)},
+    ),
+    "results": OptionRules(excludes={"--per-layer": ("--layer",), "--export": ("--format",)}),
+    "merge": OptionRules(excludes=COLUMNS),
+    "figures": OptionRules(
+        alone={"NAMES list": ("--columns",)},
+        needs={"--columns": ("NAMES list",)},
+        excludes={"--redraw": ("--quick",)},
+    ),
+    "check": OptionRules(
+        alone={"--claim-template": ()},
+        needs={
+            "--data-dir": ("--retrain",),
+            "--figures": ("--format html",),
+            "--no-figures": ("--format html",),
+        },
+        excludes={
+            "--columns": ("--format json", "--format html"),
+            "--retrain": ("--self-test", "--studies"),
+        },
+    ),
+    "audit": OptionRules(excludes=COLUMNS),
+    "train": OptionRules(alone={"--template": (), "--explain": SHOWN}, excludes=COLUMNS),
+    "study": OptionRules(
+        alone={"NAME list": SHOWN},
+        needs=dict.fromkeys(SHOWN, ("NAME list",)),
+        excludes={
+            **COLUMNS,
+            **{f"NAME {study}": BY_HAND for study in ("absolute_value", "noise_only", "removal_speed")},
+        },
+    ),
+    "runs": OptionRules(excludes=COLUMNS),
+}
