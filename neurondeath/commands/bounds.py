@@ -43,7 +43,7 @@ def bounds(
     inputs: Annotated[
         str | None,
         typer.Option(
-            help="Add bounds for these points: gaussian:64, digits:256 or a .npy or .npz file. Not with --bias."
+            help="Add bounds for these points: gaussian:64, digits:256 or a .npy or .npz file; withheld with --bias."
         ),
     ] = None,
     first_layer: Annotated[

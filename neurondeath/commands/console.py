@@ -18,12 +18,12 @@ from neurondeath.commands.arguments import check_arguments, is_argument
 from neurondeath.commands.command import Command
 from neurondeath.commands.help_pages import WrappedHelpCommand, help_page
 from neurondeath.commands.messages import message
-from neurondeath.commands.option_names import option_names
+from neurondeath.commands.option_names import option_names, option_values
 from neurondeath.commands.option_rules import OptionRules, check_rules
 from neurondeath.commands.rule_table import RULES
 from neurondeath.commands.streams import ReaderEnded, drop_output
 from neurondeath_theory.foundation.errors import NeuronDeathError
-from neurondeath_theory.foundation.interruption import Stopped, signal_of, stop_word
+from neurondeath_theory.foundation.interruption import Stopped, raised_signal, signal_of, stop_word
 from neurondeath_theory.foundation.lazy_imports import import_or_explain
 from neurondeath_theory.foundation.progress import Display, PlainLines, use_display
 from neurondeath_theory.foundation.validation import check_choice, shorten
@@ -110,7 +110,9 @@ def _load(name: str, command: Command) -> Any:
             return super().parse_args(ctx, args)
 
         def invoke(self, ctx: Any) -> Any:
-            with option_names({one.name: one.opts[0] for one in self.params if not is_argument(one)}):
+            options = {one.name: one.opts[0] for one in self.params if not is_argument(one)}
+            values = {option: str(ctx.params.get(name, "")) for name, option in options.items()}
+            with option_names(options), option_values(values):
                 return super().invoke(ctx)
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -141,7 +143,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         number = signal_of(error)
         return _complain(name, stop_word(number), 128 + number)
     except typer.Abort:
-        return _complain(name, "interrupted", INTERRUPTED)
+        number = raised_signal()
+        return _complain(name, stop_word(number), 128 + number)
     except ReaderEnded:
         return 0
     except OSError as error:
@@ -159,8 +162,8 @@ def _run(app: typer.Typer, name: str, arguments: list[str]) -> int:
         code = typer.main.get_command(app).main(args=arguments, prog_name=name, standalone_mode=False)
     except _Carried as carried:
         raise carried.error from carried.error.__cause__
-    if code == INTERRUPTED:  # the command core turns a signal into an exit code, without a message
-        raise Stopped(INTERRUPTED - 128)
+    if code == INTERRUPTED:  # the command core turns any signal into this exit code, without a message
+        raise Stopped(raised_signal())
     return code if isinstance(code, int) else 0
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.errors import InvalidArgumentError, NeuronDeathError
+from neurondeath_theory.foundation.interruption import Interrupted
 
-__all__ = ["option_names"]
+__all__ = ["option_names", "option_values"]
 
 
 @contextmanager
@@ -26,3 +27,26 @@ def option_names(options: Mapping[str, str]) -> Iterator[None]:
                 text = f"`{option}" + text[len(argument) + 1 :]
                 break
         raise type(error)(text) from None
+
+
+@contextmanager
+def option_values(options: Mapping[str, str]) -> Iterator[None]:
+    """Name options in errors about files, which name the file alone.
+
+    Parameters
+    ----------
+    options : mapping of str to str
+        Option -> the value that was given.
+    """
+    try:
+        yield
+    except (InvalidArgumentError, Interrupted):
+        raise
+    except NeuronDeathError as error:
+        text = str(error)
+        for option, value in options.items():
+            if value and repr(value) in text and option not in text:
+                named = NeuronDeathError(f"`{option}`: {text}")
+                named.exit_code = error.exit_code
+                raise named from None
+        raise

@@ -14,9 +14,10 @@ from typing import Any
 
 from neurondeath_theory.foundation.errors import NeuronDeathError
 
-__all__ = ["Interrupted", "Stopped", "raise_on_signals", "signal_of", "stop_requests", "stop_word"]
+__all__ = ["Interrupted", "Stopped", "raise_on_signals", "raised_signal", "signal_of", "stop_requests", "stop_word"]
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_raised: list[int] = []
 RETRY_SECONDS = 0.05  # after which a signal is raised again that came at a place where Python cannot raise
 
 
@@ -59,6 +60,11 @@ def signal_of(error: KeyboardInterrupt) -> int:
     return error.signal_number if isinstance(error, Stopped) else int(signal.SIGINT)
 
 
+def raised_signal() -> int:
+    """Return the signal that `Stopped` was raised for last, also if a library has lost the exception; else SIGINT."""
+    return _raised[-1] if _raised else int(signal.SIGINT)
+
+
 def stop_word(number: int) -> str:
     """Return one word for what a signal did.
 
@@ -78,6 +84,7 @@ def raise_on_signals() -> None:
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
+        _raised.append(number)
         raise Stopped(number)
 
     for number in SIGNALS:
