@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neurondeath_theory.foundation.atomic_files import write_atomically
-from neurondeath_theory.foundation.output_files import check_output_file
-from neurondeath_theory.foundation.validation import check_choice
+from neurondeath_theory.foundation.output_files import check_ending, check_output_file
 
 __all__ = [
     "COLUMN",
@@ -121,8 +120,7 @@ def check_picture(name: str, path: str | Path) -> tuple[Path, str]:
         If the ending is not a supported format, or the file cannot be written.
     """
     target = Path(path)
-    kind = target.suffix.lstrip(".").lower()
-    check_choice(f"{name} ending", kind, FORMATS)
+    kind = check_ending(name, target, FORMATS)
     return check_output_file(name, target), kind
 
 

@@ -24,6 +24,9 @@ def main() -> int:
             prepare_streams()
             if not os.environ.get("NEURONDEATH_TRACEBACK"):
                 warnings.simplefilter("ignore")  # they are for who writes programs, as the variable is
+        if not _has_working_folder():
+            print(f"{NAME}: the working folder does not exist any more; change to another one", file=sys.stderr)
+            return 2
         from neurondeath.commands.console import command_line, run  # signals during these imports are reported, too
 
         return run(command_line(NAME, COMMANDS, help=HELP), NAME)
@@ -34,6 +37,15 @@ def main() -> int:
     finally:
         if own_process:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to be reported while Python shuts down
+
+
+def _has_working_folder() -> bool:
+    """Whether the working folder exists; libraries of PyTorch end the process if it does not."""
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neurondeath_theory.foundation.validation import invalid
 
-__all__ = ["check_output_file", "output_folder"]
+__all__ = ["check_ending", "check_output_file", "output_folder"]
 
 
 def check_output_file(name: str, path: Path | str) -> Path:
@@ -73,3 +73,22 @@ def output_folder(name: str, folder: Path) -> Iterator[Path]:
         for place in made:
             with suppress(OSError):  # not empty, or not made
                 place.rmdir()
+
+
+def check_ending(name: str, path: Path, endings: Sequence[str]) -> str:
+    """Check that a file name ends in one of some formats, and return the format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it does not.
+
+    Examples
+    --------
+    >>> check_ending("out", Path("picture.PNG"), ("png", "svg"))
+    'png'
+    """
+    ending = path.suffix.lstrip(".").lower()
+    if ending not in endings:
+        raise invalid(name, f"end in {', '.join(f'.{one}' for one in endings)}", str(path))
+    return ending

@@ -10,7 +10,7 @@ from typing import Any
 
 from neurondeath_theory.foundation.atomic_files import write_atomically
 from neurondeath_theory.foundation.lazy_imports import import_or_explain
-from neurondeath_theory.foundation.validation import check_choice, invalid
+from neurondeath_theory.foundation.output_files import check_ending, check_output_file
 
 __all__ = ["EXPORT_FORMATS", "check_export", "export_table"]
 
@@ -28,11 +28,8 @@ def check_export(path: str | Path, name: str = "export") -> Path:
         If it is Parquet and pandas or PyArrow are missing.
     """
     target = Path(path)
-    check_choice(f"{name} ending", target.suffix.lstrip(".").lower(), EXPORT_FORMATS)
-    if not target.parent.is_dir():
-        raise invalid(name, "name a file in a folder that exists", str(target), f"make {target.parent} first")
-    if target.is_dir():
-        raise invalid(name, "name a file", str(target), "this is a folder")
+    check_ending(name, target, EXPORT_FORMATS)
+    check_output_file(name, target)
     if target.suffix.lower() == ".parquet":
         import_or_explain("neurondeath.simulations.estimation.parquet")
     return target

@@ -149,7 +149,7 @@ def test_results_draw_and_print(name, tmp_path):
     assert len(rows) == 1 + len(next(iter(result.columns().values())))
     assert len({line.count(" & ") for line in rows}) == 1
     assert "<table>" in result._repr_html_()
-    with pytest.raises(InvalidArgumentError, match="ending"):
+    with pytest.raises(InvalidArgumentError, match="end in"):
         result.plot(tmp_path / "picture.jpg")
 
 

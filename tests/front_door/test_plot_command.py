@@ -159,7 +159,7 @@ def test_pictures_from_the_command_line(plot, tmp_path):
         ("--where width=9", "conditions"),
         ("--where width", "--where"),
         ("--layer 0", "--layer"),
-        ("--layer 9", "layer 9"),
+        ("--layer 9", "got 9"),
         ("--out a.bmp", "png, pdf, svg"),
         ("--out no/such/a.png", "folder"),
         ("--x width --group-by inputs --layer all", "tell the rows"),

@@ -296,5 +296,5 @@ def test_the_picture_shows_measurement_and_theory(tmp_path, ending):
     assert np.isnan(predicted.get_ydata()).tolist() == [True, True, True, False]
     result.plot(again := tmp_path / f"again.{ending}")
     assert again.read_bytes() == path.read_bytes()
-    with pytest.raises(InvalidArgumentError, match="ending"):
+    with pytest.raises(InvalidArgumentError, match="end in"):
         result.plot(tmp_path / "audit.gif")
