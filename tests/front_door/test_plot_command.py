@@ -160,7 +160,7 @@ def test_pictures_from_the_command_line(plot, tmp_path):
         ("--where width", "--where"),
         ("--layer 0", "--layer"),
         ("--layer 9", "got 9"),
-        ("--out a.bmp", "png, pdf, svg"),
+        ("--out a.bmp", ".png, .pdf, .svg"),
         ("--out no/such/a.png", "folder"),
         ("--x width --group-by inputs --layer all", "tell the rows"),
     ],

@@ -252,7 +252,7 @@ def test_the_anytime_interval_is_wider(swept):
         ("--where alive>2", "conditions"),
         ("--layer 0", "--layer"),
         ("--layer 2.5", "--layer"),
-        ("--layer 77", "layer 77"),
+        ("--layer 77", "got 77"),
         ("--layer 2 --per-layer", "--per-layer"),
         ("--columns nope", "nope"),
         ("--sort -nope", "nope"),
