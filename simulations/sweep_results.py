@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from neurondeath.simulations.estimation.estimates import Simulation, read_simulation, read_store
+from neurondeath.simulations.estimation.estimates import Simulation, read_simulation, read_tasks
 from neurondeath.simulations.estimation.layer_table import check_layer, layer_table, parse_condition
 from neurondeath.simulations.stores.store import Store
 from neurondeath.simulations.sweeps.driver import check_workers, run_tasks
@@ -33,6 +33,8 @@ class SimulationResults(Result):
         Layers that the table shows: "last", "all", or a number counted from 1.
     where : tuple of str
         Conditions that the rows of the table meet.
+    damaged : tuple of str
+        One message per task of the store that is damaged, and therefore not among `simulations`.
     """
 
     priority: ClassVar[tuple[str, ...]] = (
@@ -43,6 +45,7 @@ class SimulationResults(Result):
     simulations: tuple[Simulation, ...]
     layer: str | int = "last"
     where: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     def columns(self) -> Columns:
         """Columns of the table, one row per task and layer."""
@@ -62,7 +65,7 @@ class SimulationResults(Result):
         if len(self) == 1:
             return str(self[0])
         trials = sum(simulation.trials for simulation in self)
-        return f"{len(self)} tasks, {trials} trials"
+        return f"{len(self)} tasks, {trials} trials" + (f", {len(self.damaged)} damaged" if self.damaged else "")
 
 
 def sweep(
@@ -174,12 +177,12 @@ def read_results(
     Returns
     -------
     SimulationResults
-        Estimates; `.to_dataframe()` has every column.
+        Estimates; `.to_dataframe()` has every column. Tasks that are damaged are left out and named in `damaged`.
 
     Raises
     ------
     StoreError
-        If there is no such store, it is damaged, or it contains no such task.
+        If there is no such store, no task of it is readable, or it contains no such task.
     InvalidArgumentError
         If a condition or the layer cannot be read.
     """
@@ -188,5 +191,12 @@ def read_results(
         parse_condition(text, f"where[{index}]")
     shown = check_layer(str(layer), "layer")
     with Store(store, readonly=True) as opened:
-        simulations = tuple(read_store(opened, task))
-    return SimulationResults(simulations=simulations, layer="last" if shown is None else shown, where=conditions)
+        simulations, errors = read_tasks(opened, task)
+    if errors and not simulations:
+        raise errors[0]
+    return SimulationResults(
+        simulations=tuple(simulations),
+        layer="last" if shown is None else shown,
+        where=conditions,
+        damaged=tuple(map(str, errors)),
+    )

@@ -8,7 +8,7 @@ import typer
 from neurondeath.commands.layer_tables import SUMMARY_COLUMNS, show_layers, show_summary, show_table
 from neurondeath.commands.output_options import ALL_COLUMNS, Format, FormatOption
 from neurondeath.commands.show import show_path
-from neurondeath.simulations.estimation.estimates import read_store
+from neurondeath.commands.store_reading import readable_tasks
 from neurondeath.simulations.estimation.exports import check_export, export_table
 from neurondeath.simulations.estimation.layer_table import (
     COLUMN_GROUPS,
@@ -19,7 +19,6 @@ from neurondeath.simulations.estimation.layer_table import (
     sorted_table,
     tasks_that_meet,
 )
-from neurondeath.simulations.stores.store import Store
 from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["results"]
@@ -52,38 +51,40 @@ def results(
     export: Annotated[Path | None, typer.Option(help="Write the flat table to a .csv, .json or .parquet file.")] = None,
     output: FormatOption = Format.table,
 ) -> None:
-    """Show the estimates of a store: the last layer of every task; with --per-layer, JSON and CSV every layer."""
+    """Show the estimates of a store: the last layer of every task; with --per-layer, JSON and CSV every layer.
+
+    A task that is damaged is named on stderr, all others are shown, and the exit code is 2.
+    """
     target = None if export is None else check_export(export, "--export")
     conditions = [parse_condition(text, "--where") for text in where or ()]
     picked = check_layer(layer, "--layer")
     if per_layer and layer is not None:
         raise invalid("--per-layer", "be used without --layer", layer)
-    with Store(store, readonly=True) as opened:
-        simulations = read_store(opened, task)
-    flat = columns is not None or sort is not None or target is not None or layer is not None or anytime
-    kept = None if flat else tasks_that_meet(simulations, conditions)
-    if kept is not None:
-        if output is Format.table and not per_layer:
-            show_summary(kept)
-        else:
-            show_layers(kept, output)
-        return
-    if picked is None:
-        picked = "last" if output is Format.table and not per_layer and target is None else "all"
-    table = layer_table(simulations, layer=picked, where=conditions, anytime=anytime)
-    if sort is not None:
-        table = sorted_table(table, sort, "--sort")
-    if columns is not None and columns.strip() != ALL_COLUMNS:
-        table = chosen_columns(table, columns, "--columns")
-    if target is not None:
-        show_path(export_table(table, target, name="--export"))
-        return
-    which = f"layer {picked}" if isinstance(picked, int) else f"{picked} layer{'s' * (picked == 'all')}"
-    summary = [*SUMMARY_COLUMNS[:8], *(ANYTIME_COLUMNS if anytime else ()), *SUMMARY_COLUMNS[8:]]
-    show_table(
-        table,
-        output,
-        f"{which} of every task",
-        shown=summary if columns is None else None,
-        everything=columns is not None,
-    )
+    with readable_tasks(store, task) as simulations:
+        flat = columns is not None or sort is not None or target is not None or layer is not None or anytime
+        kept = None if flat else tasks_that_meet(simulations, conditions)
+        if kept is not None:
+            if output is Format.table and not per_layer:
+                show_summary(kept)
+            else:
+                show_layers(kept, output)
+            return
+        if picked is None:
+            picked = "last" if output is Format.table and not per_layer and target is None else "all"
+        table = layer_table(simulations, layer=picked, where=conditions, anytime=anytime)
+        if sort is not None:
+            table = sorted_table(table, sort, "--sort")
+        if columns is not None and columns.strip() != ALL_COLUMNS:
+            table = chosen_columns(table, columns, "--columns")
+        if target is not None:
+            show_path(export_table(table, target, name="--export"))
+            return
+        which = f"layer {picked}" if isinstance(picked, int) else f"{picked} layer{'s' * (picked == 'all')}"
+        summary = [*SUMMARY_COLUMNS[:8], *(ANYTIME_COLUMNS if anytime else ()), *SUMMARY_COLUMNS[8:]]
+        show_table(
+            table,
+            output,
+            f"{which} of every task",
+            shown=summary if columns is None else None,
+            everything=columns is not None,
+        )

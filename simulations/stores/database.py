@@ -4,6 +4,11 @@
   converted when the file is opened for writing.
 - Only the tables, indexes and triggers of its schema may be in it. A view or a trigger of somebody else could change
   what a reader sees or a writer stores, so a file with any other object is refused before its rows are read.
+- All pages, and every index against its table, are checked at opening: 2 to 3 s per GB, and less than a tenth of the
+  time it takes to read all rows. A damaged page refuses the file; where only an index is damaged, readers go by the
+  table.
+- A file is checked through a connection that cannot write: one that is refused is left as it was, and nothing is left
+  beside it.
 - A new file appears complete, with its tables: a file without any content has lost it, and is refused.
 - While a process writes, the file is in write-ahead mode (`-wal` and `-shm` beside it); the last process to end leaves
   one plain file. Readers open read-only and see what was committed when they began to read.
@@ -12,70 +17,39 @@
 """
 
 import os
+import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
 from neurondeath.simulations.stores.errors import BUSY_SECONDS, FAILURES, StoreError, damage, explain
+from neurondeath.simulations.stores.file_kinds import FileKind, objects, objects_of
 from neurondeath.simulations.stores.files import (
+    NO_ROOM,
     choose_journal,
+    connect,
     create_file,
     has_leftovers,
+    irregular_side_file,
     leave_one_file,
     open_reader,
 )
+from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = ["Database", "FileKind"]
 
 FETCHED_ROWS = 64
 LONGEST_VALUE = 2**26  # bytes of one value in a row; SQLite refuses longer ones
-NO_SQL = "automatic index"  # SQLite lists the index of a primary key without a statement
-
-
-@dataclass(frozen=True)
-class FileKind:
-    """A kind of file.
-
-    Attributes
-    ----------
-    what : str
-        Its name in messages.
-    application_id : int
-        The number in its header.
-    schemas : mapping of int to sequence of str
-        Schema version -> the statements that create its objects. The greatest version is the one that is written.
-    migrate : callable
-        `migrate(connection, found)` converts a file of the older version `found`, within the caller's transaction.
-    maker : str
-        The command that writes such files.
-    error : type
-        Class of the errors raised.
-    """
-
-    what: str
-    application_id: int
-    schemas: Mapping[int, Sequence[str]]
-    migrate: Callable[[sqlite3.Connection, int], None]
-    maker: str
-    error: type[StoreError]
-
-    @property
-    def version(self) -> int:
-        """The schema version that is written."""
-        return max(self.schemas)
-
-    def create(self, connection: sqlite3.Connection) -> None:
-        """Create the objects of an empty file."""
-        for statement in self.schemas[self.version]:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {self.application_id}")
-        connection.execute(f"PRAGMA user_version = {self.version}")
+DATABASE = "*** in database main ***\n"  # heads the findings
+MOST_FINDINGS = 100  # of the check of all pages
+ROWS_ONLY = re.compile(  # findings that leave every row of the tables readable
+    r"row \d+ missing from index |wrong # of entries in index |non-unique entry in index |NULL value in "
+    r"|CHECK constraint failed in |\w+ value in |rowid not at end-of-record for row \d+ of index "
+)
 
 
 class Database:
@@ -89,6 +63,9 @@ class Database:
         What it must be.
     readonly : bool
         Open an existing file without changing it.
+    write_ahead : bool
+        Write in write-ahead mode, for many small transactions. Without it, a transaction that is rolled back leaves
+        every byte of the file as it was.
 
     Raises
     ------
@@ -97,32 +74,77 @@ class Database:
         missing (`readonly`) or not writable.
     """
 
-    def __init__(self, path: str | Path, kind: FileKind, *, readonly: bool = False) -> None:
+    def __init__(self, path: str | Path, kind: FileKind, *, readonly: bool = False, write_ahead: bool = True) -> None:
         self.path = str(path)
         self.kind = kind
         self.readonly = readonly
+        self._chooses_journal = False  # only at the first transaction: opening writes nothing
+        self.findings: list[str] = []  # of the check of all pages: rows and indexes that contradict each other
         self._file = None if self.path == ":memory:" else Path(self.path)
         self._copy: TemporaryDirectory[str] | None = None
-        suspect = self._file is not None and self._check_place(self._file)
         try:
-            self.connection = self._connect()
+            self._open(write_ahead)
         except FAILURES as error:
             raise self.refusal(error) from None
+
+    def _open(self, write_ahead: bool) -> None:
+        if self._file is None:
+            self.connection = sqlite3.connect(":memory:", isolation_level=None)
+            self.kind.create(self.connection)
+            self.schema = self.kind.version
+        else:
+            if not self._exists(self._file):
+                self._create(self._file)
+            self._open_for_reading(self._file)
+            if not self.readonly:
+                self._release()
+                self._open_for_writing(self._file)
+        if not self.readonly:
+            self.connection.execute("PRAGMA foreign_keys = ON")
+            self._chooses_journal = write_ahead
+
+    def _open_for_reading(self, file: Path) -> None:
+        """Open a file without changing anything, and check that it is a complete one of this kind."""
         try:
-            self._prepare(suspect)
-        except BaseException as error:
+            self.connection, self._copy = open_reader(file, BUSY_SECONDS, LONGEST_VALUE)
+        except OSError as error:
+            raise self._not_accessible("read", error) from None
+        with self._closed_on_error():
+            self._check_kind()
+            self._check_objects()
+            self._check_for_damage(file)
+
+    def _open_for_writing(self, file: Path) -> None:
+        """Open a file that was checked, and bring an older one up to date."""
+        if not (os.access(file, os.W_OK) and os.access(file.absolute().parent, os.W_OK)):
+            raise self._not_accessible("write", "read-only")
+        self.connection = connect(file, "rw", BUSY_SECONDS, LONGEST_VALUE)
+        with self._closed_on_error():
+            self._check_kind()
+            self._check_objects()
+            if self.schema < self.kind.version:
+                with self.transaction():
+                    if (found := self.pragma("user_version")) < self.kind.version:
+                        self.kind.migrate(self.connection, found)
+                        self.connection.execute(f"PRAGMA user_version = {self.kind.version}")
+                self.schema = self.kind.version
+            self._inode = file.stat().st_ino
+
+    @contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
             self._release()
-            if isinstance(error, FAILURES):
-                raise self.refusal(error) from None
             raise
 
-    def _check_place(self, file: Path) -> bool:
-        """Refuse what is not a file of ours; return whether a process has left its log beside it."""
+    def _exists(self, file: Path) -> bool:
+        """Return whether there is a file; refuse what cannot be a file of ours, and for reading a missing one."""
         what = self.kind.what
         try:
             exists = file.exists()
         except (OSError, ValueError) as error:  # ValueError: a null character in the path
-            raise self.error(f"cannot open the {what} {self.path!r} ({error}); name another file") from None
+            raise self._not_accessible("open", error) from None
         if not exists:
             if self.readonly:
                 raise self.error(f"no {what} at {self.path!r}; run `{self.kind.maker} --store {self.path}` first")
@@ -131,44 +153,30 @@ class Database:
             raise self.error(f"{self.path!r} is a folder, not a {what}; name a file")
         if not file.is_file():
             raise self.error(f"{self.path!r} is a pipe or a device, not a {what}; name a file")
-        suspect = has_leftovers(file)
-        if file.stat().st_size == 0 and not suspect:
+        if (irregular := irregular_side_file(file)) is not None:
+            raise self.error(f"{str(irregular)!r}, beside the {what}, is not a regular file; remove it")
+        if file.stat().st_size == 0:
             raise self.error(
                 f"the {what} {self.path!r} is empty (0 bytes): what it contained is lost, or nothing was ever written; "
                 "restore a copy, or delete it to begin a new one"
             )
-        return suspect
+        return True
 
-    def _connect(self) -> sqlite3.Connection:
-        if self._file is None:
-            connection = sqlite3.connect(":memory:", isolation_level=None)
-            self.kind.create(connection)
-            return connection
-        if self.readonly:
-            connection, self._copy = open_reader(self._file, BUSY_SECONDS)
-            return connection
-        if not self._file.exists():
-            with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
-                self.kind.create(fresh)
-                content = fresh.serialize()
-            try:
-                create_file(self._file, content)
-            except OSError as error:
-                reason = error.strerror or error
-                raise self.error(
-                    f"cannot write the {self.kind.what} {self.path!r} ({reason}); name a file in a folder you can write"
-                ) from None
-        elif not (os.access(self._file, os.W_OK) and os.access(self._file.absolute().parent, os.W_OK)):
-            raise self.error(
-                f"cannot write the {self.kind.what} {self.path!r} (read-only); name a file in a folder you can write"
-            )
-        uri = f"{self._file.absolute().as_uri()}?mode=rw"
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    def _create(self, file: Path) -> None:
+        """Create a file with the objects of its schema, complete from the first moment."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+            self.kind.create(fresh)
+            content = fresh.serialize()
+        try:
+            create_file(file, content)
+        except (OSError, ValueError) as error:  # ValueError: a null character in the path
+            if getattr(error, "errno", None) in NO_ROOM:
+                words = f"no room left for the {self.kind.what} {self.path!r}"
+                raise self.error(f"{words}; free some and run the same command again") from None
+            raise self._not_accessible("write", error) from None
 
-    def _prepare(self, suspect: bool) -> None:
-        """Check that the file is a complete one of this kind; bring an older one up to date for writing."""
-        self.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
-        self.connection.execute("PRAGMA trusted_schema = OFF")
+    def _check_kind(self) -> None:
+        """Refuse a file of another kind or of a schema that this version does not know."""
         if self.pragma("application_id") != self.kind.application_id:
             raise self.error(f"{self.path!r} is not a neurondeath {self.kind.what}; name another file")
         self.schema = self.pragma("user_version")
@@ -177,43 +185,34 @@ class Database:
                 f"{self.path!r} has schema {self.schema}, this version reads up to {self.kind.version}; "
                 "use the version of neurondeath that wrote it, or another file"
             )
-        self._check_for_damage(suspect)
-        self._check_objects()
-        if self.readonly:
-            return
-        if self.schema < self.kind.version:
-            with self.transaction():
-                if (found := self.pragma("user_version")) < self.kind.version:
-                    self.kind.migrate(self.connection, found)
-                    self.connection.execute(f"PRAGMA user_version = {self.kind.version}")
-            self.schema = self.kind.version
-        self.connection.execute("PRAGMA foreign_keys = ON")
-        if self._file is not None:
-            self._inode = self._file.stat().st_ino
-            choose_journal(self.connection, self._file)
 
-    def _check_for_damage(self, suspect: bool) -> None:
-        """Check the length of the file; all of its pages if a process did not end properly."""
-        file = None if self._copy is not None else self._file
+    def _check_for_damage(self, file: Path) -> None:
+        """Check the length of the file, all of its pages, and its indexes against its tables."""
         length = self.pragma("page_count") * self.pragma("page_size")
-        if file is not None and not suspect and not has_leftovers(file) and file.stat().st_size < length:
+        if not has_leftovers(file) and file.stat().st_size < length:
             raise self.error(f"the {self.kind.what} {self.path!r} is cut short; restore a copy or name another file")
-        if suspect:
-            word = self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if word != "ok":
-                raise self.damage(f"({word})")
+        words = [
+            str(word).removeprefix(DATABASE)
+            for (word,) in self.connection.execute(f"PRAGMA integrity_check({MOST_FINDINGS})")
+        ]
+        if words == ["ok"]:
+            return
+        torn = [word for word in words if ROWS_ONLY.match(word) is None]
+        if torn or len(words) >= MOST_FINDINGS or not self.readonly:
+            raise self.damage(f"({(torn or words)[0]})")
+        self.findings = words
 
     def _check_objects(self) -> None:
         """Refuse a file whose tables, indexes, views and triggers are not exactly those of its schema."""
-        expected = _objects_of(tuple(self.kind.schemas[self.schema]))
-        found = _objects(self.connection)
+        expected = objects_of(tuple(self.kind.schemas[self.schema]))
+        found = objects(self.connection, most=len(expected) + 1)
         foreign = sorted(found - expected) or sorted(expected - found)
         if foreign:
-            kind, name, _ = foreign[0]
+            kind, name, _, _ = foreign[0]
             how = "contains" if found - expected else "lacks"
             raise self.error(
-                f"{self.path!r} {how} the {kind} {name[:40]!r}, unlike a neurondeath {self.kind.what}: it is forged or "
-                "damaged; restore a copy or name another file"
+                f"{self.path!r} {how} the {visible(kind[:20])} {name[:40]!r}, unlike a neurondeath "
+                f"{self.kind.what}: it is forged or damaged; restore a copy or name another file"
             )
 
     def pragma(self, name: str) -> int:
@@ -223,6 +222,11 @@ class Database:
     def error(self, text: str) -> StoreError:
         """Return an error of the kind's class."""
         return self.kind.error(text)
+
+    def _not_accessible(self, verb: str, reason: Exception | str) -> StoreError:
+        words = visible(str(getattr(reason, "strerror", None) or reason))
+        remedy = "another file" if verb == "open" else f"a file in a folder you can {verb}"
+        return self.error(f"cannot {verb} the {self.kind.what} {self.path!r} ({words}); name {remedy}")
 
     def damage(self, where: str) -> StoreError:
         """Return the error for content that is not as it was written."""
@@ -246,12 +250,16 @@ class Database:
             yield
             return
         try:
+            if self._chooses_journal and self._file is not None:
+                choose_journal(self.connection, self._file)
+                self._chooses_journal = False
             self.connection.execute("BEGIN" if self.readonly else "BEGIN IMMEDIATE")
             yield
             self.connection.execute("COMMIT")
         except BaseException as error:
             if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the first error tells more
+                    self.connection.execute("ROLLBACK")
             if isinstance(error, FAILURES):
                 raise self.refusal(error) from None
             raise
@@ -301,21 +309,3 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-@cache
-def _objects_of(statements: tuple[str, ...]) -> frozenset[tuple[str, str, str]]:
-    """Return what the statements of a schema create."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-        return _objects(connection)
-
-
-def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
-    """Return type, name and statement of every object, white space and quotes aside."""
-    rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
-    return frozenset(
-        (str(kind), str(name), NO_SQL if sql is None else "".join(str(sql).split()).replace('"', ""))
-        for kind, name, sql in rows
-    )

@@ -7,6 +7,7 @@ from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = ["BUSY_SECONDS", "FAILURES", "ContradictionError", "OverlapError", "StoreError", "damage", "explain"]
 
+LONGEST_PLACE = 240  # characters of the place of a damage and of the finding of SQLite
 BUSY_SECONDS = 60.0  # waiting time for another process
 FAILURES = (sqlite3.Error, UnicodeError)  # UnicodeError: messages of SQLite that quote names in a damaged file
 
@@ -26,6 +27,7 @@ class ContradictionError(StoreError):
 def damage(path: str, where: str, what: str = "store", kind: type[StoreError] = StoreError) -> StoreError:
     """Return the error for a file that is not as it was written."""
     at = visible(" ".join(where.split()))
+    at = at if len(at) <= LONGEST_PLACE else f"{at[:LONGEST_PLACE]}...)"
     return kind(f"the {what} {path!r} is damaged {at}; restore a copy or name another file")
 
 
@@ -37,6 +39,8 @@ def explain(
     reason = visible(str(error))
     kept = "what was finished is kept"
     match code:
+        case sqlite3.SQLITE_TOOBIG if verb == "write":
+            return kind(f"a row is too long for the {what} {path!r}; use fewer layers")
         case _ if isinstance(error, UnicodeError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG):
             return damage(path, f"({reason})", what, kind)
         case sqlite3.SQLITE_NOTADB:

@@ -1,15 +1,18 @@
-"""The files of a store: journals, leftovers of a killed run, network file systems, and reading without write access.
+"""The files of a store: creation, leftovers of a killed run, network file systems, reading without changing anything.
 
-A run that is killed leaves `-wal` (and `-shm`) or, while a store is being created, `-journal` beside the file. They
-contain finished work: SQLite merges it at the next opening if it has write access. Without write access, the file and
-its leftovers are copied to a temporary folder and read there.
+A run that is killed leaves `-wal` (and `-shm`) or `-journal` beside the file. They contain finished work: SQLite merges
+it when the file is opened for writing. A reader changes nothing: unless a run is writing now, it copies the file and
+its leftovers to a temporary folder and reads there.
 """
 
+import errno
 import os
 import random
 import re
+import secrets
 import shutil
 import sqlite3
+import stat
 import sys
 import tempfile
 import time
@@ -18,19 +21,26 @@ from pathlib import Path
 
 __all__ = [
     "LEFTOVERS",
+    "NO_ROOM",
     "choose_journal",
+    "connect",
     "create_file",
     "has_leftovers",
+    "irregular_side_file",
     "leave_one_file",
     "network_file_system",
     "open_reader",
 ]
 
 LEFTOVERS = ("-wal", "-journal")
+SIDES = (*LEFTOVERS, "-shm")
+HEADER_BYTES, WAL_FLAG = 100, 18  # of the file format of SQLite: header, and the byte that is 2 in write-ahead mode
 NETWORK_TYPES = {
     "9p", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.gvfsd-fuse", "fuse.s3fs", "fuse.sshfs",
     "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "orangefs", "panfs", "pvfs2", "smb3", "smbfs", "wekafs",
 }  # fmt: skip
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+COPY_ATTEMPTS = 10
 CLOSING_ATTEMPTS = 5  # several runs may end at the same time
 
 _warned: set[Path] = set()
@@ -38,8 +48,16 @@ _warned: set[Path] = set()
 
 def has_leftovers(path: Path) -> bool:
     """Whether a run on this store was killed, or is still writing."""
-    sides = (path.with_name(path.name + side) for side in LEFTOVERS)
-    return any(side.exists() and side.stat().st_size > 0 for side in sides)
+    return any(size > 0 for size in _sizes(path)[1:])
+
+
+def irregular_side_file(path: Path) -> Path | None:
+    """Return a file beside a store that has the name of a log but is a pipe, a folder or a device; None without one."""
+    for side in SIDES:
+        with suppress(OSError):
+            if not stat.S_ISREG((file := _side(path, side)).stat().st_mode):
+                return file
+    return None
 
 
 def create_file(path: Path, content: bytes) -> None:
@@ -50,31 +68,39 @@ def create_file(path: Path, content: bytes) -> None:
     OSError
         If the folder cannot be written to or the disk is full.
     """
+    place = Path(os.path.realpath(path))  # a link to nowhere: the file that it names
     try:
-        descriptor = os.open(path.absolute().parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(place.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
     except (AttributeError, OSError):  # a system or a file system without files that have no name
-        _create_by_draft(path, content)
+        _create_by_draft(place, content)
         return
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
-        with suppress(FileExistsError):  # a folder's descriptor makes Python call linkat, which follows the link
-            os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+        os.fsync(descriptor)  # a power failure must not leave an empty file
+        try:  # a folder's descriptor makes Python call linkat, which follows the link
+            os.link(f"/proc/self/fd/{descriptor}", place, src_dir_fd=descriptor, follow_symlinks=True)
+        except FileExistsError:
+            pass
+        except OSError:  # /proc is missing, or the link is refused
+            _create_by_draft(place, content)
 
 
 def _create_by_draft(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
+    draft = path.with_name(f".{secrets.token_hex(8)}.draft")
+    with draft.open("xb") as file:
         try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without hard links
-            if not path.exists():
-                draft.replace(path)
-    finally:
-        with suppress(OSError):
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without hard links
+                if not path.exists():
+                    draft.replace(path)
+        finally:
             draft.unlink(missing_ok=True)
 
 
@@ -97,32 +123,87 @@ def network_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) ->
     return kind if kind in NETWORK_TYPES else None
 
 
-def open_reader(path: Path, timeout: float) -> tuple[sqlite3.Connection, tempfile.TemporaryDirectory[str] | None]:
+def open_reader(
+    path: Path, timeout: float, longest: int
+) -> tuple[sqlite3.Connection, tempfile.TemporaryDirectory[str] | None]:
     """Open a store for reading; the second value is the folder of a copy, to be removed after use, or None.
+
+    SQLite leaves files behind where it reads a file in write-ahead mode that no process has open; then, and if there is
+    a journal to be rolled back, a copy is read.
 
     Raises
     ------
     sqlite3.Error
         If it cannot be read.
     """
-    try:
-        return _probe(_connect(path, "ro", timeout)), None
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-            raise
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        _probe(_connect(path, "rw", timeout)).close()  # merges the leftovers
-        return _probe(_connect(path, "ro", timeout)), None
+    if _readable_in_place(path):
+        try:
+            return connect(path, "ro", timeout, longest), None
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise
     folder = tempfile.TemporaryDirectory(prefix="neurondeath-")
     try:
-        copy = Path(folder.name) / path.name
-        for side in ("", *LEFTOVERS):
-            if (source := path.with_name(path.name + side)).exists():
-                shutil.copyfile(source, copy.with_name(copy.name + side))
-        return _probe(_connect(copy, "rw", timeout)), folder
+        copy = Path(folder.name) / "copy.sqlite"
+        _copy_all(path, copy)
+        return connect(copy, "rw", timeout, longest), folder
+    except OSError as error:
+        folder.cleanup()
+        if error.errno not in NO_ROOM:
+            raise
+        return connect(path, "ro", timeout, longest), None  # no room for a copy
     except BaseException:
         folder.cleanup()
         raise
+
+
+def _readable_in_place(path: Path) -> bool:
+    """Whether reading a file leaves nothing beside it: it is not in write-ahead mode, or a process has it open."""
+    if _side(path, "-shm").exists():
+        return True
+    try:
+        with path.open("rb") as file:
+            header = file.read(HEADER_BYTES)
+    except OSError:
+        return True  # SQLite names the reason
+    return header[WAL_FLAG : WAL_FLAG + 1] != b"\x02" and not _side(path, "-wal").exists()
+
+
+def _copy_all(path: Path, copy: Path) -> None:
+    """Copy a file and its leftovers as they were at one moment, if a run is just ending after some attempts."""
+    for _ in range(COPY_ATTEMPTS):
+        before = _signature(path)
+        for side in ("", *LEFTOVERS):
+            _side(copy, side).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                shutil.copyfile(_side(path, side), _side(copy, side))
+        if _signature(path) == before:
+            return
+        time.sleep(random.uniform(0.0, 0.05))
+
+
+def _signature(path: Path) -> list[tuple[int, int]]:
+    found = []
+    for side in ("", *LEFTOVERS):
+        with suppress(OSError):
+            state = _side(path, side).stat()
+            found.append((state.st_size, state.st_mtime_ns))
+    return found
+
+
+def _sizes(path: Path) -> list[int]:
+    """Return the sizes of a file and of its leftovers, 0 for missing ones."""
+    sizes = []
+    for side in ("", *LEFTOVERS):
+        try:
+            sizes.append(_side(path, side).stat().st_size)
+        except OSError:
+            sizes.append(0)
+    return sizes
+
+
+def _side(path: Path, side: str) -> Path:
+    return path.with_name(path.name + side)
 
 
 def choose_journal(connection: sqlite3.Connection, path: Path) -> None:
@@ -155,21 +236,34 @@ def leave_one_file(connection: sqlite3.Connection, path: Path) -> sqlite3.Connec
         connection.close()
         time.sleep(random.uniform(0.0, 0.004) * 2**attempt)
         try:
-            connection = _connect(path, "rw", timeout=0.0)
+            connection = connect(path, "rw", 0.0)
         except sqlite3.Error:
             break
     return connection
 
 
-def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None)
+def connect(path: Path, mode: str, timeout: float, longest: int | None = None) -> sqlite3.Connection:
+    """Open an existing file, "ro" or "rw", and read its schema; no value or statement longer than `longest` bytes.
 
-
-def _probe(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Read a row: SQLite opens the file only at the first query."""
+    Raises
+    ------
+    sqlite3.Error
+        If it cannot be opened.
+    """
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(address, uri=True, timeout=timeout, isolation_level=None)
     try:
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        if longest is not None:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+        connection.text_factory = _text
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # the file is opened at the first query
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _text(raw: bytes) -> str:
+    """Decode a text of a row; what is not UTF-8 becomes surrogates, which no text of ours contains."""
+    return raw.decode(errors="surrogateescape")

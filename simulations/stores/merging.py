@@ -1,12 +1,14 @@
 """Merge the shards of several stores into one, without counting any twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neurondeath.simulations.stores.shards import Shard
 from neurondeath.simulations.stores.store import Store, StoreError
+from neurondeath.simulations.stores.task_records import TaskRecord
 from neurondeath_theory.foundation.results import Result
 
 __all__ = ["Merge", "merge_stores"]
@@ -68,12 +70,14 @@ def merge_stores(target: str | Path, sources: Sequence[str | Path]) -> Merge:
         If a store cannot be read or written, or a source is the target.
     """
     with ExitStack() as stack:
-        opened = []
+        opened: list[Store] = []
         for source in sources:
             if Path(source).exists() and Path(target).exists() and Path(source).samefile(target):
                 raise StoreError(f"{str(source)!r} is the target itself; name other stores as sources")
             opened.append(stack.enter_context(Store(source, readonly=True)))
-        into = stack.enter_context(Store(target))
+        if not Path(target).exists():
+            _read_all(opened[0])  # a source that is refused must not leave an empty target
+        into = stack.enter_context(Store(target, write_ahead=False))
         counts = []
         for index, store in enumerate(opened):
             try:
@@ -90,17 +94,42 @@ def merge_stores(target: str | Path, sources: Sequence[str | Path]) -> Merge:
     )
 
 
+def _content(store: Store) -> Iterator[TaskRecord | Shard]:
+    """Generate all tasks, then all shards of a store, one at a time.
+
+    Raises
+    ------
+    StoreError
+        At the first task or shard that is damaged, or of another version.
+    """
+    if store.findings:
+        raise store.damage(f"({store.findings[0]})")
+    yield from store.records()
+    for task_id, seed, error in store.survey(pilots=True):
+        if error is not None:
+            raise error
+        yield from store.shards(task_id, seed)
+
+
+def _read_all(store: Store) -> None:
+    """Raise the error of the first row that is not readable."""
+    try:
+        for _ in _content(store):
+            pass
+    except StoreError as error:
+        raise type(error)(f"cannot merge {store.path!r}, nothing is merged: {error}") from None
+
+
 def _merge_one(into: Store, store: Store) -> tuple[int, int, int]:
     """Add all shards of one store; return the numbers of shards added and skipped, and of trials added."""
     added = skipped = trials = 0
     with into.transaction(), store.transaction():
-        for task_id, description in store.tasks():
-            into.add_description(task_id, description)
-        for task_id, seed, _ in store.contents(pilots=True):
-            for shard in store.shards(task_id, seed):
-                if into.add_many([shard]):
-                    added += 1
-                    trials += shard.trials
-                else:
-                    skipped += 1
+        for one in _content(store):
+            if isinstance(one, TaskRecord):
+                into.copy_task(one)
+            elif into.add_many([one]):
+                added += 1
+                trials += one.trials
+            else:
+                skipped += 1
     return added, skipped, trials

@@ -7,8 +7,11 @@ from functools import cache
 from pathlib import Path
 
 from neurondeath_theory.foundation.version import __version__
+from neurondeath_theory.foundation.visible_text import visible
 
-__all__ = ["Provenance", "cpu_name"]
+__all__ = ["LONGEST_NAME", "Provenance", "cpu_name"]
+
+LONGEST_NAME = 200  # characters of a version or of the type of a processor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,4 +50,5 @@ def cpu_name() -> str:
     except OSError:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, "") or platform.processor() or platform.machine()
+    name = next(models, "") or platform.processor() or platform.machine()
+    return visible(name)[:LONGEST_NAME]

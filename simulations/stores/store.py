@@ -3,10 +3,13 @@
 - One row per finished shard, committed immediately: a killed run loses at most the shards in flight. A power failure
   may also lose the last seconds before it, but nothing else.
 - A trigger refuses shards that overlap; adding a stored shard again has no effect if the numbers are equal, and is an
-  error if not. Every row has a checksum, so that a damaged file leads to an error and not to wrong numbers.
+  error if not.
+- Every row has a checksum, and no row is used whose numbers its task cannot have: a damaged or forged file leads to an
+  error that names the row, and not to wrong numbers. Other tasks of the file can still be read (`survey`).
 """
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,11 +20,15 @@ from neurondeath.simulations.stores.errors import ContradictionError, OverlapErr
 from neurondeath.simulations.stores.provenance import Provenance
 from neurondeath.simulations.stores.schema import APPLICATION_ID, SCHEMAS, migrate, row_checksum, task_checksum
 from neurondeath.simulations.stores.seeds import PILOT_SEEDS
-from neurondeath.simulations.stores.shards import Shard, pack_statistics, unpack_statistics
+from neurondeath.simulations.stores.shards import Shard, pack_statistics
+from neurondeath.simulations.stores.store_rows import is_seed, name_of, read_range, read_shard
+from neurondeath.simulations.stores.task_records import OtherVersionError, TaskRecord, read_task
 from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = ["ContradictionError", "OverlapError", "Store", "StoreError"]
 
+LONGEST_REASON = 120  # characters of a reason in a message
 STORES = FileKind("store", APPLICATION_ID, SCHEMAS, migrate, "neurondeath simulate", StoreError)
 
 
@@ -34,6 +41,8 @@ class Store(Database):
         The file; created if missing, unless `readonly`.
     readonly : bool
         Open an existing store without changing it.
+    write_ahead : bool
+        As for `Database`.
 
     Raises
     ------
@@ -41,19 +50,44 @@ class Store(Database):
         If the file is not a store, damaged, of a newer schema, missing (`readonly`) or not writable.
     """
 
-    def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
-        super().__init__(path, STORES, readonly=readonly)
+    def __init__(self, path: str | Path, *, readonly: bool = False, write_ahead: bool = True) -> None:
+        super().__init__(path, STORES, readonly=readonly, write_ahead=write_ahead)
 
     def add_task(self, task: Task) -> None:
         """Record the description of a task; recording it again has no effect."""
         self.add_description(task.task_id, task.description())
 
     def add_description(self, task_id: str, description: dict[str, Any]) -> None:
-        """Record the description of a task id; recording it again has no effect."""
+        """Record the description of a task id; recording it again has no effect.
+
+        Raises
+        ------
+        StoreError
+            If no task of this id has such a description, or the stored one is damaged.
+        """
+        try:
+            self.copy_task(read_task(task_id, json.dumps(description, sort_keys=True)))
+        except ValueError as error:
+            raise self.error(
+                f"task {name_of(task_id)} cannot be stored ({visible(str(error))[:LONGEST_REASON]})"
+            ) from None
+
+    def copy_task(self, task: TaskRecord) -> None:
+        """Record a task that was read from another store; recording it again has no effect.
+
+        Raises
+        ------
+        StoreError
+            If the stored description is damaged.
+        """
+        task_id = task.task_id
+        if list(self.rows("SELECT 1 FROM tasks WHERE task_id = ?", (task_id,))):
+            self.record(task_id)
+            return
         with self.transaction():
-            text = json.dumps(description, sort_keys=True)
-            row = (task_id, text, task_checksum(task_id, text))
+            row = (task_id, task.text, task_checksum(task_id, task.text))
             self.connection.execute("INSERT OR IGNORE INTO tasks VALUES (?, ?, ?)", row)
+            self.record(task_id)  # the description that is stored is readable, whoever stored it
 
     def add(self, shard: Shard) -> None:
         """Commit a finished shard of a task that was added; adding the same shard again has no effect.
@@ -87,15 +121,21 @@ class Store(Database):
         made = shard.provenance or Provenance.here()
         row = (*key, shard.cpu_seconds, made.version, made.cpu, made.finished, row_checksum(*key, packed), packed)
         try:
-            self.connection.execute("INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            inserted = self.connection.execute("INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         except sqlite3.IntegrityError:
             self._compare_with_stored(shard)
             return False
+        except OverflowError:
+            raise self.error(f"trials {shard.start} to {shard.stop - 1} cannot be stored: too many digits") from None
+        if inserted.rowcount != 1:
+            raise self.error(f"{self.path!r} did not keep trials {shard.start} to {shard.stop - 1}; use another file")
         return True
 
     def _compare_with_stored(self, shard: Shard) -> None:
         """Raise the reason why a shard was refused; the same shard with the same numbers is no error."""
-        stored = next(self.shards(shard.task_id, shard.seed, first=shard.start, last=shard.stop), None)
+        known = list(self.rows("SELECT 1 FROM tasks WHERE task_id = ?", (shard.task_id,)))
+        near = self.shards(shard.task_id, shard.seed, first=shard.start, last=shard.stop) if known else iter(())
+        stored = next(near, None)
         trials = f"trials {shard.start} to {shard.stop - 1} of task {shard.task_id}, seed {shard.seed},"
         if stored is None:
             raise StoreError(f"{trials} were refused by {self.path!r}: the task was not added, or no trials are named")
@@ -111,14 +151,28 @@ class Store(Database):
             )
 
     def done(self, task_id: str, seed: int) -> list[tuple[int, int]]:
-        """Return the ranges of trials that are stored, in order."""
-        query = "SELECT start, stop FROM shards WHERE task_id = ? AND seed = ? ORDER BY start"
-        return list(self.rows(query, (task_id, seed)))
+        """Return the ranges of trials that are stored, in order.
+
+        Raises
+        ------
+        StoreError
+            If a range is damaged.
+        """
+        query = f"SELECT start, stop FROM {self._shards} WHERE task_id = ? AND seed = ? ORDER BY start"
+        ranges: list[tuple[int, int]] = []
+        for start, stop in self.rows(query, (task_id, seed)):
+            try:
+                ranges.append(read_range(start, stop, ranges[-1][1] if ranges else 0))
+            except ValueError as error:
+                raise self._damaged_row(task_id, seed, start, stop, error) from None
+        return ranges
 
     def effort(self, task_id: str, seed: int) -> tuple[int, float]:
         """Return the number of stored trials and their processor time in seconds."""
-        query = "SELECT total(stop - start), total(cpu_seconds) FROM shards WHERE task_id = ? AND seed = ?"
+        query = f"SELECT total(stop - start), total(cpu_seconds) FROM {self._shards} WHERE task_id = ? AND seed = ?"
         ((trials, cpu_seconds),) = self.rows(query, (task_id, seed))
+        if not (0 <= trials < math.inf and 0 <= cpu_seconds < math.inf):
+            raise self.damage(f"at task {name_of(task_id)}, seed {seed} (its rows contain no numbers)")
         return int(trials), cpu_seconds
 
     def shards(self, task_id: str, seed: int, *, first: int = 0, last: int | None = None) -> Iterator[Shard]:
@@ -138,58 +192,115 @@ class Store(Database):
         StoreError
             If a shard is not as it was written.
         """
+        record = self.record(task_id)
         provenance = "version, cpu, finished, checksum" if self.schema > 1 else "version, '', finished, NULL"
+        some = (
+            "AND stop > :first AND start < :last AND start >= "
+            f"(SELECT coalesce(max(start), 0) FROM {self._shards} "
+            "WHERE task_id = :task AND seed = :seed AND start <= :first) "
+        )
         query = (
-            f"SELECT start, stop, cpu_seconds, {provenance}, statistics FROM shards "
-            "WHERE task_id = :task AND seed = :seed AND stop > :first AND start < :last AND start >= "
-            "(SELECT coalesce(max(start), 0) FROM shards WHERE task_id = :task AND seed = :seed AND start <= :first) "
-            "ORDER BY start"
+            f"SELECT start, stop, cpu_seconds, {provenance}, statistics FROM {self._shards} "
+            f"WHERE task_id = :task AND seed = :seed {some if first > 0 or last is not None else ''}ORDER BY start"
         )
         end = 0
         limits = {"task": task_id, "seed": seed, "first": first, "last": 2**63 - 1 if last is None else last}
-        rows = self.rows(query, limits)
-        for start, stop, cpu_seconds, version, cpu, finished, checksum, packed in rows:
+        for row in self.rows(query, limits):
             try:
-                if start < end or checksum not in (None, row_checksum(task_id, seed, start, stop, packed)):
-                    raise ValueError
-                statistics = unpack_statistics(packed)
-            except (TypeError, ValueError):
-                raise self.damage(f"at trials {start} to {stop} of task {task_id}, seed {seed}") from None
-            end = stop
-            yield Shard(
-                task_id=task_id,
-                seed=seed,
-                start=start,
-                stop=stop,
-                statistics=statistics,
-                cpu_seconds=cpu_seconds,
-                provenance=Provenance(version=version, cpu=cpu, finished=finished),
-            )
+                shard = read_shard(row, record, seed, end)
+            except (TypeError, ValueError) as error:
+                raise self._damaged_row(task_id, seed, row[0], row[1], error) from None
+            end = shard.stop
+            yield shard
 
     def tasks(self) -> list[tuple[str, dict[str, Any]]]:
-        """List the tasks that were added, with or without finished trials: (task id, description)."""
-        checksum = "checksum" if self.schema > 1 else "NULL"
-        rows = self.rows(f"SELECT task_id, description, {checksum} FROM tasks", ())
-        return [(task_id, self._description(task_id, text, check)) for task_id, text, check in rows]
+        """List the tasks that were added, with or without finished trials: (task id, description).
+
+        Raises
+        ------
+        StoreError
+            If one is damaged or of another version.
+        """
+        return [(record.task_id, record.description) for record in self.records()]
+
+    def records(self) -> Iterator[TaskRecord]:
+        """Generate the tasks that were added, as `tasks`.
+
+        Raises
+        ------
+        StoreError
+            If one is damaged or of another version.
+        """
+        return (self.record(task_id) for (task_id,) in self.rows("SELECT task_id FROM tasks"))
 
     def contents(self, *, pilots: bool = False) -> list[tuple[str, int, dict[str, Any]]]:
         """List what is stored: (task id, seed, description), in the order the tasks were first finished.
 
         The pilots of `neurondeath.simulations.sweeps.stopping` are left out unless `pilots`.
-        """
-        query = (
-            f"SELECT task_id, seed, description, {'tasks.checksum' if self.schema > 1 else 'NULL'} FROM "
-            "(SELECT task_id, seed, min(rowid) AS place FROM shards GROUP BY task_id, seed) JOIN tasks USING (task_id) "
-            f"{'' if pilots else f'WHERE seed < {PILOT_SEEDS} '}ORDER BY place"
-        )
-        rows = self.rows(query, ())
-        return [(task_id, seed, self._description(task_id, text, check)) for task_id, seed, text, check in rows]
 
-    def _description(self, task_id: str, text: str, checksum: int | None) -> dict[str, Any]:
-        """Read the description of a task, after a check of its checksum."""
+        Raises
+        ------
+        StoreError
+            If a task is damaged or of another version.
+        """
+        listed = []
+        for task_id, seed, error in self.survey(pilots=pilots):
+            if error is not None:
+                raise error
+            listed.append((task_id, seed, self.record(task_id).description))
+        return listed
+
+    def survey(self, *, pilots: bool = False) -> Iterator[tuple[str, int, StoreError | None]]:
+        """Generate what is stored, as `contents`: task id, seed, and the error of a task that is not readable."""
+        query = f"SELECT task_id, seed, min(rowid) AS place FROM {self._shards} GROUP BY task_id, seed ORDER BY place"
+        for task_id, seed, _ in self.rows(query):
+            if not isinstance(task_id, str) or not is_seed(seed):
+                yield name_of(task_id), 0, self.damage(f"at task {name_of(task_id)}, seed {name_of(seed)}")
+                continue
+            if seed >= PILOT_SEEDS and not pilots:
+                continue
+            try:
+                self.record(task_id)
+                yield task_id, seed, None
+            except StoreError as error:
+                yield task_id, seed, error
+
+    def record(self, task_id: str) -> TaskRecord:
+        """Read a task that was added.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or it is damaged or of another version.
+        """
+        query = f"SELECT description, {'checksum' if self.schema > 1 else 'NULL'} FROM tasks WHERE task_id = ?"
+        found = list(self.rows(query, (task_id,)))
+        if len(found) != 1:
+            raise self.damage(f"at task {name_of(task_id)} (it has no description)")
+        ((text, checksum),) = found
         try:
-            if checksum not in (None, task_checksum(task_id, text)):
-                raise ValueError
-            return dict(json.loads(text))
-        except (TypeError, ValueError):
-            raise self.damage(f"at task {task_id}") from None
+            if checksum is not None and checksum != task_checksum(task_id, text):
+                raise ValueError("the checksum differs")
+        except ValueError as error:
+            raise self.damage(f"at task {name_of(task_id)} ({error})") from None
+        return self._read_task(task_id, text)
+
+    def _read_task(self, task_id: str, text: str) -> TaskRecord:
+        try:
+            return read_task(task_id, text)
+        except OtherVersionError as error:
+            raise self.error(
+                f"task {name_of(task_id)} in {self.path!r} was described by another version of neurondeath "
+                f"({visible(str(error))[:LONGEST_REASON]}); use that version"
+            ) from None
+        except (TypeError, ValueError) as error:
+            raise self.damage(f"at task {name_of(task_id)} ({str(error)[:LONGEST_REASON]})") from None
+
+    @property
+    def _shards(self) -> str:
+        """The table of shards; without its index where the two contradict each other."""
+        return "shards NOT INDEXED" if self.findings else "shards"
+
+    def _damaged_row(self, task_id: str, seed: int, start: Any, stop: Any, reason: Exception) -> StoreError:
+        where = f"at trials {name_of(start)} to {name_of(stop)} of task {name_of(task_id)}, seed {seed}"
+        return self.damage(f"{where} ({reason})")

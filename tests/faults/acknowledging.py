@@ -26,7 +26,7 @@ def acknowledge(log: str) -> None:
     def add_and_log(self: Store, shards: Iterable[Shard]) -> int:
         given = list(shards)
         added = add_many(self, given)
-        if self.path != ":memory:" and not self._connection.in_transaction:
+        if self.path != ":memory:" and not self.connection.in_transaction:
             os.write(file, "".join(line(shard) for shard in given).encode())
         return added
 

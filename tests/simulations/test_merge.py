@@ -25,12 +25,14 @@ from neurondeath.simulations.task import Task
 from neurondeath_theory.networks.network import Network
 from tests.simulations.test_store_schema import make_schema_1
 
-TASKS = [Task(Network([2] * depth), input_set("gaussian:4", dimension=2)) for depth in (1, 2, 3)]
+TASKS = [Task(Network([2] * depth), input_set("gaussian:64", dimension=2)) for depth in (1, 2, 3)]
 
 
 def shard(start, stop, *, task=TASKS[0], seed=0, value=1):
     made = Provenance(version="0.0.1", cpu=f"cpu of {start}", finished=float(start))
-    numbers = {"alive": np.array([value * (stop - start)]), "share": np.array([0.1 * value])}
+    sums = (min(value, 1), value, value * value)  # one network with so many living points
+    names = ("alive", "living", "living_squares")
+    numbers = {name: np.full(task.network.depth, total) for name, total in zip(names, sums, strict=True)}
     return Shard(
         task_id=task.task_id, seed=seed, start=start, stop=stop, statistics=numbers, cpu_seconds=0.25, provenance=made
     )
@@ -157,7 +159,12 @@ def test_a_damaged_source_merges_nothing(here):
         connection.execute("UPDATE shards SET checksum = 0 WHERE start = 30")
     with pytest.raises(StoreError, match=r"nothing is merged: .* damaged at trials 30 to 31"):
         merge_stores("all.sqlite", ["bad.sqlite"])
-    assert dump("all.sqlite") == {}
+    assert os.listdir() == ["bad.sqlite"]
+    fill("all.sqlite", shard(0, 1))
+    before = (here / "all.sqlite").read_bytes()
+    with pytest.raises(StoreError, match=r"nothing is merged: .* damaged at trials 30 to 31"):
+        merge_stores("all.sqlite", ["bad.sqlite"])
+    assert (here / "all.sqlite").read_bytes() == before
 
 
 def test_what_cannot_be_merged_makes_no_target(here):

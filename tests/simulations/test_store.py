@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import multiprocessing
 import os
 import signal
@@ -30,12 +31,14 @@ from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.version import __version__
 from neurondeath_theory.networks.network import Network
 
-TASK = Task(Network([3, 3]), input_set("gaussian:4", dimension=3))
+TASK = Task(Network([3, 3]), input_set("gaussian:20000", dimension=3))
 
 
 def shard(start, stop, *, value=1, seed=0):
-    statistics = {"alive": np.array([value, 0]), "mean": np.array([0.1, 0.2])}
-    return Shard(task_id=TASK.task_id, seed=seed, start=start, stop=stop, statistics=statistics)
+    """Make a shard in which one network has so many living points after its first layer."""
+    statistics = {"alive": [min(value, 1), 0], "living": [value, 0], "living_squares": [value * value, 0]}
+    numbers = {name: np.array(sums) for name, sums in statistics.items()}
+    return Shard(task_id=TASK.task_id, seed=seed, start=start, stop=stop, statistics=numbers)
 
 
 @pytest.fixture
@@ -164,14 +167,9 @@ WRITE_AND_DIE = """
 import os, signal, sys
 sys.path.insert(0, os.getcwd())
 from tests.simulations.test_store import TASK, Store, shard
-from neurondeath.simulations.stores import store as module
+from neurondeath.simulations.stores import files
 if sys.argv[2] == "making":
-    make = module.create_tables
-    module.create_tables = lambda connection: (
-        connection.execute("PRAGMA cache_spill = 1"), connection.execute("PRAGMA cache_size = 1"), make(connection),
-        connection.execute("CREATE TABLE filler AS WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n "
-                           "WHERE i < 500) SELECT randomblob(900) FROM n"),
-        os.kill(os.getpid(), signal.SIGKILL))
+    os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 store = Store(sys.argv[1])
 store.add_task(TASK)
 for start in range(20) if sys.argv[2] != "going on" else range(10**6, 10**6 + 1):
@@ -199,38 +197,45 @@ def test_a_killed_writer_loses_nothing(path):
 
 def test_a_store_whose_making_was_killed(path):
     die(path, "making")
-    assert path.with_name(path.name + "-journal").exists()
-    with pytest.raises(StoreError, match="is empty"):
-        Store(path, readonly=True)
+    assert os.listdir(path.parent) == []
     filled(path, 3)
     assert len(read_all(path)) == 3
 
 
-def test_reading_where_nothing_can_be_written(path, monkeypatch):
-    """As on a read-only medium: SQLite cannot merge the leftovers of a killed run in place, but in the copy."""
-    die(path, "writing")
-    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
-    connect, opened = store_files._connect, []
-
-    def refuse(file, mode, timeout):
-        if file == path:
-            return connect(path.with_name("missing"), "ro", timeout)
-        opened.append(file)
-        return connect(file, mode, timeout)
-
-    monkeypatch.setattr(store_files, "_connect", refuse)
-    monkeypatch.setattr(os, "access", lambda *_: False)
+@pytest.mark.parametrize("left", ["log", "log and index", "write-ahead mode", "nothing"])
+def test_a_reader_changes_nothing(path, left):
+    if left == "nothing":
+        filled(path, 20)
+    elif left == "write-ahead mode":
+        filled(path, 20)
+        path.write_bytes(path.read_bytes()[:18] + b"\x02\x02" + path.read_bytes()[20:])
+    else:
+        die(path, "writing")
+    if left == "log":
+        path.with_name(path.name + "-shm").unlink()
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir() if not file.name.endswith("-shm")}
+    names = sorted(os.listdir(path.parent))
     assert len(read_all(path)) == 20
-    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
-    assert opened
-    assert not opened[0].parent.exists()
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir() if file.name in before} == before
+    assert sorted(os.listdir(path.parent)) == names
+
+
+def test_a_reader_without_room_for_a_copy(path, monkeypatch):
+    die(path, "writing")
+    path.with_name(path.name + "-shm").unlink()
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(store_files.shutil, "copyfile", full)
+    assert len(read_all(path)) == 20
 
 
 def test_a_full_disk(path):
     with Store(path) as store:
         store.add_task(TASK)
-        pages = store._pragma("page_count")
-        store._connection.execute(f"PRAGMA max_page_count = {pages + 3}")
+        pages = store.pragma("page_count")
+        store.connection.execute(f"PRAGMA max_page_count = {pages + 3}")
         added = 0
 
         def add_until_full():
@@ -246,7 +251,7 @@ def test_a_full_disk(path):
         with pytest.raises(StoreError, match="no room"):
             store.add_many(shard(start, start + 1) for start in range(20_000, 30_000))
         assert store.done(TASK.task_id, 0) == stored
-        store._connection.execute("PRAGMA max_page_count = 100000")
+        store.connection.execute("PRAGMA max_page_count = 100000")
         store.add(shard(20_000, 20_001))
     assert len(read_all(path)) == len(stored) + 1
 
@@ -279,27 +284,30 @@ def test_a_reader_sees_one_moment(path):
 
 
 def test_reading_takes_little_memory(path):
-    big = np.arange(20_000, dtype=np.int64) * 7919 % 1_000_003
+    task = Task(Network([2] * 20_000), input_set("gaussian:40000", dimension=2))
+    living = 40_000 - np.arange(20_000, dtype=np.int64)
     with Store(path) as store:
-        store.add_task(TASK)
+        store.add_task(task)
         for start in range(300):
-            store.add(Shard(task_id=TASK.task_id, seed=0, start=start, stop=start + 1, statistics={"big": big + start}))
+            n_living = living - start
+            numbers = {"alive": np.ones_like(living), "living": n_living, "living_squares": n_living * n_living}
+            store.add(Shard(task_id=task.task_id, seed=0, start=start, stop=start + 1, statistics=numbers))
     tracemalloc.start()
     try:
         with Store(path, readonly=True) as store:
-            trials, totals = sum_statistics(store.shards(TASK.task_id, 0))
-            assert trials == store.effort(TASK.task_id, 0)[0] == 300
+            trials, totals = sum_statistics(store.shards(task.task_id, 0))
+            assert trials == store.effort(task.task_id, 0)[0] == 300
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert totals["big"][1] == 300 * 7919 + 300 * 299 // 2
-    assert peak < 15e6  # all shards together would be 48 MB
+    assert totals["living"][1] == 300 * 39_999 - 300 * 299 // 2
+    assert peak < 15e6  # all shards together would be 144 MB
 
 
 def test_what_is_done_is_read_without_the_statistics(path):
     with Store(path) as store:
         query = "SELECT start, stop FROM shards WHERE task_id = 'a' AND seed = 0 ORDER BY start"
-        plan = store._connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+        plan = store.connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
         assert len(plan) == 1
         assert "COVERING INDEX" in plan[0][3]
 
@@ -328,17 +336,19 @@ def test_network_file_systems(path, monkeypatch, capsys):
             store.add_task(TASK)
             store.add(shard(0, 10))
             assert not path.with_name(path.name + "-wal").exists()
-            assert store._connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+            assert store.connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
     message = capsys.readouterr().err
     assert message.count("warning") == message.count("\n") == 1
     assert "nfs4" in message
     assert len(read_all(path)) == 1
 
 
-def test_an_empty_file_becomes_a_store(path):
+def test_an_empty_file_is_refused(path):
     path.touch()
-    with Store(path) as store:
-        assert store.contents() == []
+    for readonly in (True, False):
+        with pytest.raises(StoreError, match=r"is empty \(0 bytes\)"):
+            Store(path, readonly=readonly)
+    assert path.read_bytes() == b""
 
 
 def write_shards(path, starts):
@@ -360,11 +370,12 @@ def test_four_writers_at_once(path):
         assert store.done(TASK.task_id, 0) == [(start, start + 1) for start in range(200)]
 
 
-@given(st.dictionaries(st.text(max_size=5), st.lists(st.integers(-(2**63), 2**63 - 1)), max_size=4))
+@given(st.dictionaries(st.text(max_size=5), st.lists(st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=3)))
 def test_statistics_survive_packing(columns):
     statistics = {name: np.array(values, dtype=np.int64) for name, values in columns.items()}
     statistics["float"] = np.array([0.1, -0.0, 1e300])
-    unpacked = unpack_statistics(pack_statistics(statistics))
+    layout = {name: values.dtype for name, values in statistics.items()}
+    unpacked = unpack_statistics(pack_statistics(statistics), layout, 3)
     assert unpacked.keys() == statistics.keys()
     for name, values in statistics.items():
         assert unpacked[name].dtype == values.dtype

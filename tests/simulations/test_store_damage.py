@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -17,10 +18,17 @@ def path(tmp_path):
     return tmp_path / "store.sqlite"
 
 
-def assert_right_or_refused(path, truth):
-    """Check that a file is refused, or contains only shards as they were written."""
+def assert_right_or_refused(path, truth, *, complete=False):
+    """Check that a file is refused, or contains only shards as they were written.
+
+    With `complete` all of them, unless the file says that an index or a row is damaged.
+    """
     try:
-        found = read_all(path)
+        with Store(path, readonly=True) as store:
+            listed = [(task_id, seed) for task_id, seed, _ in store.contents()]
+            assert len(listed) == len(set(listed)), "a task is listed twice"
+            found = [one for key in listed for one in store.shards(*key)]
+            assert not complete or store.findings or len(found) == len(truth), "shards are hidden without a word"
     except StoreError as error:
         found, message = [], str(error)
         assert "\n" not in message
@@ -51,8 +59,29 @@ def test_damaged_bytes_never_give_wrong_numbers(path):
         for _ in range(choose.choice((1, 3, 30))):
             damaged[choose.randrange(100, len(whole))] ^= 1 << choose.randrange(8)
         path.write_bytes(damaged)
-        complete += assert_right_or_refused(path, truth) == len(truth)
+        complete += assert_right_or_refused(path, truth, complete=True) == len(truth)
     assert complete < 100  # the damage was detected
+
+
+def test_a_damaged_index_hides_nothing(path):
+    """Rows are read from the table, with a word; nothing is written to such a file."""
+    truth = filled(path, 150)
+    whole = path.read_bytes()
+    entry = TASK.task_id.encode() + (700).to_bytes(2, "big")  # task and start; seed 0 takes no byte
+    places = [match.start() + len(entry) - 1 for match in re.finditer(re.escape(entry), whole)]
+    assert len(places) == 2  # in the table and in its index
+    readable = []
+    for place in places:
+        path.write_bytes(whole[:place] + bytes([whole[place] + 1]) + whole[place + 1 :])
+        if assert_right_or_refused(path, truth) == len(truth):
+            readable.append(path.read_bytes())
+    (damaged,) = readable
+    path.write_bytes(damaged)
+    with Store(path, readonly=True) as store:
+        assert "index" in store.findings[0]
+        assert len(store.done(TASK.task_id, 0)) == len(truth)
+    with pytest.raises(StoreError, match="damaged"):
+        Store(path)
 
 
 def test_a_row_that_was_changed_is_refused(path):
@@ -89,7 +118,7 @@ def test_a_copy_of_a_live_store(path, tmp_path):
     with Store(path) as store:
         store.add_task(TASK)
         store.add(shard(0, 10))
-        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.add(shard(10, 20))
         for sides, folder in copies.items():
             folder.mkdir()
@@ -115,7 +144,7 @@ def test_a_copy_torn_between_checkpoints_never_gives_wrong_numbers(path, tmp_pat
                 truth[one.start] = one
                 store.add(one)
             if moment % 2:
-                store._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+                store.connection.execute("PRAGMA wal_checkpoint(RESTART)")
             moments.append((path.read_bytes(), path.with_name(path.name + "-wal").read_bytes()))
     for file, _ in moments:
         for _, log in moments:

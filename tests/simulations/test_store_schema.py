@@ -1,5 +1,6 @@
 """Stores of an older schema: readable unchanged, converted when written, then equal to new ones."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -37,7 +38,9 @@ def path(tmp_path):
 def make_schema_1(path):
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(SCHEMA_1)
-        connection.execute("INSERT INTO tasks VALUES (?, '{\"network\": 1}')", (TASK.task_id,))
+        connection.execute(
+            "INSERT INTO tasks VALUES (?, ?)", (TASK.task_id, json.dumps(TASK.description(), sort_keys=True))
+        )
         for start in (20, 0, 10):
             packed = pack_statistics(shard(start, start + 10, value=start).statistics)
             row = (TASK.task_id, 0, start, start + 10, packed, 0.5, "0.0.1", 9.0)
@@ -58,16 +61,18 @@ def test_an_older_schema_is_read_and_when_written_brought_up(path, monkeypatch):
     assert_as_in_schema_1(path)
     assert path.read_bytes() == before
     with monkeypatch.context() as broken:
-        broken.setattr(store_schema, "NEVER_OVERLAP", "CREATE NONSENSE")  # fails in the middle of the migration
+        broken.setitem(
+            store_schema.SCHEMAS, 2, (*store_schema.SCHEMAS[2][:2], "CREATE NONSENSE")
+        )  # fails in the middle of the migration
         with pytest.raises(StoreError, match="failed"):
             Store(path)
     assert_as_in_schema_1(path)
     with Store(path) as store:
-        assert store._pragma("user_version") == SCHEMA_VERSION == 2
+        assert store.pragma("user_version") == SCHEMA_VERSION == 2
         with pytest.raises(OverlapError):
             store.add(shard(5, 15))
         store.add(shard(20, 30, value=20))
-        assert store.contents() == [(TASK.task_id, 0, {"network": 1})]
+        assert store.contents() == [(TASK.task_id, 0, TASK.description())]
     assert_as_in_schema_1(path)
 
 
