@@ -258,10 +258,11 @@ class RunStore(Database):
         runs : list of StoredRun
             In the order in which they were started.
         damaged : list of RunStoreError
-            One error per run that cannot be read, and one if there are epochs of no run.
+            One error per run that cannot be read, one if there are epochs of no run, and one if the check of all pages
+            found rows or indexes that contradict each other.
         """
         runs: dict[tuple[str, int], StoredRun] = {}
-        damaged: list[RunStoreError] = []
+        damaged = [RunStoreError(str(self.damage(f"({finding})"))) for finding in self.findings[:1]]
         with self.transaction():
             rows: list[Row] = []
             try:
