@@ -4,9 +4,12 @@ from collections.abc import Iterable
 
 from neurondeath_theory.foundation.validation import check_choice, invalid
 
-__all__ = ["OUTPUTS", "check_outputs"]
+__all__ = ["OUTPUTS", "OUTPUT_VERSIONS", "check_outputs"]
 
 OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation")
+
+# part of the task id; raised when the same task would give other statistics (1 is left out)
+OUTPUT_VERSIONS = {"variance": 2}
 
 
 def check_outputs(name: str, outputs: Iterable[str]) -> tuple[str, ...]:

@@ -2,23 +2,27 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from neurondeath.simulations.counter_random import STREAM_VERSION
-from neurondeath.simulations.engines import ENGINES, ESTIMATORS, TRIAL_COST, check_sampler
+from neurondeath.simulations.engines import ENGINES, ESTIMATOR_VERSIONS, ESTIMATORS, TRIAL_COST, check_sampler
 from neurondeath.simulations.inputs.input_sets import InputSet, check_fit
-from neurondeath.simulations.outputs import check_outputs
+from neurondeath.simulations.outputs import OUTPUT_VERSIONS, check_outputs
+from neurondeath.simulations.populations import population_of
 from neurondeath_theory.foundation.validation import check_choice
 from neurondeath_theory.networks.network import Network
 
-__all__ = ["DTYPES", "Task"]
+__all__ = ["DTYPES", "VERSION_KEYS", "Task", "identify"]
 
 SHARD_WORK = 2**29  # multiply-adds per shard: some ten milliseconds
 SINGLE_LAYER_WORK = 100  # multiply-adds that take as long as one layer of the single engine
 MOST_SHARD_TRIALS = 1024
 DTYPES = ("float32", "float64")
+# of a description: versions of the estimator and of the outputs, and the rule of its populations of chains
+VERSION_KEYS = ("estimator_version", "output_versions", "population")
 
 
 @dataclass(frozen=True)
@@ -62,21 +66,20 @@ class Task:
 
     @cached_property
     def task_id(self) -> str:
-        """Hash of everything that determines the numbers; settings with their default value are left out."""
-        identity: dict[str, Any] = {
-            "network": self.network.description(),
-            "inputs": {"content": self.inputs.content_hash},
-            "stream": STREAM_VERSION,
-        }
-        for option, default in (("estimator", "crude"), ("engine", "dense"), ("dtype", "float32")):
-            if getattr(self, option) != default:
-                identity[option] = getattr(self, option)
-        if self.stream:
-            identity["common_stream"] = self.stream
-        if self.outputs:
-            identity["outputs"] = list(self.outputs)
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Hash of everything that determines the numbers, see `identify`."""
+        return identify(self.description())
+
+    def _versions(self) -> dict[str, Any]:
+        """Return the `VERSION_KEYS` of a description; the first versions have none."""
+        versions: dict[str, Any] = {}
+        if self.estimator in ESTIMATOR_VERSIONS:
+            versions["estimator_version"] = ESTIMATOR_VERSIONS[self.estimator]
+        if self.estimator == "conditional":
+            versions["population"] = list(population_of(self.network, self.inputs))
+        outputs = {name: OUTPUT_VERSIONS[name] for name in self.outputs if name in OUTPUT_VERSIONS}
+        if outputs:
+            versions["output_versions"] = outputs
+        return versions
 
     @property
     def stream_name(self) -> str:
@@ -86,6 +89,7 @@ class Task:
     def description(self) -> dict[str, Any]:
         """Describe the task for a store: enough to compare its results with the theory without the points."""
         return {
+            **self._versions(),
             "network": self.network.description(),
             "inputs": self.inputs.description(),
             "estimator": self.estimator,
@@ -98,7 +102,10 @@ class Task:
 
     @property
     def shard_trials(self) -> int:
-        """Trials per shard of the fixed grid: a power of two that takes about SHARD_WORK multiply-adds."""
+        """Trials per shard of the fixed grid: a power of two that takes about SHARD_WORK multiply-adds.
+
+        No shard divides a population of chains, see `populations`.
+        """
         n_points = self.inputs.n_points
         if self.engine == "single":
             work: float = self.network.depth * SINGLE_LAYER_WORK
@@ -107,7 +114,30 @@ class Task:
         else:
             pairs = zip(self.network.widths, self.network.fan_ins, strict=True)
             work = n_points * sum(width * fan_in for width, fan_in in pairs) * TRIAL_COST[self.estimator]
-        trials = 1
+        trials = 1 if self.estimator != "conditional" else population_of(self.network, self.inputs).trials
         while trials < MOST_SHARD_TRIALS and 2 * trials * work <= SHARD_WORK:
             trials *= 2
         return trials
+
+
+def identify(description: Mapping[str, Any]) -> str:
+    """Compute the id of a described task: a hash of everything that determines its numbers.
+
+    Settings with their default value are left out, so that new settings change no id. The points count with the hash of
+    their content, whatever their specification.
+    """
+    identity: dict[str, Any] = {
+        "network": description["network"],
+        "inputs": {"content": description["inputs"]["content"]},
+        "stream": description["stream"],
+    }
+    for option, default in (("estimator", "crude"), ("engine", "dense"), ("dtype", "float32")):
+        if description[option] != default:
+            identity[option] = description[option]
+    if description["common_stream"]:
+        identity["common_stream"] = description["common_stream"]
+    if description["outputs"]:
+        identity["outputs"] = description["outputs"]
+    identity |= {name: description[name] for name in VERSION_KEYS if name in description}
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -28,7 +28,10 @@ TABLE_COLUMNS = (
 SUMMARY_COLUMNS = ("network", "inputs", "task_id", "seed", *TABLE_COLUMNS, "trials", "estimator")
 
 # in JSON and CSV only, unless the estimator makes them worth a column
-HIDDEN_COLUMNS = ("alive_stderr", "death", "log10_alive", "log10_death", "trials", "estimator")
+HIDDEN_COLUMNS = (
+    *("alive_stderr", "death", "log10_alive", "log10_death", "log10_death_low", "log10_death_high"),
+    *("effective_chains", "withheld", "trials", "estimator"),
+)
 
 # all columns that estimates may have
 KNOWN_COLUMNS = (
@@ -142,7 +145,7 @@ def _table_columns(simulation: Simulation) -> tuple[str, ...]:
 def _interval_notes(simulations: Sequence[Simulation]) -> list[str]:
     crude = any(simulation.estimator == "crude" for simulation in simulations)
     others = any(simulation.estimator != "crude" for simulation in simulations)
-    kinds = ["exact for the crude estimator"] * crude + ["normal for the others"] * others
+    kinds = ["exact for the crude estimator"] * crude + ["Student's for the others"] * others
     return [f"low and high: 95 % interval of P(alive), {', '.join(kinds)}"]
 
 

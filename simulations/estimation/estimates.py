@@ -1,33 +1,39 @@
 r"""Estimates with errors from the statistics of a task, with the predictions of the theory.
 
-Crude: P(alive) is a share of independent trials, with the exact 95 % interval of Clopper and Pearson (1934).
-Conditional and splitting: P(alive) is an average over independent trials, with the normal 95 % interval; the
-conditional estimator averages P(dead) separately, so that a rare death keeps its digits. The mean living ratio is an
-average over trials. The standard error of an average is the sample standard deviation over $\sqrt{trials}$; where it is
-not far below the average itself, few trials dominate the sum, and more trials are needed before either is reliable.
+How each estimator's statistics become estimates and intervals is in `survival_estimates` and `chain_estimates`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath.simulations.estimation.expectations import expected
+from neurondeath.simulations.engines import ESTIMATOR_VERSIONS
+from neurondeath.simulations.estimation.chain_estimates import from_chains
+from neurondeath.simulations.estimation.expectations import Expectation, expected
 from neurondeath.simulations.estimation.outputs import estimate_outputs
+from neurondeath.simulations.estimation.survival_estimates import (
+    SurvivalEstimates,
+    from_counts,
+    from_populations,
+    without_interval,
+)
 from neurondeath.simulations.stores.shards import sum_statistics
 from neurondeath.simulations.stores.store import Store, StoreError
-from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE, exact_interval
 from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.probability_text import number_from_log
 from neurondeath_theory.foundation.results import Result
+from neurondeath_theory.foundation.validation import shorten
 from neurondeath_theory.networks.network import Network
 
-__all__ = ["Simulation", "read_simulation", "read_store"]
+__all__ = ["Simulation", "read_each", "read_simulation", "read_store", "read_tasks"]
 
 Floats = npt.NDArray[np.float64]
 Totals = Mapping[str, npt.NDArray[Any]]
-CONFIDENCE = 0.95
+MOST_TASKS = 100_000  # read at a time, as many as a grid may have
 RARE_DEATH = 1e-3  # P(dead) below this is printed too
 
 
@@ -46,13 +52,22 @@ class Simulation(Result):
     estimator, engine, dtype : str
         How it was sampled.
     alive, low, high : float array
-        Estimated P(alive through layer l) and its 95 % interval: exact for the crude estimator, normal for the others.
+        Estimated P(alive through layer l) and its 95 % interval: exact for the crude estimator, Student's for the
+        others. Where the interval is withheld, the bounds of the theory.
     alive_stderr : float array
-        Standard error of P(alive), and of P(dead) (NaN for a single trial).
+        Standard error of P(alive), and of P(dead) (NaN where it is not known).
     death : float array
         Estimated P(dead by layer l), with full relative precision however rare it is.
     log10_alive, log10_death : float array
-        Decimal logarithms of the two, finite even where the conditional and the splitting estimator underflow.
+        Decimal logarithms of the two, finite even where they underflow.
+    log10_death_low, log10_death_high : float array
+        95 % interval of the decimal logarithm of P(dead): it has digits where 1 - P(dead) rounds to 1. NaN where it is
+        withheld, or where the trials set no limit.
+    effective_chains : float array
+        Conditional estimator: how many equally weighted chains would be worth as much as those that carry the estimate
+        of the rarer of P(alive) and P(dead). NaN for the others.
+    interval_withheld : tuple of str
+        Why the interval of a layer is withheld, "" where it is not.
     living_ratio, living_ratio_stderr : float array
         Mean share of points alive through layer l and its standard error (NaN for a single trial; 0 where all trials
         have the same value: then only the interval of P(alive) limits how probable the other outcome is).
@@ -62,7 +77,8 @@ class Simulation(Result):
         Theory: exact mean living ratio and a lower bound, which with sign flips bounds the ratio of every single trial;
         NaN where none is valid.
     withheld : mapping of str to str
-        Why a statement of the theory (`lower`, `upper`, `living_ratio`) is missing.
+        Why a statement of the theory (`lower`, `upper`, `living_ratio`) is missing; and why the interval of the last
+        layer is withheld (`log10_death`).
     outputs : mapping of str to (float array, float array)
         Extra per-layer outputs with standard errors: see `neurondeath.simulations.estimation.outputs`.
     cpu_seconds : float
@@ -84,6 +100,10 @@ class Simulation(Result):
     death: Floats
     log10_alive: Floats
     log10_death: Floats
+    log10_death_low: Floats
+    log10_death_high: Floats
+    effective_chains: Floats
+    interval_withheld: tuple[str, ...]
     living_ratio: Floats
     living_ratio_stderr: Floats
     lower_bound: Floats
@@ -101,6 +121,11 @@ class Simulation(Result):
             measured |= {name: mean, f"{name}_stderr": stderr}
         if np.isfinite(self.living_ratio_at_least).all() and not np.isfinite(self.expected_living_ratio).all():
             measured["living_ratio_at_least"] = self.living_ratio_at_least
+        deep: dict[str, Any] = {}
+        if self.estimator == "conditional":
+            deep["effective_chains"] = self.effective_chains
+        if self.estimator != "crude" or any(self.interval_withheld):
+            deep["withheld"] = [reason or None for reason in self.interval_withheld]
         return {
             "depth": np.arange(1, self.network.depth + 1),
             "alive": self.alive,
@@ -110,6 +135,9 @@ class Simulation(Result):
             "death": self.death,
             "log10_alive": self.log10_alive,
             "log10_death": self.log10_death,
+            "log10_death_low": self.log10_death_low,
+            "log10_death_high": self.log10_death_high,
+            **deep,
             "living_ratio": self.living_ratio,
             "living_ratio_stderr": self.living_ratio_stderr,
             "expected_living_ratio": self.expected_living_ratio,
@@ -193,9 +221,24 @@ class Simulation(Result):
         trials = f"{self.trials} trials" if self.estimator == "crude" else f"{self.trials} {self.estimator} trials"
         estimate = f"P(alive through {self.network.depth} layers) = {alive}, 95 % interval [{low}, {high}]"
         if self.death[-1] < RARE_DEATH:
-            death, error = format_number(self.death[-1]), format_number(self.alive_stderr[-1], 2)
-            estimate += f", P(dead) = {death} ± {error}"
+            estimate += f", {self._rare_death()}"
+        elif self.interval_withheld[-1]:
+            estimate += f" (interval withheld: {self.interval_withheld[-1]})"
         return f"{estimate}, {trials} of a {self.network} on {self.inputs['spec']}"
+
+    def _rare_death(self) -> str:
+        """Return P(dead) through the last layer in words, with its interval."""
+        if not np.isfinite(self.log10_death[-1]):
+            return f"P(dead) below {_from_log10(self.log10_death_high[-1])}"
+        death = f"P(dead) = {_from_log10(self.log10_death[-1])}"
+        if self.interval_withheld[-1]:
+            return f"{death}, interval withheld: {self.interval_withheld[-1]}"
+        low, high = (_from_log10(limit) for limit in (self.log10_death_low[-1], self.log10_death_high[-1]))
+        return f"{death} in [{low}, {high}]"
+
+
+def _from_log10(value: float) -> str:
+    return number_from_log(float(value) * float(np.log(10.0)), 3)
 
 
 def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[str, Any]) -> Simulation:
@@ -205,12 +248,13 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
         raise StoreError(f"no finished trials of task {task_id} with seed {seed} in {store.path!r}")
     network = Network.from_description(description["network"])
     inputs = description["inputs"]
-    count = _from_counts if description["estimator"] == "crude" else _from_averages
     theory = expected(network, inputs)
-    estimates = count(totals, trials, network, inputs["n_points"])
+    survival = _survival(totals, trials, network, description, theory)
+    estimates = {field.name: getattr(survival, field.name) for field in fields(survival) if field.name != "reasons"}
     unknown = np.full(network.depth, np.nan)
     if inputs.get("infinite"):  # an infinite set has no living ratio
         estimates |= {"living_ratio": unknown, "living_ratio_stderr": unknown}
+    last = {"log10_death": survival.reasons[-1]} if survival.reasons[-1] else {}
     return Simulation(
         task_id=task_id,
         seed=seed,
@@ -221,96 +265,30 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
         engine=description["engine"],
         dtype=description["dtype"],
         **estimates,
+        interval_withheld=survival.reasons,
         lower_bound=unknown if theory.lower is None else theory.lower,
         upper_bound=unknown if theory.upper is None else theory.upper,
         expected_living_ratio=unknown if theory.living_ratio is None else theory.living_ratio,
         living_ratio_at_least=unknown if theory.living_ratio_at_least is None else theory.living_ratio_at_least,
-        withheld=theory.reasons,
+        withheld={**theory.reasons, **last},
         outputs=estimate_outputs(totals, trials, network.widths, inputs["n_points"]),
         cpu_seconds=store.effort(task_id, seed)[1],
     )
 
 
-def _from_counts(totals: Totals, trials: int, network: Network, n_points: int) -> dict[str, Floats]:
-    """Estimate from counts of networks with a living point and of living points."""
-    alive, death = totals["alive"] / trials, (trials - totals["alive"]) / trials
-    low, high = exact_interval(totals["alive"], trials)
-    ratio, ratio_stderr = _living_ratio(totals["living"], totals["living_squares"], trials, n_points)
-    spread = np.sqrt(alive * death / (trials - 1)) if trials > 1 else np.full(network.depth, np.nan)
-    with np.errstate(divide="ignore"):
-        log10_alive, log10_death = np.log10(alive), np.log10(death)
-    return {
-        "alive": alive,
-        "low": low,
-        "high": high,
-        "alive_stderr": spread,
-        "death": death,
-        "log10_alive": log10_alive,
-        "log10_death": log10_death,
-        "living_ratio": ratio,
-        "living_ratio_stderr": ratio_stderr,
-    }
-
-
-def _living_ratio(
-    living: npt.NDArray[np.int64], squares: npt.NDArray[np.int64], trials: int, n_points: int
-) -> tuple[Floats, Floats]:
-    """Mean and standard error of the living ratio from sums of counts and of their squares, in exact integers."""
-    if trials < 2:
-        return living / (trials * n_points), np.full(len(living), np.nan)
-    # trials * sum of squares - (sum)^2 can overflow 64 bits, but not Python integers
-    spread = [trials * int(square) - int(count) ** 2 for count, square in zip(living, squares, strict=True)]
-    variance = np.array([value / (trials * (trials - 1)) for value in spread])
-    return living / (trials * n_points), np.sqrt(variance / trials) / n_points
-
-
-def _from_averages(totals: Totals, trials: int, network: Network, n_points: int) -> dict[str, Floats]:
-    """Estimate from sums over trials, `alive` and `living` in units of a single point's survival, `dead` of 2^-n."""
-    widths = np.array(network.widths, dtype=np.float64)
-    log10_unit = np.cumsum(np.log1p(-np.exp2(-widths))) / np.log(10.0)
-    unit = 10.0**log10_unit
-    relative, relative_stderr = _average(totals["alive"], totals["alive_squares"], trials)
-    living, living_stderr = _average(totals["living"], totals["living_squares"], trials)
-    alive, stderr = np.minimum(relative * unit, 1.0), relative_stderr * unit  # above 1 by rounding only
-    with np.errstate(divide="ignore"):
-        log10_alive = np.minimum(np.log10(relative) + log10_unit, 0.0)
-        if "dead" in totals:
-            death, death_stderr = _average(totals["dead"], totals["dead_squares"], trials)
-            log10_death = np.log10(death) - widths.min() * np.log10(2.0)
-            rare = np.exp2(-widths.min())
-            certain = relative == 0.0  # no point to keep alive
-            log10_death = np.where(certain, 0.0, log10_death)
-            death, death_stderr = np.where(certain, 1.0, death * rare), death_stderr * rare
-            # equal in exact arithmetic; the sum for the rarer outcome loses no digits
-            stderr = np.where(death < 0.5, death_stderr, stderr)
-        else:
-            death = 1.0 - alive
-            log10_death = np.log10(death)
-    low, high = alive - NORMAL_QUANTILE * stderr, alive + NORMAL_QUANTILE * stderr
-    # where every population died out: upper limit of the mean share of living networks, each share being at most 1
-    no_survivor_limit = -np.expm1(np.log((1.0 - CONFIDENCE) / 2.0) / trials)
-    high = np.where(np.isneginf(log10_alive), no_survivor_limit, high)
-    unknown = np.isnan(stderr)
-    return {
-        "alive": alive,
-        "low": np.where(unknown, 0.0, np.clip(low, 0.0, 1.0)),
-        "high": np.where(unknown, 1.0, np.clip(high, 0.0, 1.0)),
-        "alive_stderr": stderr,
-        "death": death,
-        "log10_alive": log10_alive,
-        "log10_death": log10_death,
-        "living_ratio": living * unit / n_points,
-        "living_ratio_stderr": living_stderr * unit / n_points,
-    }
-
-
-def _average(total: Floats, squares: Floats, trials: int) -> tuple[Floats, Floats]:
-    """Average over trials and its standard error, from sums."""
-    mean = total / trials
-    if trials < 2:
-        return mean, np.full(len(mean), np.nan)
-    variance = np.maximum(squares / trials - mean**2, 0.0) * trials / (trials - 1)
-    return mean, np.sqrt(variance / trials)
+def _survival(
+    totals: Totals, trials: int, network: Network, description: Mapping[str, Any], theory: Expectation
+) -> SurvivalEstimates:
+    """Estimate survival as the estimator of the task does."""
+    estimator, inputs = description["estimator"], description["inputs"]
+    version, known = description.get("estimator_version", 1), ESTIMATOR_VERSIONS.get(estimator, 1)
+    if version != known:
+        reason = f"sampled by an {'older' if version < known else 'unknown'} version of the estimator; run it again"
+        return without_interval(totals, trials, network, inputs["n_points"], theory, reason)
+    if estimator == "conditional":
+        return from_chains(totals, trials, network, inputs, theory)
+    count = from_counts if estimator == "crude" else from_populations
+    return count(totals, trials, network, inputs["n_points"], theory)
 
 
 def read_store(store: Store, task: str | None = None) -> list[Simulation]:
@@ -319,10 +297,52 @@ def read_store(store: Store, task: str | None = None) -> list[Simulation]:
     Raises
     ------
     StoreError
-        If there is no such task.
+        If there is no such task, or one of them is damaged.
     """
-    contents = [row for row in store.contents() if task is None or row[0].startswith(task)]
-    if not contents:
-        which = "finished trials" if task is None else f"task that begins with {task!r}"
+    simulations, errors = read_tasks(store, task)
+    if errors:
+        raise errors[0]
+    return simulations
+
+
+def read_each(
+    store: Store, tasks: Iterable[tuple[str, int, Mapping[str, Any]]]
+) -> tuple[list[Simulation], list[StoreError]]:
+    """Estimate tasks given by id, seed and description; return the estimates, and the errors of the damaged tasks."""
+    simulations, errors = [], []
+    for task_id, seed, description in tasks:
+        try:
+            simulations.append(read_simulation(store, task_id, seed, description))
+        except StoreError as error:
+            errors.append(error)
+    return simulations, errors
+
+
+def read_tasks(store: Store, task: str | None = None) -> tuple[list[Simulation], list[StoreError]]:
+    """Read the estimates of the tasks of a store that are readable, and the errors of those that are not.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    task : str, optional
+        Only tasks whose id begins with this text.
+
+    Raises
+    ------
+    StoreError
+        If there is no such task, or there are more than 100 000.
+    """
+    errors = [store.damage(f"({store.findings[0]})")] if store.findings else []
+    listed = (row for row in store.survey() if task is None or row[0].startswith(task))
+    wanted = list(islice(listed, MOST_TASKS + 1))
+    if len(wanted) > MOST_TASKS:
+        raise StoreError(f"more than {MOST_TASKS} tasks in {store.path!r}; choose some by the beginning of their ids")
+    errors += [error for _, _, error in wanted if error is not None]
+    readable = [(task_id, seed) for task_id, seed, error in wanted if error is None]
+    simulations, more = read_each(store, ((*row, store.record(row[0]).description) for row in readable))
+    errors += more
+    if not simulations and not errors:
+        which = "finished trials" if task is None else f"task that begins with {shorten(task)}"
         raise StoreError(f"no {which} in {store.path!r}")
-    return [read_simulation(store, *row) for row in contents]
+    return simulations, errors

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.networks.network import Network
-from neurondeath_theory.networks.network_bounds import bounds_that_hold, silences_half_the_line
+from neurondeath_theory.networks.network_bounds import HoldingBounds, bounds_that_hold, silences_half_the_line
 from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee
 from neurondeath_theory.survival.bounds import survival_bounds
 
@@ -45,6 +45,9 @@ class Expectation:
         Lower bound on the mean living ratio; with sign flips, on the ratio of every single trial.
     layerwise_alive : float array or None
         P(layer-wise alive), if it is known.
+    log_death_at_most, log_death_at_least : float array
+        Natural logarithms of the same bounds as bounds on P(dead through layer l), 0 and -inf where there are none;
+        they keep the digits of rare death.
     reasons : mapping of str to str
         Why a statement is None, by its name.
     """
@@ -54,6 +57,8 @@ class Expectation:
     living_ratio: Floats | None = None
     living_ratio_at_least: Floats | None = None
     layerwise_alive: Floats | None = None
+    log_death_at_most: Floats = field(default_factory=lambda: np.array(0.0))
+    log_death_at_least: Floats = field(default_factory=lambda: np.array(-np.inf))
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -102,6 +107,7 @@ def expected(network: Network, inputs: Mapping[str, Any]) -> Expectation:
         living_ratio=None if holds.living_ratio else ratio,
         living_ratio_at_least=ratio,
         layerwise_alive=_layerwise(network, inputs),
+        **_log_death(network, inputs, holds) if some else {},
         reasons={name: reason for name, reason in reasons.items() if reason},
     )
 
@@ -129,6 +135,23 @@ def _layerwise(network: Network, inputs: Mapping[str, Any]) -> Floats | None:
         return None
     distinct = inputs.get("several_points")
     return None if distinct is None else np.full(network.depth, float(distinct))
+
+
+def _log_death(network: Network, inputs: Mapping[str, Any], holds: HoldingBounds) -> dict[str, Floats]:
+    """Return the logarithms of the valid bounds on P(dead), for plain networks only."""
+    if network.architecture != "plain" or holds.always_active:
+        return {}
+    bounds = survival_bounds(
+        network.widths,
+        input_dim=network.input_dim,
+        bias=network.has_bias,
+        nonnegative_inputs=bool(inputs["nonnegative"]),
+    )
+    none = np.zeros(network.depth)
+    return {
+        "log_death_at_most": none if holds.lower else bounds.log_death_at_most,
+        "log_death_at_least": none - np.inf if holds.upper else bounds.log_death_at_least,
+    }
 
 
 def _log_alive(network: Network, *, nonnegative: bool) -> tuple[Floats, Floats]:

@@ -1,6 +1,5 @@
 """Estimates as one flat table, one row per layer of every task: conditions, choice of columns, order of rows."""
 
-import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 from neurondeath.simulations.estimation.estimates import Simulation
 from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.number_text import real_number, whole_number
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_theory.foundation.widths import short_widths
 
@@ -49,7 +49,10 @@ COLUMN_GROUPS = {
         "engine",
         "dtype",
     ),
-    "survival": ("alive", "low", "high", "alive_stderr", "death", "log10_alive", "log10_death"),
+    "survival": (
+        *("alive", "low", "high", "alive_stderr", "death", "log10_alive", "log10_death"),
+        *("log10_death_low", "log10_death_high"),
+    ),
     "living": ("living_ratio", "living_ratio_stderr"),
     "theory": ("lower_bound", "upper_bound", "expected_living_ratio"),
     "effort": ("trials", "cpu_seconds"),
@@ -100,7 +103,7 @@ def parse_condition(text: str, name: str = "where") -> Condition:
     column, sign, rest = found.groups()
     # a comma separates values only after = and !=
     values = tuple(value.strip() for value in rest.split(",")) if sign in ("=", "!=") else (rest,)
-    if sign not in ("=", "!=") and _number(rest) is None:
+    if sign not in ("=", "!=") and real_number(rest) is None:
         raise invalid(name, f"compare with a number after {sign}", text)
     return Condition(column, sign, values)
 
@@ -109,10 +112,10 @@ def check_layer(text: str | None, name: str = "layer") -> int | str | None:
     """Validate "last", "all" or the number of a layer, from 1."""
     if text in (None, "last", "all"):
         return text
-    number = _number(str(text))
-    if number is None or number < 1 or number != int(number):
+    number = whole_number(str(text))
+    if number is None or number < 1:
         raise invalid(name, "be last, all or the number of a layer, at least 1", text)
-    return int(number)
+    return number
 
 
 def task_record(simulation: Simulation) -> dict[str, Any]:
@@ -219,8 +222,9 @@ def layer_table(
                 rows.append(row)
     _check_columns("--where", [condition.column for condition in where], known)
     if not rows:
-        what = f"layer {layer}" if isinstance(layer, int) else "row"
-        raise NothingToShowError(f"no {what} of any task meets the conditions; leave some out")
+        if isinstance(layer, int):
+            raise NothingToShowError(f"`--layer` must be a layer of a task that meets the conditions; got {layer}")
+        raise NothingToShowError("no row of any task meets the conditions; leave some out")
     names = [name for name in known if any(name in row for row in rows)]
     return {name: [row.get(name) for row in rows] for name in names}
 
@@ -274,18 +278,10 @@ def _check_columns(name: str, wanted: Iterable[str], known: Iterable[str]) -> No
 
 def _alike(value: Any, wanted: str) -> tuple[Any, Any]:
     """Convert a value and the text it is compared with to numbers if both are, otherwise to texts."""
-    number = _number(wanted)
+    number = real_number(wanted)
     if number is not None and isinstance(value, (int, float)):
         return float(value), number
     return ("" if value is None else str(value)), wanted
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return None if math.isnan(number) else number
 
 
 def _plain(value: Any) -> Any:

@@ -1,147 +1,332 @@
 r"""Sample plain networks conditioned on survival, and the probability that each layer would have killed them.
 
-A unit with standard normal weights g is inactive at all living points $x_i$ of its layer's input, a further coordinate
-standing for the bias, iff $g \cdot x_i \le 0$ for all i. Let u be a unit vector in the cone of the $x_i$ with
-$u \cdot x_i > 0$, and $d_i = x_i / (u \cdot x_i) - u$, which is perpendicular to u. Then $g \cdot x_i \le 0$ is
-$g \cdot u \le -g \cdot d_i$, and $g \cdot u$ is a standard normal independent of the $g \cdot d_i$, so
+Along a chain whose layers are drawn again until a point survives, the probability $u_l$ that a layer dies is estimated
+without bias (`inactive_units`). Rare death comes from the few chains whose points have nearly met: the logarithm of
+$u_l$ varies by 4 to 8 between chains of width 20. So chains run in populations of N, each with a weight w, and
 
-    P(inactive | g . d) = Phi(-max_i g . d_i),    and with g and -g   v = (Phi(-max_i g . d_i) + Phi(min_i g . d_i)) / 2
+    U_l = sum_i w_i u_l,i / sum_i w_i                    P(layer l dead | alive before), then w_i <- w_i (1 - u_l,i)
+    P(dead through l) = 1 - prod_j (1 - U_j),            added up as D += (1 - D) U, which keeps its precision
 
-is an unbiased estimate of the probability that a unit is inactive; the product of n independent v's is one of the
-probability U that the layer is. Some combination of the d_i with positive weights is 0, so the minimum is at most 0 and
-the maximum at least 0, which is why the rectified products of the dense engine's tiles suffice. One living point is
-inactive with probability 1/2, two at an angle a with (pi - a) / (2 pi): no unit needs to be drawn.
+Before each layer the population is resampled (`resampling`) with shares
 
-Along a chain whose layers are drawn again until a point survives, S = prod (1 - U) is an unbiased estimate of P(alive)
-and D = 1 - S, added up as D += (1 - D) U, an unbiased estimate of P(dead) that keeps its precision however rare death
-is. The units behind U are drawn independently of the layer that follows; they must not be the same.
+    p_i = (1 - c) w_i t_i^beta / sum_j w_j t_j^beta + c w_i / sum_j w_j,      new weight w_i / (N p_i),
 
-Dead points are dropped at once: with biases they would turn units active again.
+t_i an estimate of u_l,i with less noise: chains about to die are preferred (tilted sequential Monte Carlo), the weight
+corrects for it, and c bounds it by 1 / c times the mean. A population whose shares are nearly equal is left as it is.
+Where death is the rule (the tilt of the layer is 0) the weights alone are evened out: splitting. Populations are
+independent; that an average is taken over weights leaves a bias of order 1/N.
+
+With one set of inputs for all trials, layer 1 dies with the same probability in all chains: it is not estimated here
+(`cones`), and the chains start alive behind it.
+
+Dead points are dropped at once: with biases they would turn units active again. The units behind u_l are drawn
+independently of the layer that follows; they must not be the same.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from neurondeath.simulations.kernels.copies import copy_entries
+from neurondeath.simulations.kernels.copies import copy_panel_rows
+from neurondeath.simulations.kernels.inactive_units import (
+    angle_between,
+    fill_units,
+    mean_direction,
+    probe_units,
+    transverse,
+    weight_shares,
+)
 from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
 from neurondeath.simulations.kernels.normals import fill_normals, whole_groups
-from neurondeath.simulations.kernels.packed_arguments import Counters, Parameters, Position, UnitRange
+from neurondeath.simulations.kernels.packed_arguments import (
+    Chains,
+    ChainSite,
+    DrawBuffers,
+    Extent,
+    LayerShape,
+    Parameters,
+    Population,
+    Position,
+    UnitRange,
+    Workspace,
+)
 from neurondeath.simulations.kernels.panels import (
     aligned,
-    lay_out,
     move_together,
     n_panels_of,
     pass_constant,
-    place,
     rectified_units,
     rescale,
     survey,
 )
-from neurondeath.simulations.kernels.philox import make_counters
+from neurondeath.simulations.kernels.philox import make_counters, philox_words
+from neurondeath.simulations.kernels.resampling import effective_number, resample, uniform_of
 from neurondeath.simulations.kernels.tile import PANEL
 
 __all__ = ["sample_conditional"]
 
-NORMALS_PER_FILL = 16384  # weights made at a time: they stay in the second-level cache
-PURPOSE_WEIGHTS, PURPOSE_BIASES, PURPOSE_PROBES = np.uint64(0), np.uint64(1), np.uint64(5)
-PURPOSE_BITS = np.uint64(8)  # bits of a purpose; the number of the attempt lies above them
-SQRT_HALF = math.sqrt(0.5)
-
-
-class _Buffers(NamedTuple):
-    """Buffers of random parameters, of the words they are made from and of the counters of these words."""
-
-    parameters: Parameters
-    words: npt.NDArray[np.uint32]
-    counters: Counters
-
-
-class _Extent(NamedTuple):
-    """Size of a layer's input in panels: rows of the array, columns in use, and rows in use without the constant's."""
-
-    rows: int
-    n_columns: int
-    fan_in: int
-
-
-class _Shares(NamedTuple):
-    """Factors of a point and of its constant that make the weights standard normal, up to a common factor."""
-
-    point: np.float32
-    constant: np.float32
+UNTILTED_SHARE = 0.25  # c: no weight exceeds four times the mean
+LEAST_EFFECTIVE = 0.6  # a population is resampled when its shares are worth less than this share of it
+PURPOSE_WEIGHTS, PURPOSE_BIASES, PURPOSE_COPIES = np.uint64(0), np.uint64(1), np.uint64(6)
+PURPOSE_BITS = np.uint64(8)  # bits of a purpose; the numbers of the chain within its trial and of the attempt follow
+CHAIN_BITS = np.uint64(8)
+LN2 = math.log(2.0)
 
 
 @kernel
-def sample_conditional(sums, points, first_across, law, scales, stream):
-    """Add to `sums` the estimates of a stream's trials, one chain each, and their squares.
+def sample_conditional(sums, inputs, law, rule, stream):
+    """Add to `sums` the estimates of a stream's trials, in populations that end at multiples of `rule.trials`.
 
-    `points` has shape (input_dim + 1, n_points), its last row the constant of the biases (0 without), and gives the
-    dtype of the computation; no point may be 0. `first_across`, of the same shape and dtype, holds the d_i of the first
-    layer; it has no columns where no open half-space holds all points, which then cannot die together in that layer.
+    `inputs` are `FirstInputs`, the last row of its columns the constant of the biases (0 without); it gives the dtype
+    of the computation. Of separate sets, set i belongs to trial number i of the stream.
     """
-    alive, alive_squares, dead, dead_squares, living, living_squares = sums
-    lone_survival, dead_scales, dead_unit = scales
     widths, weight_scales, bias_scale = law
-    has_bias = bias_scale > 0.0
-    input_dim, n_points = points.shape[0] - 1, points.shape[1]
-    rows = max(input_dim, widths.max()) + 1
-    first = aligned(n_panels_of(n_points) * rows * PANEL, points)
-    lay_out(first, points, rows)
-    x, z, d = aligned(first.size, points), aligned(first.size, points), aligned(first.size, points)
-    first_d = aligned(first.size, points)
-    lay_out(first_d, first_across, rows)
-    halved = first_across.shape[1] > 0
-    peak = aligned(n_panels_of(n_points) * PANEL, points)
-    u = np.zeros(rows, points.dtype)
-    direction = Parameters(u, u)
-    buffers = _make_buffers(widths, input_dim, points)
+    end = stream.first_trial + stream.n_trials
+    like, input_dim = inputs.points[0], inputs.input_dim
+    n_panels, rows = n_panels_of(inputs.n_points.max()), widths.max() + 1
+    size = n_panels * rows * PANEL
+    most = min(rule.trials, stream.n_trials) * rule.per_trial
+    here = Population(aligned(most * size, like), np.empty(most, np.int64))
+    there = Population(aligned(most * size, like), np.empty(most, np.int64))
+    peak, u = aligned(n_panels * PANEL, like), np.zeros(rows, like.dtype)
+    buffers = _make_buffers(widths, input_dim, like)
+    workspace = Workspace(aligned(like.size, like), aligned(size, like), peak, u, aligned(PANEL, like), buffers)
 
-    for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):
-        copy_entries(x, first)
-        n_alive = n_points
-        fan_in = input_dim
-        s, deaths = 1.0, 0.0
+    start = stream.first_trial
+    while start < end:
+        stop = min((start // rule.trials + 1) * rule.trials, end)
+        n = (stop - start) * rule.per_trial
+        chains = Chains(np.ones(n), np.empty(n), np.empty(n), np.empty(n), np.arange(n))
+        own_set = start - stream.first_trial if inputs.separate else -1
+        log_dead, log_alive, log_squares = -np.inf, 0.0, -np.inf
         for layer in range(widths.size):
-            width = widths[layer]
-            extent, shares = _Extent(rows, n_alive, fan_in), _shares(weight_scales[layer], bias_scale)
-            # P(layer dead) as a multiple of 2^-width
-            if n_alive == 1:
-                excess = 1.0
-            elif n_alive == 2:
-                excess = (1.0 - _angle(x, extent, shares) / math.pi) ** width
-            elif layer == 0 and not halved:
-                excess = 0.0
-            else:
-                if layer > 0:
-                    _mean_direction(u, x, d, extent, shares)
-                    _transverse(d, x, z, direction, peak, extent, shares)
-                position = Position(stream.key, layer, trial, PURPOSE_PROBES)
-                length = fan_in + 1 if has_bias else fan_in
-                excess = _probe(z, first_d if layer == 0 else d, peak, buffers, extent, width, length, position)
-            death = excess * dead_scales[layer]
-            deaths += max(1.0 - deaths * dead_unit, 0.0) * death
-            s *= (1.0 - death * dead_unit) / lone_survival[layer]
-            alive[layer] += s
-            alive_squares[layer] += s * s
-            dead[layer] += deaths
-            dead_squares[layer] += deaths * deaths
-
-            position = Position(stream.key, layer, trial, PURPOSE_WEIGHTS)
+            site = ChainSite(stream.key, layer, start, rule.per_trial)
             deviations = (weight_scales[layer], bias_scale)
-            count, unsafe = _draw_living(z, x, peak, buffers, extent, width, deviations, position)
-            pass_constant(z, x, peak, rows, n_panels_of(n_alive), fan_in, width)
-            x, z = z, x
-            if count < n_alive:
-                move_together(x, peak, rows, width, n_alive)
-                n_alive = count
-            if unsafe > 0:
-                rescale(x, peak, rows, width, n_alive, has_bias)
-            living[layer] += s * n_alive
-            living_squares[layer] += (s * n_alive) ** 2
-            fan_in = width
+            shape = LayerShape(rows, size, widths[layer - 1] if layer > 0 else input_dim, widths[layer])
+            if layer > 0:
+                _probe_chains(chains, here, shape, deviations, site, workspace)
+            elif own_set >= 0:
+                _probe_first(chains, inputs, own_set, shape, deviations, site, workspace)
+            if layer > 0 or own_set >= 0:
+                log_u, log_effective = _layer_death(chains)
+                log_dead = _log_sum(log_dead, log_alive + log_u)
+                log_squares = _log_sum(log_squares, 2.0 * (log_alive + log_u) - log_effective)
+                log_alive += math.log1p(-math.exp(log_u))
+                _choose(chains, rule.tilts[layer], site)
+            if layer > 0:
+                _draw_chains(there, here, chains.parents, shape, deviations, site, workspace)
+                here, there = there, here
+            else:
+                _draw_first(here, inputs, chains.parents, own_set, shape, deviations, site, workspace)
+            logs = (log_dead, log_alive, log_squares)
+            _record(sums, layer, stop - start, chains.weights, here.n_alive, logs, rule.log_lone[layer])
+        start = stop
+
+
+@inlined_kernel
+def _probe_chains(chains, here, shape, deviations, site, workspace):
+    """Estimate the death of the next layer in every chain."""
+    rows, size, fan_in, width = shape
+    shares = weight_shares(deviations[0], deviations[1])
+    length = fan_in + 1 if deviations[1] > 0.0 else fan_in
+    z, d, peak, u, extremes, buffers = workspace
+    direction = Parameters(u, u)
+    for i in range(chains.weights.size):
+        x = here.features[i * size : (i + 1) * size]
+        extent = Extent(rows, here.n_alive[i], fan_in)
+        if extent.n_columns <= 2:
+            _exact(chains, i, x, extent, width, shares)
+            continue
+        mean_direction(u, x, d, extent, shares)
+        transverse(d, x, z, direction, peak, extent, shares)
+        chains.log_death[i], chains.log_tilt[i] = probe_units(
+            z, d, (peak, extremes), buffers, extent, width, length, _position(site, i)
+        )
+
+
+@inlined_kernel
+def _probe_first(chains, inputs, own_set, shape, deviations, site, workspace):
+    """Estimate the death of the first layer in every chain, whose trials have separate points."""
+    n_panels = n_panels_of(inputs.n_points.max())
+    first_rows = inputs.points.shape[1] // (n_panels * PANEL)
+    shares = weight_shares(deviations[0], deviations[1])
+    length = shape.fan_in + 1 if deviations[1] > 0.0 else shape.fan_in
+    for i in range(chains.weights.size):
+        number = own_set + i // site.per_trial
+        extent = Extent(first_rows, inputs.n_points[number], shape.fan_in)
+        if extent.n_columns <= 2:
+            _exact(chains, i, inputs.points[number], extent, shape.width, shares)
+        elif not inputs.halved[number]:
+            chains.log_death[i], chains.log_tilt[i] = -np.inf, -np.inf
+        else:
+            chains.log_death[i], chains.log_tilt[i] = probe_units(
+                workspace.z, inputs.across[number], (workspace.peak, workspace.extremes), workspace.buffers, extent,
+                shape.width, length, _position(site, i),
+            )  # fmt: skip
+
+
+@kernel
+def _exact(chains, i, x, extent, width, shares):
+    """Set the death of a layer in a chain with one or two living points, or none."""
+    if extent.n_columns == 2:
+        log_unit = math.log(1.0 - angle_between(x, extent, shares) / math.pi) - LN2
+    else:
+        log_unit = -LN2 if extent.n_columns == 1 else 0.0
+    chains.log_death[i] = width * log_unit
+    chains.log_tilt[i] = width * log_unit
+
+
+@kernel
+def _position(site, i):
+    """Return where chain i of a population draws; the low bits of its purpose are free."""
+    key, layer, first_trial, per_trial = site
+    return Position(key, layer, first_trial + i // per_trial, np.uint64(i % per_trial) << PURPOSE_BITS)
+
+
+@kernel
+def _log_sum(a, b):
+    """Return log(exp a + exp b)."""
+    if a < b:
+        a, b = b, a
+    return a if b == -np.inf else a + math.log1p(math.exp(b - a))
+
+
+@kernel
+def _layer_death(chains):
+    """Average the death of a layer over the chains and take it out of their weights; keep these at mean 1.
+
+    Returns the logarithm of the average and that of the effective number of chains behind it.
+    """
+    weights, log_death = chains.weights, chains.log_death
+    largest = log_death.max()
+    if largest == -np.inf:
+        return -np.inf, 0.0
+    total, squares, mass, left = 0.0, 0.0, 0.0, 0.0
+    for i in range(weights.size):
+        share = weights[i] * math.exp(log_death[i] - largest)
+        total += share
+        squares += share * share
+        mass += weights[i]
+        weights[i] *= -math.expm1(log_death[i])
+        left += weights[i]
+    for i in range(weights.size):
+        weights[i] *= weights.size / left
+    return largest + math.log(total / mass), math.log(total / squares * total)
+
+
+@kernel
+def _choose(chains, tilt, site):
+    """Choose the chain that each continues, and set the weights to match."""
+    weights, _, log_tilt, shares, parents = chains
+    n = weights.size
+    largest = log_tilt.max()
+    if largest == -np.inf:  # no chain can die
+        tilt = 0.0
+    total = 0.0
+    for i in range(n):
+        parents[i] = i
+        shares[i] = weights[i] if tilt == 0.0 else weights[i] * math.exp(tilt * (log_tilt[i] - largest))
+        total += shares[i]
+    for i in range(n):
+        shares[i] = (1.0 - UNTILTED_SHARE) * shares[i] / total + UNTILTED_SHARE * weights[i] / n
+    if effective_number(shares) >= LEAST_EFFECTIVE * n:
+        return
+    words = np.empty(4, np.uint32)
+    philox_words(words, make_counters(1, 1), Position(site.key, site.layer, site.first_trial, PURPOSE_COPIES), 0)
+    resample(parents, shares, uniform_of(words[0]))
+    total = 0.0
+    for i in range(n):  # shares become the weights of the copies
+        log_tilt[i] = weights[parents[i]] / shares[parents[i]]
+        total += log_tilt[i]
+    for i in range(n):
+        weights[i] = log_tilt[i] * n / total
+
+
+@inlined_kernel
+def _draw_first(target, inputs, parents, own_set, shape, deviations, site, workspace):
+    """Fill the chains with living outputs of the first layer."""
+    n_panels = n_panels_of(inputs.n_points.max())
+    first_rows = inputs.points.shape[1] // (n_panels * PANEL)
+    for i in range(parents.size):
+        number = own_set + parents[i] // site.per_trial if own_set >= 0 else 0
+        extent = Extent(first_rows, inputs.n_points[number], shape.fan_in)
+        output = target.features[i * shape.size : (i + 1) * shape.size]
+        target.n_alive[i] = _draw_living(
+            output, inputs.points[number], extent, shape, deviations, _position(site, i), workspace
+        )
+
+
+@inlined_kernel
+def _draw_chains(target, source, parents, shape, deviations, site, workspace):
+    """Fill the chains with living outputs of a layer, each from its parent's."""
+    rows, size, fan_in, _ = shape
+    for i in range(parents.size):
+        x = source.features[parents[i] * size : (parents[i] + 1) * size]
+        extent = Extent(rows, source.n_alive[parents[i]], fan_in)
+        output = target.features[i * size : (i + 1) * size]
+        target.n_alive[i] = _draw_living(output, x, extent, shape, deviations, _position(site, i), workspace)
+
+
+@inlined_kernel
+def _draw_living(output, x, extent, shape, deviations, position, workspace):
+    """Fill `output` with a layer's outputs at the living points, drawn again until there are some; return how many.
+
+    `x` may have more rows than `output`; the purpose of `position` names the chain.
+    """
+    z, _, peak, _, _, ((weights, biases), words, counters) = workspace
+    parameters = Parameters(weights, biases)
+    weight_scale, bias_scale = deviations
+    rows, n_columns, fan_in = extent
+    width = shape.width
+    key, layer, trial, purpose = position
+    has_bias = bias_scale > 0.0
+    n_panels, per_fill = n_panels_of(n_columns), fill_units(fan_in)
+    made = output if rows == shape.rows else z
+    count, unsafe = 0, 0
+    while count == 0:
+        peak[: n_panels * PANEL] = 0
+        if has_bias:
+            of_biases = Position(key, layer, trial, PURPOSE_BIASES | purpose)
+            fill_normals(biases, words, counters, width, of_biases, 0, bias_scale)
+        of_weights = Position(key, layer, trial, PURPOSE_WEIGHTS | purpose)
+        for unit in range(0, width, per_fill):
+            n_units = min(per_fill, width - unit)
+            fill_normals(weights, words, counters, n_units * fan_in, of_weights, unit * fan_in // 4, weight_scale)
+            units = UnitRange(unit, n_units, fan_in, 0, unit, has_bias)
+            rectified_units(made, x, peak, parameters, units, rows, n_panels)
+        count, unsafe = survey(peak[: n_panels * PANEL])
+        purpose += np.uint64(1) << (PURPOSE_BITS + CHAIN_BITS)
+    pass_constant(made, x, peak, rows, n_panels, fan_in, width)
+    if rows != shape.rows:
+        copy_panel_rows(output, z, shape.rows, rows, width + 1, n_panels)
+    if count < n_columns:
+        move_together(output, peak, shape.rows, width, n_columns)
+    if unsafe > 0:
+        rescale(output, peak, shape.rows, width, count, has_bias)
+    return count
+
+
+@kernel
+def _record(sums, layer, n_trials, weights, n_alive, logs, log_lone):
+    """Add a population's estimates of one layer to the sums."""
+    log_dead, log_alive, log_squares = logs
+    living = 0.0
+    for i in range(weights.size):
+        living += weights[i] * n_alive[i]
+    living *= math.exp(log_alive - log_lone) / weights.size
+    if log_dead > -np.inf:
+        sums.log_dead[layer] += n_trials * log_dead
+        sums.log_dead_squares[layer] += n_trials * log_dead * log_dead
+        sums.deadly[layer] += 1.0
+    sums.populations[layer] += 1.0
+    sums.log_alive[layer] += n_trials * log_alive
+    sums.log_alive_squares[layer] += n_trials * log_alive * log_alive
+    sums.living[layer] += n_trials * living
+    sums.living_squares[layer] += n_trials * living * living
+    if log_dead > -LN2:  # death is the rule: few chains may carry what lives
+        sums.effective[layer] += effective_number(weights)
+    elif log_dead > -np.inf:
+        sums.effective[layer] += min(math.exp(2.0 * log_dead - log_squares), np.float64(weights.size))
 
 
 @kernel
@@ -150,181 +335,7 @@ def _make_buffers(widths, fan_in, like):
     bias_capacity = whole_groups(widths.max())
     capacity = max(whole_groups(1), bias_capacity)
     for width in widths:
-        capacity = max(capacity, whole_groups(min(width, _fill_units(fan_in)) * (fan_in + 1)))
+        capacity = max(capacity, whole_groups(min(width, fill_units(fan_in)) * (fan_in + 1)))
         fan_in = width
     parameters = Parameters(np.empty(capacity, like.dtype), np.zeros(bias_capacity, like.dtype))
-    return _Buffers(parameters, np.empty(capacity, np.uint32), make_counters(capacity // 4, capacity // 4))
-
-
-@inlined_kernel
-def _probe(z, d, peak, buffers, extent, width, length, position):
-    """Estimate P(layer dead) as a multiple of 2^-width from probes of `length` normals; `z` is scratch."""
-    parameters, words, counters = buffers
-    probes = parameters.weights
-    fill_units = _fill_units(extent.fan_in)
-    excess = 1.0
-    for unit in range(0, width, fill_units):
-        n_units = min(fill_units, width - unit)
-        fill_normals(probes, words, counters, n_units * length, position, unit * length // 4, np.float32(1.0))
-        excess *= _inactive(z, d, peak, parameters, extent.rows, n_panels_of(extent.n_columns), n_units, length)
-    return excess
-
-
-@inlined_kernel
-def _draw_living(z, x, peak, buffers, extent, width, deviations, position):
-    """Fill z with a layer's outputs, drawn again until a point survives; return how many do, and unsafe peaks.
-
-    `deviations` are the standard deviations of weights and biases; the purpose of `position` is not read.
-    """
-    parameters, words, counters = buffers
-    (weights, biases), (weight_scale, bias_scale) = parameters, deviations
-    rows, n_columns, fan_in = extent
-    key, layer, trial, _ = position
-    has_bias = bias_scale > 0.0
-    fill_units = _fill_units(fan_in)
-    count, unsafe = 0, 0
-    variant = np.uint64(0)
-    while count == 0:
-        peak[: n_panels_of(n_columns) * PANEL] = 0
-        if has_bias:
-            of_biases = Position(key, layer, trial, PURPOSE_BIASES | variant << PURPOSE_BITS)
-            fill_normals(biases, words, counters, width, of_biases, 0, bias_scale)
-        of_weights = Position(key, layer, trial, PURPOSE_WEIGHTS | variant << PURPOSE_BITS)
-        for unit in range(0, width, fill_units):
-            n_units = min(fill_units, width - unit)
-            fill_normals(weights, words, counters, n_units * fan_in, of_weights, unit * fan_in // 4, weight_scale)
-            units = UnitRange(unit, n_units, fan_in, 0, unit, has_bias)
-            rectified_units(z, x, peak, parameters, units, rows, n_panels_of(n_columns))
-        count, unsafe = survey(peak[: n_panels_of(n_columns) * PANEL])
-        variant += np.uint64(1)
-    return count, unsafe
-
-
-@kernel
-def _fill_units(fan_in):
-    """Return how many units are filled at a time: a multiple of 8, so that every fill starts at a whole block."""
-    return max(8, NORMALS_PER_FILL // (fan_in + 1) // 8 * 8)
-
-
-@kernel
-def _shares(weight_scale, bias_scale):
-    """Scale a point and its constant to standard normal weights, up to a common factor that keeps both at most 1."""
-    if bias_scale > weight_scale:
-        return _Shares(weight_scale / bias_scale, np.float32(1.0))
-    return _Shares(np.float32(1.0), bias_scale / weight_scale)
-
-
-@kernel
-def _mean_direction(u, x, sums, extent, shares):
-    """Fill u with the direction of the sum of the columns; columns not in use are 0."""
-    rows, n_columns, fan_in = extent
-    length = (fan_in + 1) * PANEL
-    totals = sums[:length]
-    copy_entries(totals, x[:length])
-    for panel in range(1, n_panels_of(n_columns)):
-        block = x[panel * rows * PANEL : panel * rows * PANEL + length]
-        for i in range(length):
-            totals[i] += block[i]
-    squares = 0.0
-    for row in range(fan_in + 1):
-        lane = totals[row * PANEL : (row + 1) * PANEL]
-        for p in range(PANEL // 2):
-            lane[p] += lane[p + PANEL // 2]
-        for p in range(PANEL // 4):
-            lane[p] += lane[p + PANEL // 4]
-        total = ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]))
-        u[row] = (shares.constant if row == fan_in else shares.point) * total
-        squares += np.float64(u[row]) * u[row]
-    scale = 1.0 / math.sqrt(squares)
-    for row in range(fan_in + 1):
-        u[row] *= scale
-
-
-@kernel
-def _transverse(d, x, heights, direction, peak, extent, shares):
-    """Fill d with the parts perpendicular to u of the columns scaled to 1 along u; 0 in the columns not in use.
-
-    `direction` holds u as the weights of a unit; `heights` is scratch as large as x. The factors of `shares` are
-    applied to u first, and to d at the end.
-    """
-    u = direction.weights
-    rows, n_columns, fan_in = extent
-    n_panels = n_panels_of(n_columns)
-    length = fan_in + 1
-    for row in range(length):
-        u[row] *= shares.constant if row == fan_in else shares.point
-    rectified_units(heights, x, peak, direction, UnitRange(0, 1, length, 0, 0, False), rows, n_panels)
-    for row in range(length):
-        share = shares.constant if row == fan_in else shares.point
-        along = u[row] / share if share > 0 else u[row]
-        for panel in range(n_panels):
-            at = np.uint64((panel * rows + row) * PANEL)
-            below = np.uint64(panel * rows * PANEL)
-            for i in range(PANEL):
-                p = np.uint64(i)
-                d[at + p] = share * x[at + p] / heights[below + p] - along
-    last = (n_panels - 1) * PANEL
-    for row in range(length):
-        for column in range(n_columns, last + PANEL):
-            d[place(rows, row, column)] = 0
-
-
-@kernel
-def _inactive(z, d, peak, parameters, rows, n_panels, n_units, length):
-    """Multiply 2 v over units, v the probability that a unit is inactive given its weights across u; negates these."""
-    probes = parameters.weights
-    factors = np.zeros(n_units)
-    units = UnitRange(0, n_units, length, 0, 0, False)
-    for _ in range(2):
-        rectified_units(z, d, peak, parameters, units, rows, n_panels)
-        if z.itemsize == 4:
-            _gather_largest(z.view(np.int32), rows, n_panels, n_units)
-        else:
-            _gather_largest(z.view(np.int64), rows, n_panels, n_units)
-        for unit in range(n_units):
-            factors[unit] += 0.5 * math.erfc(SQRT_HALF * z[unit * PANEL])
-        for i in range(n_units * length):
-            probes[i] = -probes[i]
-    product = 1.0
-    for unit in range(n_units):
-        product *= factors[unit]
-    return product
-
-
-@kernel
-def _gather_largest(bits, rows, n_panels, n_units):
-    """Move the largest entry of every unit to its first column; floats of 0 and above have the order of their bits."""
-    first = bits[: n_units * PANEL]
-    for panel in range(1, n_panels):
-        more = bits[panel * rows * PANEL : panel * rows * PANEL + n_units * PANEL]
-        for i in range(first.size):
-            first[i] = max(first[i], more[i])
-    for unit in range(n_units):
-        row = first[unit * PANEL : (unit + 1) * PANEL]
-        for p in range(PANEL // 2):
-            row[p] = max(row[p], row[p + PANEL // 2])
-        for p in range(PANEL // 4):
-            row[p] = max(row[p], row[p + PANEL // 4])
-        row[0] = max(
-            max(max(row[0], row[1]), max(row[2], row[3])), max(max(row[4], row[5]), max(row[6], row[7]))
-        )  # fmt: skip
-
-
-@kernel
-def _angle(x, extent, shares):
-    """Return the angle between the first two columns, accurate for small angles, too [Kahan]."""
-    fan_in = extent.fan_in
-    a2, b2 = 0.0, 0.0
-    for row in range(fan_in + 1):
-        share = np.float64(shares.constant if row == fan_in else shares.point)
-        at = row * PANEL
-        a2 += (share * x[at]) ** 2
-        b2 += (share * x[at + 1]) ** 2
-    a, b = 1.0 / math.sqrt(a2), 1.0 / math.sqrt(b2)
-    difference, total = 0.0, 0.0
-    for row in range(fan_in + 1):
-        share = np.float64(shares.constant if row == fan_in else shares.point)
-        at = row * PANEL
-        difference += (share * x[at] * a - share * x[at + 1] * b) ** 2
-        total += (share * x[at] * a + share * x[at + 1] * b) ** 2
-    return 2.0 * math.atan2(math.sqrt(difference), math.sqrt(total))
+    return DrawBuffers(parameters, np.empty(capacity, np.uint32), make_counters(capacity // 4, capacity // 4))

@@ -11,20 +11,29 @@ import numpy.typing as npt
 
 __all__ = [
     "Activation",
+    "ChainRule",
+    "ChainSite",
+    "ChainSums",
+    "Chains",
     "Columns",
-    "ConditionalScales",
-    "ConditionalSums",
     "Counters",
     "Counts",
+    "DrawBuffers",
+    "Extent",
+    "FirstInputs",
     "GeneralLaw",
     "Law",
+    "LayerShape",
     "Parameters",
+    "Population",
     "Position",
     "ScaledPoints",
     "SplittingSums",
     "Stream",
     "TileOffsets",
     "UnitRange",
+    "WeightShares",
+    "Workspace",
 ]
 
 Floats = npt.NDArray[Any]  # of the precision of the forward pass, float32 or float64
@@ -129,26 +138,122 @@ class Counts(NamedTuple):
     living_squares: npt.NDArray[np.int64]
 
 
-class ConditionalSums(NamedTuple):
-    """Sums over chains, one entry per layer, in the units of `ConditionalScales`."""
+class ChainSums(NamedTuple):
+    """Sums over populations of chains, one entry per layer, every population weighted by its number of trials.
 
-    alive: npt.NDArray[np.float64]
-    alive_squares: npt.NDArray[np.float64]
-    dead: npt.NDArray[np.float64]
-    dead_squares: npt.NDArray[np.float64]
-    living: npt.NDArray[np.float64]
-    living_squares: npt.NDArray[np.float64]
-
-
-class ConditionalScales(NamedTuple):
-    """Units of the conditional estimates, so that none underflows; the arrays have one entry per layer.
-
-    Layer l kills a single point with probability dead_unit * dead_scales[l] = 1 - lone_survival[l].
+    `log_dead` and `log_alive` are natural logarithms of a population's estimates of P(dead) and P(alive), `living` its
+    mean number of living points in units of the probability that a single point is alive. A population whose P(dead) is
+    0 has no entry in `log_dead`. The last three are not weighted: the number of populations, that of populations with
+    an entry in `log_dead`, and the sum of their effective numbers of chains.
     """
 
-    lone_survival: npt.NDArray[np.float64]
-    dead_scales: npt.NDArray[np.float64]
-    dead_unit: float
+    log_dead: npt.NDArray[np.float64]
+    log_dead_squares: npt.NDArray[np.float64]
+    log_alive: npt.NDArray[np.float64]
+    log_alive_squares: npt.NDArray[np.float64]
+    living: npt.NDArray[np.float64]
+    living_squares: npt.NDArray[np.float64]
+    populations: npt.NDArray[np.float64]
+    deadly: npt.NDArray[np.float64]
+    effective: npt.NDArray[np.float64]
+
+
+class ChainRule(NamedTuple):
+    """How populations of chains are formed, and how far each layer prefers chains that are about to die.
+
+    A population has `per_trial` chains for each of up to `trials` neighbouring trials. `tilts` holds the exponent of
+    every layer's death probability in the preference, `log_lone` the logarithm of the probability that a single point
+    is alive through the layer.
+    """
+
+    per_trial: int
+    trials: int
+    tilts: npt.NDArray[np.float64]
+    log_lone: npt.NDArray[np.float64]
+
+
+class FirstInputs(NamedTuple):
+    """The inputs of the first layer, one set for all trials or separate ones, as columns of arrays in panels.
+
+    `points` and `across` have shape (n_sets, size), see `panels`; `n_points` (n_sets,) counts the columns in use, and
+    `halved` (n_sets,) says whether an open half-space holds them, so that `across` holds their d_i.
+    """
+
+    points: Floats
+    across: Floats
+    n_points: npt.NDArray[np.int64]
+    halved: npt.NDArray[np.bool_]
+    input_dim: int
+    separate: bool
+
+
+class Chains(NamedTuple):
+    """A population: what each of its chains weighs, how likely its next layer dies, and which chain it continues."""
+
+    weights: npt.NDArray[np.float64]
+    log_death: npt.NDArray[np.float64]
+    log_tilt: npt.NDArray[np.float64]
+    shares: npt.NDArray[np.float64]
+    parents: npt.NDArray[np.int64]
+
+
+class Extent(NamedTuple):
+    """Size of a layer's input in panels: rows of the array, columns in use, and rows in use without the constant's."""
+
+    rows: int
+    n_columns: int
+    fan_in: int
+
+
+class WeightShares(NamedTuple):
+    """Factors of a point and of its constant that make the weights standard normal, up to a common factor."""
+
+    point: np.float32
+    constant: np.float32
+
+
+class DrawBuffers(NamedTuple):
+    """Buffers of random parameters, of the words they are made from and of the counters of these words."""
+
+    parameters: Parameters
+    words: npt.NDArray[np.uint32]
+    counters: Counters
+
+
+class Population(NamedTuple):
+    """Inputs of a layer in all chains of a population: features in panels, chain after chain, and living points."""
+
+    features: Floats
+    n_alive: npt.NDArray[np.int64]
+
+
+class LayerShape(NamedTuple):
+    """A layer of every chain: rows and size of an input's array in panels, number of inputs, number of units."""
+
+    rows: int
+    size: int
+    fan_in: int
+    width: int
+
+
+class ChainSite(NamedTuple):
+    """Where the chains of a population draw: the layer, the first trial, and how many chains there are per trial."""
+
+    key: tuple[np.uint64, np.uint64]
+    layer: int
+    first_trial: int
+    per_trial: int
+
+
+class Workspace(NamedTuple):
+    """Scratch of one worker: two arrays as large as a layer's input, then what its functions are named for."""
+
+    z: Floats
+    d: Floats
+    peak: Floats
+    u: Floats
+    extremes: Floats
+    buffers: DrawBuffers
 
 
 class SplittingSums(NamedTuple):

@@ -11,6 +11,10 @@ from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
 from neurondeath.simulations.kernels.packed_arguments import TileOffsets
 from neurondeath.simulations.kernels.tile import (
     PANEL,
+    product_tile_1,
+    product_tile_2,
+    product_tile_4,
+    product_tile_8,
     rectified_tile_1,
     rectified_tile_2,
     rectified_tile_4,
@@ -24,6 +28,7 @@ __all__ = [
     "n_panels_of",
     "pass_constant",
     "place",
+    "product_units",
     "rectified_units",
     "rescale",
     "survey",
@@ -81,6 +86,25 @@ def rectified_units(z, x, peak, parameters, units, rows, n_panels):
             i += 2
         if i < units.n_units:
             rectified_tile_1(z, x, peak, parameters, _tile_offsets(units, rows, panel, i), fan_in, has_bias)
+
+
+@kernel
+def product_units(z, x, peak, parameters, units, rows, n_panels):
+    """Compute the sums of a range of units at all points without rectifying them; `peak` is left as it is."""
+    fan_in, has_bias = units.fan_in, units.has_bias
+    for panel in range(n_panels):
+        i = 0
+        while i + 8 <= units.n_units:
+            product_tile_8(z, x, peak, parameters, _tile_offsets(units, rows, panel, i), fan_in, has_bias)
+            i += 8
+        if i + 4 <= units.n_units:
+            product_tile_4(z, x, peak, parameters, _tile_offsets(units, rows, panel, i), fan_in, has_bias)
+            i += 4
+        if i + 2 <= units.n_units:
+            product_tile_2(z, x, peak, parameters, _tile_offsets(units, rows, panel, i), fan_in, has_bias)
+            i += 2
+        if i < units.n_units:
+            product_tile_1(z, x, peak, parameters, _tile_offsets(units, rows, panel, i), fan_in, has_bias)
 
 
 @inlined_kernel

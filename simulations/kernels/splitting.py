@@ -13,7 +13,7 @@ row of blocks. The order of copies is a partial shuffle with separate words.
 
 import numpy as np
 
-from neurondeath.simulations.kernels.copies import copy_entries
+from neurondeath.simulations.kernels.copies import copy_panel_rows
 from neurondeath.simulations.kernels.jit import kernel
 from neurondeath.simulations.kernels.normals import fill_normals, whole_groups
 from neurondeath.simulations.kernels.packed_arguments import Parameters, Position, UnitRange
@@ -87,7 +87,7 @@ def sample_splitting(sums, points, law, lone_survival, population, stream):
                 if layer == 0:
                     rectified_units(first_output, first, peak, parameters, units, first_rows, n_panels)
                     pass_constant(first_output, first, peak, first_rows, n_panels, fan_in, width)
-                    _copy_rows(output, first_output, rows, first_rows, width + 1, n_panels)
+                    copy_panel_rows(output, first_output, rows, first_rows, width + 1, n_panels)
                 else:
                     source = x[parents[member] * size : (parents[member] + 1) * size]
                     rectified_units(output, source, peak, parameters, units, rows, n_panels)
@@ -126,15 +126,6 @@ def _capacities(widths, population, fan_in):
         bias_capacity = max(bias_capacity, whole_groups(members * width))
         fan_in = width
     return max(capacity, bias_capacity), bias_capacity
-
-
-@kernel
-def _copy_rows(out, source, rows, source_rows, count, n_panels):
-    """Copy the first `count` rows of an array in panels with `source_rows` rows to one with `rows` rows."""
-    length = count * PANEL
-    for panel in range(n_panels):
-        to, at = panel * rows * PANEL, panel * source_rows * PANEL
-        copy_entries(out[to : to + length], source[at : at + length])
 
 
 @kernel

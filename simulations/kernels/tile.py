@@ -9,6 +9,8 @@ library does, without its packing: the operands already lie as the loop wants th
 Points come in panels of PANEL columns: entry (row, column) of panel q of an array with R rows is at
 (q * R + row) * PANEL + column. A strip is one or more vectors of points, a panel one or more strips. Sums run over j in
 order, one fused operation per step, so results do not depend on the width of the vectors or the strips.
+
+`product_tile_N` are the same without relu and without peaks, for kernels that need the sums of both signs.
 """
 
 from collections.abc import Callable
@@ -20,7 +22,18 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-__all__ = ["PANEL", "UNITS", "rectified_tile_1", "rectified_tile_2", "rectified_tile_4", "rectified_tile_8"]
+__all__ = [
+    "PANEL",
+    "UNITS",
+    "product_tile_1",
+    "product_tile_2",
+    "product_tile_4",
+    "product_tile_8",
+    "rectified_tile_1",
+    "rectified_tile_2",
+    "rectified_tile_4",
+    "rectified_tile_8",
+]
 
 PANEL = 32  # columns of a panel: two 512-bit vectors of single precision
 UNITS = (8, 4, 2, 1)  # units a tile may hold
@@ -38,11 +51,11 @@ BITS = _vector_bits()
 SUM_REGISTERS = 16 if BITS == 512 else 8  # half of the vector registers: more sums would not stay in them
 
 
-def _make_tile(units: int) -> Any:
+def _make_tile(units: int, rectified: bool) -> Any:
     """Build the tile of a number of units as an intrinsic: arrays and offsets in, nothing out."""
 
     @intrinsic
-    def rectified_tile(typing_context, z, x, peak, parameters, at, fan_in, has_bias):
+    def tile(typing_context, z, x, peak, parameters, at, fan_in, has_bias):
         signature = types.void(z, x, peak, parameters, at, types.intp, types.boolean)
         element = z.dtype
 
@@ -62,16 +75,19 @@ def _make_tile(units: int) -> Any:
             n_vectors = min(SUM_REGISTERS // units, PANEL // lanes)
             for start in range(0, PANEL, n_vectors * lanes):
                 columns = [start + v * lanes for v in range(n_vectors)]
-                _generate_strip(builder, pointers, [*offsets, *arguments[5:]], (real, lanes), units, columns)
+                _generate_strip(
+                    builder, pointers, [*offsets, *arguments[5:]], (real, lanes), (units, rectified), columns
+                )
             return context.get_dummy_value()
 
         return signature, generate
 
-    return rectified_tile
+    return tile
 
 
-def _generate_strip(builder, pointers, offsets, vector_kind, units, first_columns):
+def _generate_strip(builder, pointers, offsets, vector_kind, kind, first_columns):
     """Emit the loop over j for one strip of points, given the first column of each of its vectors in the panel."""
+    units, rectified = kind
     z, x, peak, weights, biases = pointers
     real, lanes = vector_kind
     z_at, x_at, w_at, b_at, peak_at, fan_in, has_bias = offsets
@@ -147,6 +163,10 @@ def _generate_strip(builder, pointers, offsets, vector_kind, units, first_column
 
     builder.position_at_end(after)
     for v, column in enumerate(columns):
+        if not rectified:
+            for i in range(units):
+                store(totals[i][v], z, builder.add(z_at, builder.add(column, constant(i * PANEL))))
+            continue
         heights = [load(peak, builder.add(peak_at, column))]
         for i in range(units):
             value = builder.call(larger, [totals[i][v], zero])
@@ -158,24 +178,27 @@ def _generate_strip(builder, pointers, offsets, vector_kind, units, first_column
         store(heights[0], peak, builder.add(peak_at, column))
 
 
-def _make_plain_tile(units: int) -> Callable[..., None]:
+def _make_plain_tile(units: int, rectified: bool) -> Callable[..., None]:
     """Return the same tile in plain Python, for runs without the compiler."""
 
-    def rectified_tile(z, x, peak, parameters, at, fan_in, has_bias):
+    def tile(z, x, peak, parameters, at, fan_in, has_bias):
         weights, biases = parameters
         z_at, x_at, w_at, b_at, peak_at = at
         panel = x[x_at : x_at + (fan_in + 1) * PANEL].reshape(fan_in + 1, PANEL)
         ones = panel[fan_in] * has_bias
         for i in range(units):
             row = weights[w_at + i * fan_in : w_at + (i + 1) * fan_in]
-            value = (row @ panel[:fan_in] + biases[b_at + i] * ones).clip(0)
+            value = row @ panel[:fan_in] + biases[b_at + i] * ones
+            value = value.clip(0) if rectified else value
             z[z_at + i * PANEL : z_at + (i + 1) * PANEL] = value
-            here = peak[peak_at : peak_at + PANEL]
-            here[:] = value.clip(here)
+            if rectified:
+                here = peak[peak_at : peak_at + PANEL]
+                here[:] = value.clip(here)
 
-    return rectified_tile
+    return tile
 
 
 SETTINGS: Any = numba.config
 _make = _make_plain_tile if SETTINGS.DISABLE_JIT else _make_tile
-rectified_tile_8, rectified_tile_4, rectified_tile_2, rectified_tile_1 = (_make(units) for units in UNITS)
+rectified_tile_8, rectified_tile_4, rectified_tile_2, rectified_tile_1 = (_make(units, True) for units in UNITS)
+product_tile_8, product_tile_4, product_tile_2, product_tile_1 = (_make(units, False) for units in UNITS)

@@ -1,12 +1,14 @@
 """The conditional and the splitting estimator compared with exact cases and the crude estimator."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from neurondeath.simulations.estimation.estimates import read_simulation
 from neurondeath.simulations.inputs.input_sets import input_set
+from neurondeath.simulations.populations import population_of
 from neurondeath.simulations.samplers import splitting_dense
 from neurondeath.simulations.samplers.half_space import half_space
 from neurondeath.simulations.samplers.shard_sampling import run_shard
@@ -38,11 +40,15 @@ def estimate(network, inputs, estimator, trials, seed=0, dtype="float32"):
 @pytest.mark.parametrize(("width", "depth"), [(1, 20), (3, 40), (45, 30), (600, 4)])
 def test_one_point_is_exact(width, depth, bias_variance):
     network = Network([width] * depth, input_dim=3, bias_variance=bias_variance)
-    result = estimate(network, np.array([[1.0, -2.0, 0.5]]), "conditional", 3)
+    result = estimate(network, np.array([[1.0, -2.0, 0.5]]), "conditional", 130)
     log_alive = np.arange(1, depth + 1) * math.log1p(-(0.5**width))
     np.testing.assert_allclose(result.log10_alive, log_alive / math.log(10), rtol=1e-12)
     np.testing.assert_allclose(result.death, -np.expm1(log_alive), rtol=1e-9)
     assert (result.alive_stderr <= 1e-7 * np.minimum(result.death, result.alive)).all()
+    rare = result.death < 0.5
+    assert (result.log10_death_low[rare] < result.log10_death[rare]).all()
+    assert (result.log10_death[rare] < result.log10_death_high[rare]).all()
+    assert not any(result.interval_withheld)
 
 
 @pytest.mark.statistical
@@ -102,6 +108,8 @@ def test_first_layer(bias_variance, seed):
 def test_points_all_round_cannot_die_in_the_first_layer():
     result = estimate(Network([2] * 3), np.array([[1.0, 0.0], [-1.0, 1.0], [-1.0, -1.0]]), "conditional", 100)
     assert result.death[0] == 0
+    assert result.log10_death_high[0] == -np.inf
+    assert (result.low[0], result.high[0]) == (1, 1)
     assert result.death[1] > 0
 
 
@@ -207,20 +215,29 @@ def test_wrong_estimators_are_refuted(seed):
 
 
 @pytest.mark.parametrize("bias_variance", [0.0, 0.4])
-@pytest.mark.parametrize("estimator", ["conditional", "splitting"])
-def test_trials_do_not_depend_on_their_shards(estimator, bias_variance):
+@pytest.mark.parametrize(("estimator", "edges"), [("conditional", (0, 64, 192, 201)), ("splitting", range(10))])
+def test_trials_do_not_depend_on_their_shards(estimator, edges, bias_variance):
+    """Shards that divide no population add up to one shard of all trials."""
     network = Network([3] * 6, input_dim=5, bias_variance=bias_variance)
     task = Task(network, input_set("gaussian:40", dimension=5), estimator=estimator)
-    whole = run_shard(task, 0, 0, 9).statistics
-    each = [run_shard(task, 0, trial, trial + 1).statistics for trial in range(9)]
+    whole = run_shard(task, 0, edges[0], edges[-1]).statistics
+    each = [run_shard(task, 0, start, stop).statistics for start, stop in pairwise(edges)]
     for name, values in whole.items():
         total = np.zeros(6)
         for one in each:
             total += one[name]
         # the last digit depends on the number of roundings per trial; nothing else depends on earlier trials
-        np.testing.assert_allclose(values, total, rtol=1e-14)
-    other = run_shard(task, 1, 0, 9).statistics
-    assert not np.array_equal(whole["alive"], other["alive"])
+        np.testing.assert_allclose(values, total, rtol=1e-13)
+    other = run_shard(task, 1, edges[0], edges[-1]).statistics
+    assert not np.array_equal(whole["living"], other["living"])
+
+
+def test_a_shard_divides_no_population():
+    for network in (Network([3]), Network([20] * 5), Network([3000] * 4)):
+        points = input_set("gaussian:64", dimension=network.input_dim)
+        task = Task(network, points, estimator="conditional")
+        assert task.shard_trials % population_of(network, points).trials == 0
+        assert task.description()["population"] == list(population_of(network, points))
 
 
 @pytest.mark.parametrize("bias_variance", [0.0, 1.0])
@@ -244,11 +261,17 @@ def test_when_every_population_dies_the_interval_says_so(monkeypatch):
     assert result.high[-1] == pytest.approx(1 - 0.025 ** (1 / 10))
 
 
-def test_one_trial_has_no_error():
-    result = estimate(Network([3] * 4), "gaussian:4", "conditional", 1)
+def test_one_population_has_no_error():
+    result = estimate(Network([3] * 4), "gaussian:4", "conditional", 64)
     assert np.isnan(result.alive_stderr).all()
-    assert (result.low == 0).all()
-    assert (result.high == 1).all()
+    assert np.isnan(result.log10_death_low).all()
+    assert np.isfinite(result.log10_death[1:]).all()
+    assert "one population" in result.withheld["log10_death"]
+    np.testing.assert_array_equal(result.low, result.lower_bound)
+    np.testing.assert_array_equal(result.high, result.upper_bound)
+    splitting = estimate(Network([3] * 4), "gaussian:4", "splitting", 1)
+    assert (splitting.low == 0).all()
+    assert (splitting.high == 1).all()
 
 
 def test_a_population_that_fills_the_memory_is_refused():
