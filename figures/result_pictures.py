@@ -169,6 +169,7 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
         x="branches", lines=("signal", "gradient", "covariance"), y_label="width times variance of logs"
     ).draw,
     "ResidualPaths": Curves(x="branches", lines=("q", "sparsity", "correlation"), y_label="q, share, correlation").draw,
+    "ResidualRewiring": Bars(names="name", values=("sigma_w2", "sigma_b2"), label="variance").draw,
     "RunMerge": Bars(names="source", values=("added", "skipped"), label="rows").draw,
     "SafeRegion": WordMap(x="depth", y="width", words="verdict", log_x=True).draw,
     "SafeWidth": Bars(names="", values=(), label="value").draw,

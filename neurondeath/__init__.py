@@ -44,8 +44,9 @@ Figures and evidence
     check, cite, Evidence, FIGURES, make_figure, Report, Verdict
 
 PyTorch: networks and initialisation
-    ClippedShiftedReLU, ClippedSoftThreshold, edge_of_chaos_, from_theory, he_, Initialisation, rai_,
-    ShiftedReLU, sign_flip_, SignFlip, SoftThreshold, to_theory
+    ClippedShiftedReLU, ClippedSoftThreshold, CriticalResidual, CriticalResidualConv2d, edge_of_chaos_, from_theory,
+    he_, Initialisation, looks_linear_, rai_, residual_, ResidualRewiring, ShiftedReLU, sign_flip_, SignFlip,
+    SoftThreshold, tailored_leaky_relu, to_theory
 
 PyTorch: watching, audit and surgery
     Audit, audit, AuditedLayer, DeadUnitMonitor, DeadUnitReport, load_shrunk, Overlap, Removal,

@@ -172,6 +172,9 @@ from neurondeath_torch.initialising.initialisation import Initialisation as Init
 from neurondeath_torch.initialising.initialisation import edge_of_chaos_ as edge_of_chaos_
 from neurondeath_torch.initialising.initialisation import he_ as he_
 from neurondeath_torch.initialising.initialisation import rai_ as rai_
+from neurondeath_torch.initialising.looks_linear import looks_linear_ as looks_linear_
+from neurondeath_torch.initialising.residual import residual_ as residual_
+from neurondeath_torch.initialising.residual_rewiring import ResidualRewiring as ResidualRewiring
 from neurondeath_torch.initialising.sign_flipping import SignFlip as SignFlip
 from neurondeath_torch.initialising.sign_flipping import sign_flip_ as sign_flip_
 
@@ -194,6 +197,9 @@ from neurondeath_torch.networks.activations import ShiftedReLU as ShiftedReLU
 from neurondeath_torch.networks.activations import SoftThreshold as SoftThreshold
 from neurondeath_torch.networks.activations import from_theory as from_theory
 from neurondeath_torch.networks.activations import to_theory as to_theory
+from neurondeath_torch.networks.critical_residual import CriticalResidual as CriticalResidual
+from neurondeath_torch.networks.critical_residual import CriticalResidualConv2d as CriticalResidualConv2d
+from neurondeath_torch.networks.tailored_leaky_relu import tailored_leaky_relu as tailored_leaky_relu
 from neurondeath_torch.studies.tables import read_study as read_study
 from neurondeath_torch.surgery.removal import Removal as Removal
 from neurondeath_torch.surgery.removal import remove_dead_units as remove_dead_units

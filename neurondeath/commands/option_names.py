@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from neurondeath_theory.foundation.errors import InvalidArgumentError, NeuronDeathError
+from neurondeath_theory.foundation.errors import AssumptionError, InvalidArgumentError, NeuronDeathError
 from neurondeath_theory.foundation.interruption import Interrupted
 
 __all__ = ["option_names", "option_values"]
@@ -20,7 +20,7 @@ def option_names(options: Mapping[str, str]) -> Iterator[None]:
     """
     try:
         yield
-    except InvalidArgumentError as error:
+    except (AssumptionError, InvalidArgumentError) as error:
         text = str(error)
         for argument, option in options.items():
             if text.startswith((f"`{argument}`", f"`{argument}[")):

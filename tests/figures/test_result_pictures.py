@@ -102,6 +102,7 @@ MAKERS = {
     "ResidualChain": lambda _: nd.residual_chain(DESIGN, width=20, depth=4, n_paths=20),
     "ResidualFluctuations": lambda _: nd.residual_fluctuations(DESIGN, 4),
     "ResidualPaths": lambda _: nd.critical_residual(DESIGN, 4),
+    "ResidualRewiring": lambda _: nd.residual_(model()),
     "RunMerge": merged_runs,
     "SafeRegion": lambda _: nd.safe_region([2, 4, 8], [10, 100]),
     "SafeWidth": lambda _: nd.safe_width(DESIGN, 5),
