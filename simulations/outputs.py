@@ -4,9 +4,23 @@ from collections.abc import Iterable
 
 from neurondeath_theory.foundation.validation import check_choice, invalid
 
-__all__ = ["OUTPUTS", "OUTPUT_VERSIONS", "check_outputs"]
+__all__ = ["LOG_VARIANCE_SUMS", "OUTPUTS", "OUTPUT_COLUMNS", "OUTPUT_VERSIONS", "check_outputs"]
 
 OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation")
+
+# columns of results; `variance` has three
+OUTPUT_COLUMNS = (
+    "layerwise_alive",
+    "dead_units",
+    "sparsity",
+    "variance",
+    "log_variance",
+    "log_variance_sd",
+    "correlation",
+)
+
+# statistics of `variance`: sums of the first four powers of log q over the trials with q > 0
+LOG_VARIANCE_SUMS = ("log_variance", "log_variance_squares", "log_variance_cubes", "log_variance_fourths")
 
 # part of the task id; raised when the same task would give other statistics (1 is left out)
 OUTPUT_VERSIONS = {"variance": 2}

@@ -9,7 +9,7 @@ from neurondeath.commands.output_options import Format, check_columns
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout, Table
 from neurondeath.simulations.estimation.estimates import Simulation
-from neurondeath.simulations.outputs import OUTPUTS
+from neurondeath.simulations.outputs import OUTPUT_COLUMNS
 
 __all__ = ["KNOWN_COLUMNS", "SUMMARY_COLUMNS", "show_layers", "show_summary", "show_table"]
 
@@ -38,14 +38,14 @@ KNOWN_COLUMNS = (
     *TASK_COLUMNS,
     *TABLE_COLUMNS,
     *HIDDEN_COLUMNS,
-    *(f"{name}{ending}" for name in OUTPUTS for ending in ("", "_stderr")),
+    *(f"{name}{ending}" for name in OUTPUT_COLUMNS for ending in ("", "_stderr")),
     "living_ratio_at_least",
 )
 
 PRIORITY: tuple[str | tuple[str, ...], ...] = (
     *("alive", ("low", "high"), ("always_low", "always_high"), ("death", "alive_stderr"), "living_ratio"),
     ("living_ratio_always_low", "living_ratio_always_high"),
-    *((name, f"{name}_stderr") for name in OUTPUTS),
+    *((name, f"{name}_stderr") for name in OUTPUT_COLUMNS),
     *(("lower_bound", "upper_bound"), "living_ratio_stderr", "expected_living_ratio", "task_id", "seed"),
 )
 LAYOUT = Layout(keys=("network", "inputs", "depth"), priority=PRIORITY)

@@ -271,9 +271,14 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
         expected_living_ratio=unknown if theory.living_ratio is None else theory.living_ratio,
         living_ratio_at_least=unknown if theory.living_ratio_at_least is None else theory.living_ratio_at_least,
         withheld={**theory.reasons, **last},
-        outputs=estimate_outputs(totals, trials, network.widths, inputs["n_points"]),
+        outputs=estimate_outputs(totals, trials, network.widths, _n_columns(inputs, network)),
         cpu_seconds=store.effort(task_id, seed)[1],
     )
+
+
+def _n_columns(inputs: Mapping[str, Any], network: Network) -> int:
+    """Return the number of points where outputs are measured: of the orthant all axes, and the origin with biases."""
+    return int(inputs["dimension"]) + network.has_bias if inputs.get("infinite") else int(inputs["n_points"])
 
 
 def _survival(

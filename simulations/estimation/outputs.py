@@ -4,11 +4,17 @@ r"""Extra per-layer outputs, and their estimates with errors.
     dead_units       share of the layer's units inactive at every point
     sparsity         share of zeros among the layer's activations
     variance         q_l, the mean square of the pre-activations over units and points
+    log_variance     mean of log q_l over the networks with q_l > 0, which are those alive so far if there are no biases
+    log_variance_sd  standard deviation of log q_l over these networks
     correlation      mean cosine between the pre-activations of two points, over pairs where neither is zero
 
 All points count, also those that died in an earlier layer. Every trial yields one number per layer; the estimate is the
 mean over trials, its standard error the sample standard deviation over $\sqrt{trials}$. For `layerwise_alive` the mean
 is a share.
+
+The mean of q_l over networks is carried by ever rarer ones as depth grows, so that a sample mean of it says nothing:
+with a standard deviation s of log q_l the sample is worth about $trials\, e^{-s^2}$ networks, and below LEAST_NETWORKS
+the mean of q_l is withheld. log q_l is nearly normal and has no such limit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +23,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath.simulations.outputs import OUTPUTS
+from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS, OUTPUTS
 
 __all__ = ["estimate_outputs"]
 
 Floats = npt.NDArray[np.float64]
+
+LEAST_NETWORKS = 30.0
+SMALL_SPREAD = 0.5  # a standard deviation of log q below which a mean of q is good for any number of trials
 
 
 def estimate_outputs(
@@ -57,7 +66,31 @@ def estimate_outputs(
         counts = totals.get(f"{name}_trials", np.full(len(units), trials))
         mean, stderr = _mean_and_error(totals[name], squares, counts)
         estimates[name] = mean / scales.get(name, one), stderr / scales.get(name, one)
+        if name == "variance":
+            estimates |= _variances(estimates[name], totals)
     return estimates
+
+
+def _variances(mean: tuple[Floats, Floats], totals: Mapping[str, npt.NDArray[Any]]) -> dict[str, tuple[Floats, Floats]]:
+    """Estimate mean and standard deviation of log q, and q itself where its mean can be trusted."""
+    unknown = np.full(len(mean[0]), np.nan)
+    if "log_variance" not in totals:  # the earlier version had no logarithms, and so no check
+        return {"variance": (mean[0], unknown)}
+    count = totals["log_variance_trials"].astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second, third, fourth = (totals[name] / count for name in LOG_VARIANCE_SUMS)
+        central = np.maximum(second - first**2, 0.0)
+        fourth_central = fourth - 4.0 * first * third + 6.0 * first**2 * second - 3.0 * first**4
+        spread = np.sqrt(central * count / (count - 1.0))
+        spread_error = np.sqrt(np.maximum(fourth_central - central**2, 0.0) / count) / (2.0 * spread)
+        few = (count * np.exp(-(spread**2)) < LEAST_NETWORKS) & (spread > SMALL_SPREAD)
+    few |= ~np.isfinite(mean[0]) | ~np.isfinite(mean[1]) & (count > 1)
+    several = count > 1
+    return {
+        "variance": (np.where(few, np.nan, mean[0]), np.where(few, np.nan, mean[1])),
+        "log_variance": (first, np.where(several, spread / np.sqrt(count), np.nan)),
+        "log_variance_sd": (np.where(several, spread, np.nan), np.where(several, spread_error, np.nan)),
+    }
 
 
 def _mean_and_error(
@@ -69,6 +102,6 @@ def _mean_and_error(
         if count > 0:
             means[layer] = total / count
         if count > 1:
-            spread = count * square - total * total
+            spread = count * square - total * total if square < np.inf else np.inf
             errors[layer] = np.sqrt(max(spread, 0) / (count - 1)) / count
     return means, errors

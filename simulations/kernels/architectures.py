@@ -15,7 +15,7 @@ from neurondeath.simulations.kernels.batch_normalisation import centre, normalis
 from neurondeath.simulations.kernels.copies import copy_entries, copy_rows
 from neurondeath.simulations.kernels.initialisers import LayerLaw, draw_layer, layer_buffers
 from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
-from neurondeath.simulations.kernels.layer_statistics import correlation_and_variance, count_zeros
+from neurondeath.simulations.kernels.layer_statistics import correlation_and_log_variance, count_zeros
 from neurondeath.simulations.kernels.layers import activate, add_branch, products, rescale, set_constants
 from neurondeath.simulations.kernels.packed_arguments import Columns
 from neurondeath.simulations.kernels.sign_flips import NO_FLIP, flip_layer
@@ -29,6 +29,8 @@ __all__ = [
     "DENSE",
     "LAYERWISE_ALIVE",
     "LIVING",
+    "LOG_VARIANCE",
+    "LOG_VARIANCE_TRIALS",
     "N_COUNTS",
     "N_SUMS",
     "PLAIN",
@@ -41,9 +43,18 @@ __all__ = [
 PLAIN, SKIP, DENSE, BATCH_NORM = 0, 1, 2, 3
 
 # rows of `counts`; the sums of squares of LIVING, DEAD_UNITS and ZEROS are in the row after them
-ALIVE, LIVING, LAYERWISE_ALIVE, DEAD_UNITS, ZEROS, CORRELATION_TRIALS, N_COUNTS = 0, 1, 3, 4, 6, 8, 9
-# rows of `sums`, each followed by the row of its squares
-VARIANCE, CORRELATION, N_SUMS = 0, 2, 4
+ALIVE, LIVING, LAYERWISE_ALIVE, DEAD_UNITS, ZEROS, CORRELATION_TRIALS, LOG_VARIANCE_TRIALS, N_COUNTS = (
+    0,
+    1,
+    3,
+    4,
+    6,
+    8,
+    9,
+    10,
+)
+# rows of `sums`, each followed by the row of its squares, that of the logarithm also by its third and fourth powers
+VARIANCE, CORRELATION, LOG_VARIANCE, N_SUMS = 0, 2, 4, 8
 
 
 @kernel
@@ -101,8 +112,8 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
                 flip_layer(z, branch_alive, covered, flip, width)
             if detailed:
                 z_exponents = exponents if architecture == DENSE else h_exponents
-                cosine, variance = correlation_and_variance(z, z_exponents, width, lengths, totals)
-                _add_pre_activations(counts, sums, layer, cosine, variance)
+                cosine, log_variance = correlation_and_log_variance(z, z_exponents, width, lengths, totals)
+                _add_pre_activations(counts, sums, layer, cosine, log_variance)
 
             if architecture == DENSE:
                 y = x[features : features + width]
@@ -165,8 +176,15 @@ def _mark_start(branch_alive, peak, of_points, flip):
 
 
 @inlined_kernel
-def _add_pre_activations(counts, sums, layer, cosine, variance):
+def _add_pre_activations(counts, sums, layer, cosine, log_variance):
     """Add a layer's mean square and mean cosine of the pre-activations, and their squares."""
+    variance = math.exp(log_variance)
+    if log_variance > -math.inf:
+        power = 1.0
+        for row in range(4):
+            power *= log_variance
+            sums[LOG_VARIANCE + row, layer] += power
+        counts[LOG_VARIANCE_TRIALS, layer] += 1
     sums[VARIANCE, layer] += variance
     sums[VARIANCE + 1, layer] += variance * variance
     if not math.isnan(cosine):

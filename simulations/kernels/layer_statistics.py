@@ -6,7 +6,7 @@ import numpy as np
 
 from neurondeath.simulations.kernels.jit import kernel
 
-__all__ = ["correlation_and_variance", "count_zeros"]
+__all__ = ["correlation_and_log_variance", "count_zeros"]
 
 
 @kernel
@@ -23,8 +23,10 @@ def count_zeros(y, width):
 
 
 @kernel
-def correlation_and_variance(z, exponents, width, lengths, totals):
-    """Compute the mean cosine over pairs of points with nonzero columns (NaN without one) and the mean square of z.
+def correlation_and_log_variance(z, exponents, width, lengths, totals):
+    """Compute the mean cosine over pairs of points with nonzero columns, and the log of the mean square of z.
+
+    The cosine is NaN without such a pair, the logarithm -inf if z is 0.
 
     Columns stand for themselves times 2^exponent. The cosines add up to |sum of unit columns|^2 less the number of
     columns. `lengths` (n_points) and `totals` (width) are scratch in double precision.
@@ -34,10 +36,15 @@ def correlation_and_variance(z, exponents, width, lengths, totals):
     for i in range(width):
         for p in range(n_points):
             lengths[p] += np.float64(z[i, p]) * np.float64(z[i, p])
+    n_columns, highest = 0, np.int64(0)
+    for p in range(n_points):
+        if lengths[p] > 0.0 and (n_columns == 0 or exponents[p] > highest):
+            highest = exponents[p]
+        n_columns += lengths[p] > 0.0
     square, n_columns = 0.0, 0
     for p in range(n_points):
-        square += np.ldexp(lengths[p], 2 * exponents[p])
         if lengths[p] > 0.0:
+            square += np.ldexp(lengths[p], 2 * (exponents[p] - highest))  # relative to the largest scale
             n_columns += 1
             lengths[p] = 1.0 / math.sqrt(lengths[p])
     alignment = 0.0
@@ -51,4 +58,6 @@ def correlation_and_variance(z, exponents, width, lengths, totals):
     cosine = math.nan
     if n_columns > 1:
         cosine = (alignment - n_columns) / (np.float64(n_columns) * (n_columns - 1))
-    return cosine, square / (np.float64(width) * n_points)
+    if square == 0.0:
+        return cosine, -math.inf
+    return cosine, math.log(square / (np.float64(width) * n_points)) + 2.0 * math.log(2.0) * highest

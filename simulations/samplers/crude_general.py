@@ -14,6 +14,7 @@ from neurondeath.simulations.kernels import architectures as engine
 from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL, RAI, UNIFORM
 from neurondeath.simulations.kernels.packed_arguments import Activation, GeneralLaw, ScaledPoints
 from neurondeath.simulations.kernels.sign_flips import FLIP_LAYER, FLIP_NEURON, NO_FLIP
+from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS
 from neurondeath.simulations.samplers.points import bias_scale, stretches, weight_scales
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.network_bounds import activation_table, is_homogeneous
@@ -61,6 +62,10 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
                 statistics[name], statistics[f"{name}_squares"] = table[row].copy(), table[row + 1].copy()
     if "correlation" in outputs:
         statistics["correlation_trials"] = counts[engine.CORRELATION_TRIALS].copy()
+    if "variance" in outputs:
+        statistics["log_variance_trials"] = counts[engine.LOG_VARIANCE_TRIALS].copy()
+        for power, name in enumerate(LOG_VARIANCE_SUMS):
+            statistics[name] = sums[engine.LOG_VARIANCE + power].copy()
     return statistics
 
 

@@ -62,6 +62,16 @@ def _impossible_counts(sums: dict[str, Floats], record: TaskRecord, trials: int)
             return f"the sums of {name} are not possible"
     if "variance" in sums and not _moments(sums, "variance", trials, np.inf):
         return "the sums of variance are not possible"
+    if "log_variance" in sums:
+        defined, first, second = sums["log_variance_trials"], sums["log_variance"], sums["log_variance_squares"]
+        third, fourth = sums["log_variance_cubes"], sums["log_variance_fourths"]
+        possible = (
+            (first**2 <= _above(defined * second))
+            & (second**2 <= _above(defined * fourth))
+            & (third**2 <= _above(second * fourth))
+        )
+        if not (_within(defined, trials) and possible.all()):
+            return "the sums of log variance are not possible"
     if "correlation" in sums:
         defined = sums["correlation_trials"]
         squares = sums["correlation_squares"]

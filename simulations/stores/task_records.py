@@ -18,7 +18,7 @@ from neurondeath.simulations.counter_random import STREAM_VERSION
 from neurondeath.simulations.engines import ESTIMATOR_VERSIONS, SAMPLERS, check_sampler
 from neurondeath.simulations.inputs.input_sets import InputSet, check_fit
 from neurondeath.simulations.kernels.packed_arguments import ChainSums, SplittingSums
-from neurondeath.simulations.outputs import OUTPUT_VERSIONS, OUTPUTS
+from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS, OUTPUT_VERSIONS, OUTPUTS
 from neurondeath.simulations.stores.shards import Layout
 from neurondeath.simulations.task import DTYPES, VERSION_KEYS, identify
 from neurondeath_theory.foundation.errors import NeuronDeathError
@@ -299,4 +299,6 @@ def _layout(described: dict[str, Any], architecture: str) -> Layout:
             layout |= {output: dtype, f"{output}_squares": dtype}
     if "correlation" in outputs:
         layout["correlation_trials"] = COUNT
+    if "variance" in outputs and "output_versions" in described:
+        layout |= {"log_variance_trials": COUNT, **dict.fromkeys(LOG_VARIANCE_SUMS, SUM)}
     return layout

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy.special import digamma, polygamma
 
+from neurondeath import simulate
 from neurondeath.simulations.estimation.outputs import estimate_outputs
 from neurondeath.simulations.inputs.input_sets import InputSet, input_set
-from neurondeath.simulations.outputs import OUTPUTS, check_outputs
+from neurondeath.simulations.outputs import OUTPUT_COLUMNS, OUTPUTS, check_outputs
 from neurondeath.simulations.samplers import crude_dense, crude_general
 from neurondeath_theory.networks.network import Network
+from neurondeath_theory.trainability.log_sizes import log_sizes
 from tests.references.architecture_twins import make_task
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 
@@ -21,7 +24,7 @@ def test_outputs_of_one_wide_layer(seed):
     inputs = InputSet("line", points)
     totals = crude_general.sample(make_task(network, inputs, outputs=OUTPUTS), seed, 0, trials)
     estimates = estimate_outputs(totals, trials, network.widths, inputs.n_points)
-    assert tuple(estimates) == OUTPUTS
+    assert tuple(estimates) == OUTPUT_COLUMNS
     q = 2 * np.mean((points**2).sum(axis=1)) / 4
     for name, truth, wrong in (("dead_units", 0.5, 0.52), ("sparsity", 0.5, 0.52), ("variance", q, 1.1 * q)):
         assert_agrees(*estimates[name], [truth])
@@ -60,4 +63,33 @@ def test_outputs_are_named_once_and_in_order():
 def test_only_outputs_asked_for_are_given():
     task = make_task(Network([2] * 3), input_set("gaussian:4", dimension=2), outputs=("variance",))
     found = crude_dense.sample(task, 0, 0, 5)
-    assert set(found) == {"alive", "living", "living_squares", "variance", "variance_squares"}
+    logs = {"log_variance_trials", "log_variance", "log_variance_squares", "log_variance_cubes", "log_variance_fourths"}
+    assert set(found) == {"alive", "living", "living_squares", "variance", "variance_squares"} | logs
+
+
+@seeds
+def test_log_sizes_of_deep_networks(seed):
+    """One point, 60 and 2000 layers of 12: the exact law of log q, also where q underflows; its mean is withheld."""
+    for depth in (60, 2000):
+        network, trials = Network([12] * depth), 400
+        inputs = InputSet("point", np.ones((1, 12)))
+        totals = crude_general.sample(make_task(network, inputs, outputs=("variance",)), seed, 0, trials)
+        estimates = estimate_outputs(totals, trials, network.widths, 1)
+        # one point of mean square 1: log q_k = log 2 + the log factors of k - 1 layers + log(chi^2_12 / 12)
+        law = log_sizes([12] * (depth - 1))
+        truth = np.log(2.0) + law.mean[-1] + digamma(6.0) - np.log(6.0)
+        mean, error = (values[-1] for values in estimates["log_variance"])
+        assert_agrees(mean, error, truth)
+        assert_refutes(mean, error, 1.3 * truth)
+        sd, sd_error = (values[-1] for values in estimates["log_variance_sd"])
+        assert_agrees(sd, sd_error, np.sqrt(law.variance[-1] + polygamma(1, 6.0)))
+        assert np.isnan(estimates["variance"][0][-1])
+
+
+def test_shares_on_the_orthant_are_shares():
+    """Zeros are counted at the end of every axis, not at one point."""
+    for bias in (0.0, 0.5):
+        result = simulate(Network([5], bias_variance=bias), "orthant", trials=200, outputs=["sparsity", "dead_units"])
+        for name in ("sparsity", "dead_units"):
+            assert 0.0 < result.outputs[name][0][0] < 1.0
+        assert abs(result.outputs["sparsity"][0][0] - 0.5) < 0.06
