@@ -5,8 +5,6 @@ import signal
 import sys
 import warnings
 
-from neurondeath.commands import COMMANDS
-from neurondeath.commands.streams import prepare_streams
 from neurondeath_theory.foundation.interruption import raise_on_signals, signal_of, stop_word
 
 __all__ = ["main"]
@@ -19,7 +17,10 @@ def main() -> int:
     """Run the command line of this process and return its exit code."""
     own_process = sys.stdout in (None, sys.__stdout__)  # not captured by a test, say
     try:
-        raise_on_signals()
+        raise_on_signals()  # before any other import
+        from neurondeath.commands import COMMANDS
+        from neurondeath.commands.streams import prepare_streams
+
         if own_process:
             prepare_streams()
             if not os.environ.get("NEURONDEATH_TRACEBACK"):

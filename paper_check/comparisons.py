@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from neurondeath.paper_check.evidence import Verdict
 from neurondeath.simulations.estimation.estimates import Simulation
+from neurondeath.simulations.populations import TRIALS
 from neurondeath_theory.foundation.intervals import exact_interval
 from neurondeath_theory.foundation.validation import check_choice
 
@@ -33,6 +34,7 @@ __all__ = [
     "binomial_limits",
     "compare",
     "holds",
+    "independent_parts",
     "normal_limits",
     "survival_limits",
 ]
@@ -180,9 +182,11 @@ def binomial_limits(hits: npt.ArrayLike, trials: int, *, false_alarm: float, com
 
 
 def normal_limits(
-    mean: npt.ArrayLike, stderr: npt.ArrayLike, *, false_alarm: float, comparisons: int
+    mean: npt.ArrayLike, stderr: npt.ArrayLike, *, false_alarm: float, comparisons: int, parts: int | None = None
 ) -> tuple[Array, Array]:
     """Return two-sided limits of averages from standard errors, with `false_alarm` shared over all comparisons.
+
+    Limits are normal; with `parts`, the number of independent parts that the standard errors come from, Student's.
 
     Examples
     --------
@@ -190,18 +194,33 @@ def normal_limits(
     >>> low.round(3).item(), high.round(3).item()
     (0.511, 1.489)
     """
-    from scipy.special import ndtri
+    from scipy.special import ndtri, stdtrit
 
     middle, error = np.asarray(mean, dtype=np.float64), np.asarray(stderr, dtype=np.float64)
-    width = -ndtri(0.5 * false_alarm / comparisons) * error
+    tail = 0.5 * false_alarm / comparisons
+    width = -(ndtri(tail) if parts is None else stdtrit(max(parts - 1, 1), tail)) * error
     return middle - width, middle + width
 
 
+def independent_parts(simulation: Simulation) -> int:
+    """Return how many independent parts the standard errors of a simulation come from, at least."""
+    return simulation.trials // TRIALS if simulation.estimator == "conditional" else simulation.trials
+
+
 def survival_limits(simulation: Simulation, *, false_alarm: float, comparisons: int) -> tuple[Array, Array]:
-    """Return limits of P(alive through layer l), all layers: exact for counts, normal for the other estimators."""
+    """Return limits of P(alive through layer l), all layers: exact for counts, Student's for the other estimators.
+
+    A layer whose interval is withheld is not limited at all.
+    """
     if simulation.estimator != "crude":
-        return normal_limits(
-            simulation.alive, simulation.alive_stderr, false_alarm=false_alarm, comparisons=comparisons
+        limits = normal_limits(
+            simulation.alive,
+            simulation.alive_stderr,
+            false_alarm=false_alarm,
+            comparisons=comparisons,
+            parts=independent_parts(simulation),
         )
+        withheld = np.array([bool(reason) for reason in simulation.interval_withheld])
+        return np.where(withheld, 0.0, limits[0]), np.where(withheld, 1.0, limits[1])
     hits = np.rint(simulation.alive * simulation.trials).astype(np.int64)
     return binomial_limits(hits, simulation.trials, false_alarm=false_alarm, comparisons=comparisons)

@@ -143,7 +143,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         number = signal_of(error)
         return _complain(name, stop_word(number), 128 + number)
     except typer.Abort:
-        number = raised_signal()
+        number = raised_signal() or INTERRUPTED - 128
         return _complain(name, stop_word(number), 128 + number)
     except ReaderEnded:
         return 0
@@ -153,6 +153,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         where = f" {shorten(error.filename)}" if error.filename else ""
         return _complain(name, f"the system refused{where}: {error.strerror or error}", BAD_INPUT)
     except BaseException as error:
+        if lost := raised_signal():  # a library has turned the interruption into another error, as in an import
+            return _complain(name, stop_word(lost), 128 + lost)
         return _fault(name, error)
 
 
@@ -163,7 +165,7 @@ def _run(app: typer.Typer, name: str, arguments: list[str]) -> int:
     except _Carried as carried:
         raise carried.error from carried.error.__cause__
     if code == INTERRUPTED:  # the command core turns any signal into this exit code, without a message
-        raise Stopped(raised_signal())
+        raise Stopped(raised_signal() or INTERRUPTED - 128)
     return code if isinstance(code, int) else 0
 
 

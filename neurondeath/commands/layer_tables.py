@@ -145,7 +145,7 @@ def _table_columns(simulation: Simulation) -> tuple[str, ...]:
 def _interval_notes(simulations: Sequence[Simulation]) -> list[str]:
     crude = any(simulation.estimator == "crude" for simulation in simulations)
     others = any(simulation.estimator != "crude" for simulation in simulations)
-    kinds = ["exact for the crude estimator"] * crude + ["Student's for the others"] * others
+    kinds = ["exact for the crude estimator"] * crude + ["Student's for averages"] * others
     return [f"low and high: 95 % interval of P(alive), {', '.join(kinds)}"]
 
 

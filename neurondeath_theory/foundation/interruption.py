@@ -60,9 +60,9 @@ def signal_of(error: KeyboardInterrupt) -> int:
     return error.signal_number if isinstance(error, Stopped) else int(signal.SIGINT)
 
 
-def raised_signal() -> int:
-    """Return the signal that `Stopped` was raised for last, also if a library has lost the exception; else SIGINT."""
-    return _raised[-1] if _raised else int(signal.SIGINT)
+def raised_signal() -> int | None:
+    """Return the signal that `Stopped` was raised for last, also if a library has lost the exception; else None."""
+    return _raised[-1] if _raised else None
 
 
 def stop_word(number: int) -> str:

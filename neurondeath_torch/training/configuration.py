@@ -31,8 +31,9 @@ from neurondeath_theory.foundation.configuration import (
     real_field,
     text_field,
 )
+from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.input_files import read_toml
-from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_theory.foundation.validation import check_count, invalid, shorten
 from neurondeath_theory.foundation.visible_text import visible
 from neurondeath_theory.gaussian_limit.edge_of_chaos import KINDS
 
@@ -259,7 +260,17 @@ def read_experiments(source: str | Path | Mapping[str, Any]) -> tuple[list[Exper
     >>> [experiment.optimiser.learning_rate for experiment in experiments], seeds
     ([0.01, 0.1], [0, 1])
     """
-    document = dict(source) if isinstance(source, Mapping) else read_toml("CONFIG.toml", source)
+    if isinstance(source, Mapping):
+        return _experiments(dict(source))
+    document = read_toml("CONFIG.toml", source)
+    try:
+        return _experiments(document)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"{shorten(str(source))}: {error}") from None
+
+
+def _experiments(document: dict[str, Any]) -> tuple[list[Experiment], list[int]]:
+    """Read the experiments of a document."""
     seeds = _read_seeds(document.pop("seeds", [0]))
     grid = document.pop("grid", {})
     if not isinstance(grid, Mapping) or not all(isinstance(values, list) and values for values in grid.values()):

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from dataclasses import dataclass
 
 from neurondeath import __main__ as root
+from neurondeath.commands import COMMANDS
 from neurondeath.commands.console import command_line, run
 from neurondeath_theory.foundation.progress import PlainLines, use_display
 
@@ -41,7 +42,7 @@ def in_pipe(arguments):
     """Run a command line whose output goes into pipes."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = run(command_line(root.NAME, root.COMMANDS, help=root.HELP), root.NAME, arguments)
+        code = run(command_line(root.NAME, COMMANDS, help=root.HELP), root.NAME, arguments)
     return Output(code, out.getvalue(), err.getvalue())
 
 
@@ -50,7 +51,7 @@ def in_terminal(arguments, width):
     with ExitStack() as stack:
         out, err = stack.enter_context(terminal(width)), stack.enter_context(terminal(width))
         with redirect_stdout(out.stream), redirect_stderr(err.stream):
-            code = run(command_line(root.NAME, root.COMMANDS, help=root.HELP), root.NAME, arguments)
+            code = run(command_line(root.NAME, COMMANDS, help=root.HELP), root.NAME, arguments)
     use_display(PlainLines)  # what follows in this process has no terminal
     return Output(code, out.text(), err.text())
 

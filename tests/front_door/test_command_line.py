@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from neurondeath import __main__ as root
+from neurondeath.commands import COMMANDS
 from neurondeath.commands.console import command_line, run
 from neurondeath.commands.network_layers import shown_layers
 from neurondeath_theory.foundation.errors import InvalidArgumentError
@@ -22,7 +23,7 @@ from neurondeath_theory.survival.bounds import survival_bounds
 def nd(capsys, tmp_path, monkeypatch):
     """Run a command line in an empty folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-    app = command_line(root.NAME, root.COMMANDS, help=root.HELP)
+    app = command_line(root.NAME, COMMANDS, help=root.HELP)
 
     def call(line):
         code = run(app, root.NAME, line.split())
@@ -165,7 +166,7 @@ def test_the_hint_names_the_better_estimator(nd):
     assert "hint" not in nd("simulate --width 12 --depth 5 --trials 200 --quiet")[2]
     out = nd("simulate --width 12 --depth 5 --trials 200 --quiet --estimator conditional")[1]
     assert "death" in out.splitlines()[1]
-    assert "normal for the others" in out
+    assert "Student's for averages" in out
 
 
 def test_simulate_table_names_the_store(nd):
@@ -235,7 +236,7 @@ BAD_LINES = [
     ("results", "STORE"),
     ("plot missing.sqlite", "missing.sqlite"),
     ("plot nan.npy", "not a neurondeath store"),
-    ("plot nan.npy --out picture.bmp", "png, pdf, svg"),
+    ("plot nan.npy --out picture.bmp", ".png, .pdf, .svg"),
     ("plot nan.npy --out no/such/picture.png", "folder"),
 ]
 
@@ -266,9 +267,9 @@ def test_a_store_without_results_is_an_error(nd):
 def test_help_and_version(nd):
     code, out, _ = nd("")
     assert code == 0
-    assert all(name in out for name, command in root.COMMANDS.items() if not command.alias_of)
+    assert all(name in out for name, command in COMMANDS.items() if not command.alias_of)
     assert nd("--version")[1].startswith("neurondeath 0.")
-    for name in root.COMMANDS:
+    for name in COMMANDS:
         code, out, _ = nd(f"{name} --help")
         assert code == 0
         assert "--help" in out

@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from neurondeath import __main__ as root
+from neurondeath.commands import COMMANDS
 from neurondeath.commands.arguments import check_arguments, is_argument
 from neurondeath.commands.console import command_line, run
 from neurondeath.commands.option_rules import OptionRules, check_rules
@@ -44,7 +45,7 @@ NUMBERS = ("x", "1_0", "\uff13", " 3", "1e", "0x10", "nan", "inf", "9" * 5000)
 
 @cache
 def application():
-    return command_line(root.NAME, root.COMMANDS, help=root.HELP)
+    return command_line(root.NAME, COMMANDS, help=root.HELP)
 
 
 @cache
@@ -57,7 +58,7 @@ def options():
     """List (command, option) for the options that take a value."""
     return [
         (command, parameter.opts[0])
-        for command in root.COMMANDS
+        for command in COMMANDS
         for parameter in parameters(command)
         if not is_argument(parameter) and not parameter.is_flag
     ]
@@ -66,7 +67,7 @@ def options():
 def flags():
     return [
         (command, name)
-        for command in root.COMMANDS
+        for command in COMMANDS
         for parameter in parameters(command)
         if not is_argument(parameter) and parameter.is_flag
         for name in (*parameter.opts, *parameter.secondary_opts)
@@ -107,7 +108,7 @@ def refuse(capsys, tmp_path, monkeypatch):
 
 
 def test_every_command_is_covered():
-    assert NEEDED.keys() == root.COMMANDS.keys()
+    assert NEEDED.keys() == COMMANDS.keys()
     assert len(options()) > 100
 
 
@@ -161,7 +162,7 @@ def test_flags(refuse, command, flag):
     refuse([*words_with(command, flag), flag, flag], flag, f"{flag} {flag}")
 
 
-@pytest.mark.parametrize("command", root.COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_words_that_nobody_knows(refuse, command):
     refuse([*words_with(command, ""), "--nosuch=1"], "--nosuch", "'--nosuch=1'")
     refuse([*words_with(command, ""), "-x"], "-x")

@@ -256,7 +256,7 @@ def test_the_anytime_interval_is_wider(swept):
         ("--layer 2 --per-layer", "--per-layer"),
         ("--columns nope", "nope"),
         ("--sort -nope", "nope"),
-        ("--export x.xls", "csv, json, parquet"),
+        ("--export x.xls", ".csv, .json, .parquet"),
         ("--export no/such/x.csv", "folder"),
     ],
 )

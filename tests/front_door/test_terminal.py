@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from neurondeath import __main__ as root
+from neurondeath.commands import COMMANDS
 from neurondeath.commands.layer_tables import KNOWN_COLUMNS
 from neurondeath.commands.terminal_text import cell_len
 
@@ -212,7 +212,7 @@ def test_errors_are_wrapped_at_words(here, line):
         assert words(shown.err) == words(piped.err)
 
 
-@pytest.mark.parametrize("name", root.COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_breaks_no_word(name):
     piped = in_pipe([name, "--help"])
     for width in (*WIDTHS, NARROW):

@@ -94,16 +94,19 @@ def test_limits_share_the_false_alarm():
     assert normal_limits(0.0, 1.0, false_alarm=0.05, comparisons=50)[1] > right[0]
 
 
-def test_survival_limits_are_exact_for_counts_and_normal_otherwise():
+def test_survival_limits_are_exact_for_counts_and_students_otherwise():
     from neurondeath.simulations.monte_carlo import simulate
     from neurondeath_theory.networks.network import Network
 
-    for estimator in ("crude", "conditional"):
-        found = simulate(Network([2, 2], input_dim=1), "rays", trials=400, estimator=estimator, workers=1)
-        low, high = survival_limits(found, false_alarm=0.05, comparisons=1)
-        np.testing.assert_allclose(low, found.low, atol=1e-12)
-        # the estimate of a certain event has no spread; what is reported is clipped to [0, 1]
-        np.testing.assert_allclose(np.clip(high, 0, 1), found.high, atol=1e-12)
+    network = Network([2, 2], input_dim=1)
+    found = simulate(network, "rays", trials=400, estimator="crude", workers=1)
+    low, high = survival_limits(found, false_alarm=0.05, comparisons=1)
+    np.testing.assert_allclose(low, found.low, atol=1e-12)
+    np.testing.assert_allclose(high, found.high, atol=1e-12)
+    found = simulate(network, "rays", trials=640, estimator="conditional", workers=1)
+    low, high = survival_limits(found, false_alarm=0.05, comparisons=1)
+    half = 2.262157 * found.alive_stderr  # Student's quantile of ten populations
+    np.testing.assert_allclose((low, high), (found.alive - half, found.alive + half), rtol=1e-6)
 
 
 def test_parts_of_evidence():

@@ -11,6 +11,7 @@ from neurondeath.simulations.counter_random import (
     stream_normals,
     stream_words,
 )
+from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS
 from neurondeath.simulations.task import Task
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.rai import rai_constant
@@ -144,6 +145,12 @@ def statistics(network: Network, points, key, trials) -> dict:
     for name, attribute in (("dead_units", "dead_units"), ("sparsity", "zeros"), ("variance", "variance")):
         values = np.array([getattr(run, attribute) for run in runs])
         table[name], table[f"{name}_squares"] = values.sum(axis=0), (values**2).sum(axis=0)
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.array([run.variance for run in runs]))
+    alive = logs > -np.inf
+    table["log_variance_trials"] = alive.sum(axis=0)
+    for power, name in enumerate(LOG_VARIANCE_SUMS, start=1):
+        table[name] = (np.where(alive, logs, 0.0) ** power).sum(axis=0)
     cosines = np.array([run.correlation for run in runs])
     table["correlation"], table["correlation_squares"] = np.nansum(cosines, axis=0), np.nansum(cosines**2, axis=0)
     table["correlation_trials"] = (~np.isnan(cosines)).sum(axis=0)

@@ -155,7 +155,7 @@ def test_activation_table(phi):
         ({"widths": [3], "init": "xavier"}, "he, gaussian"),
         ({"widths": [3], "init": "gaussian"}, "weight_variance"),
         ({"widths": [3], "weight_variance": 1.0}, "weight_variance"),
-        ({"widths": [3], "init": "gaussian", "weight_variance": 0.0}, "above 0"),
+        ({"widths": [3], "init": "gaussian", "weight_variance": 0.0}, "lie in (0"),
         ({"widths": [3], "bias_variance": -1.0}, "bias_variance"),
         ({"widths": [3], "bias_variance": float("nan")}, "bias_variance"),
         ({"widths": [3], "architecture": "transformer"}, "plain"),

@@ -25,7 +25,7 @@ from neurondeath.paper_check.checkers.findings import (
 )
 from neurondeath.paper_check.checkers.survival.sign_patterns import every_sign, number_of_signs
 from neurondeath.paper_check.checkers.survival.width_two import survival_over_single_point
-from neurondeath.paper_check.comparisons import all_of, compare, normal_limits
+from neurondeath.paper_check.comparisons import all_of, compare, independent_parts, normal_limits
 from neurondeath.paper_check.evidence import Evidence, Setting
 from neurondeath.paper_check.formulas import evaluate
 from neurondeath.simulations.estimation.estimates import Simulation
@@ -189,8 +189,10 @@ def values_by_quadrature(*, setting: Setting, values: Sequence[Sequence[float]],
 def values_by_sampling(*, setting: Setting, values: Sequence[Sequence[float]], digits: int) -> Evidence:
     """Compare claimed values [N, L, P(dead)], and the library's, with sampled networks on two opposite rays."""
     names, death, stderr, claimed, slack = [], [], [], [], []
+    parts = 0
     for width in RAY_WIDTHS:
         simulation = _rays(width, setting)
+        parts = independent_parts(simulation)
         library = one_dimensional_survival([width] * RAY_DEPTH)
         rows = [(int(layers), value, _half(digits), "claimed") for n, layers, value in values if n == width]
         rows += [
@@ -204,7 +206,7 @@ def values_by_sampling(*, setting: Setting, values: Sequence[Sequence[float]], d
             stderr.append(float(simulation.alive_stderr[layers - 2]))
             claimed.append(value)
             slack.append(half)
-    low, _ = normal_limits(death, stderr, false_alarm=setting.false_alarm, comparisons=len(names))
+    low, _ = normal_limits(death, stderr, false_alarm=setting.false_alarm, comparisons=len(names), parts=parts)
     found = np.array(death)
     return _values("Monte Carlo", names, found, found - low, claimed, slack, precision=0.1)
 
@@ -216,7 +218,13 @@ def depths_and_widths(
     simulations = [_rays(width, setting) for width in widths]
     death = np.array([simulation.death[layers - 2] for simulation in simulations])
     stderr = np.array([simulation.alive_stderr[layers - 2] for simulation in simulations])
-    low, high = normal_limits(death, stderr, false_alarm=setting.false_alarm, comparisons=len(widths))
+    low, high = normal_limits(
+        death,
+        stderr,
+        false_alarm=setting.false_alarm,
+        comparisons=len(widths),
+        parts=min(independent_parts(simulation) for simulation in simulations),
+    )
     above = compare(death, low, high, ">", np.array(at_least, dtype=float))
     below = compare(death, low, high, "<", np.array(at_most, dtype=float))
     verdict = all_of([above.verdict, below.verdict])

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from neurondeath.paper_check.checkers.findings import sample
-from neurondeath.paper_check.comparisons import all_of, compare, normal_limits
+from neurondeath.paper_check.comparisons import all_of, compare, independent_parts, normal_limits
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
 from neurondeath.paper_check.formulas import evaluate
 from neurondeath_theory.networks.network import Network
@@ -75,6 +75,7 @@ def gap_by_sampling(*, setting: Setting, gap: str) -> Evidence:
                 result.alive_stderr[-1],
                 false_alarm=setting.false_alarm,
                 comparisons=len(kinds) * len(exponents),
+                parts=independent_parts(result),
             )
             lows.append(float(low))
             highs.append(float(high))

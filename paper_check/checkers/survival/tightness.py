@@ -9,7 +9,7 @@ import numpy as np
 
 from neurondeath.paper_check.checkers.findings import Sampled, names_at, sample, sampled_evidence
 from neurondeath.paper_check.checkers.survival.width_two import survival_over_single_point
-from neurondeath.paper_check.comparisons import all_of, compare, normal_limits
+from neurondeath.paper_check.comparisons import all_of, compare, independent_parts, normal_limits
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
 from neurondeath.paper_check.formulas import evaluate, parse_formula
 from neurondeath.simulations.inputs.input_sets import input_set
@@ -193,7 +193,9 @@ def depth_ratio_by_sampling(*, setting: Setting, rays: str, gaussian: str, toler
             claimed.append(float(evaluate(formula, {})))
             ratio.append(float(result.alive[k - 1] / 0.75**k))
             stderr.append(float(result.alive_stderr[k - 1] / 0.75**k))
-    low, high = normal_limits(ratio, stderr, false_alarm=setting.false_alarm, comparisons=len(ratio))
+    low, high = normal_limits(
+        ratio, stderr, false_alarm=setting.false_alarm, comparisons=len(ratio), parts=independent_parts(result)
+    )
     found = compare(ratio, low - tolerance, high + tolerance, "==", claimed, absolute=2.0 * tolerance)
     worst = found.worst
     return Evidence(

@@ -17,7 +17,7 @@ VARIABLES = {
     "COLUMNS": ("0", "1", "-5", "7", "99999999999", "x", "", "1e3"),
     "LINES": ("0", "x"),
     "LC_ALL": ("C", "POSIX", "xx_YY.UTF-8", "\x1b[31mRED"),
-    "PYTHONIOENCODING": ("ascii", "latin-1", "utf-16", "ascii:replace"),
+    "PYTHONIOENCODING": ("ascii", "latin-1", "cp1252", "ascii:replace"),
     "PYTHONUTF8": ("0", "1"),
     "NO_COLOR": ("1", ""),
     "FORCE_COLOR": ("1",),

@@ -59,7 +59,7 @@ def _asked_for(name, case, words):
     named = [word.split("=", 1)[-1].rstrip("/").removeprefix("./") for word in words]
     named += [value.removeprefix("{work}/") for value in case.environment.values() if value]
     for known in [*named, *DEFAULTS.get(case.subcommand, ())]:
-        if known and (name == known or name.startswith(f"{known}/") or name.startswith(f"{known}.")):
+        if known and (name == known or name.startswith((f"{known}/", f"{known}.")) or known.startswith(f"{name}/")):
             return True
     return case.subcommand in MANY_OUTPUTS
 
