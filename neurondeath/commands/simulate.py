@@ -1,5 +1,6 @@
 """`neurondeath simulate`: Monte Carlo over a grid of networks and input sets, into a store."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -151,6 +152,8 @@ def simulate(
         raise errors[0]
     if not quiet:
         _write_messages(_hints(simulations, {task.task_id: task for task in sampled}))
+        if relative_error is not None:
+            _write_messages(_missed_goals(simulations, relative_error))
         if len(sampled) < len(made.tasks):
             why = "in other parts" if share != WHOLE else "not begun when the time was up: run the same command again"
             message(f"{len(made.tasks) - len(sampled)} of {len(made.tasks)} tasks have no trials here yet: {why}")
@@ -191,6 +194,24 @@ def _write_messages(texts: Sequence[str]) -> None:
         message(text)
     if len(texts) > MOST_LINES:
         message(f"... and {len(texts) - MOST_LINES} more lines like these")
+
+
+def _missed_goals(simulations: Sequence[Simulation], goal: float) -> list[str]:
+    """Report the tasks whose relative error is above the goal, and why."""
+    missed = []
+    for simulation in simulations:
+        error = simulation.relative_error
+        if error <= goal:
+            continue
+        why = f"it is {error:.2g}" if math.isfinite(error) else simulation.interval_withheld[-1]
+        if not why:
+            why = "death never came up" if simulation.alive[-1] > 0.5 else "survival never came up"
+        missed.append(
+            f"--relative-error {goal:g} is not reached for widths {short_widths(simulation.network.widths)} on "
+            f"{simulation.inputs['spec']}: {why} after {simulation.trials} trials; ask for more by --max-trials or "
+            "--trials, or choose another --estimator"
+        )
+    return missed
 
 
 def _hints(simulations: Sequence[Simulation], tasks: Mapping[str, Task]) -> list[str]:

@@ -3,6 +3,7 @@ r"""Estimates with errors from the statistics of a task, with the predictions of
 How each estimator's statistics become estimates and intervals is in `survival_estimates` and `chain_estimates`.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
@@ -113,6 +114,12 @@ class Simulation(Result):
     withheld: Mapping[str, str]
     outputs: Mapping[str, tuple[Floats, Floats]]
     cpu_seconds: float
+
+    @property
+    def relative_error(self) -> float:
+        """Relative standard error of the rarer of P(alive) and P(dead) at the last layer; inf if it is not known."""
+        rarer, stderr = min(float(self.alive[-1]), float(self.death[-1])), float(self.alive_stderr[-1])
+        return stderr / rarer if rarer > 0.0 and np.isfinite(stderr) and not self.interval_withheld[-1] else math.inf
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Columns of the table, one row per layer."""
@@ -255,6 +262,8 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
     if inputs.get("infinite"):  # an infinite set has no living ratio
         estimates |= {"living_ratio": unknown, "living_ratio_stderr": unknown}
     last = {"log10_death": survival.reasons[-1]} if survival.reasons[-1] else {}
+    if "variance" in totals and "log_variance" not in totals:
+        last["variance"] = "sampled by an older version of this output, without an error; run it again"
     return Simulation(
         task_id=task_id,
         seed=seed,

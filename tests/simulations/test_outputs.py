@@ -93,3 +93,10 @@ def test_shares_on_the_orthant_are_shares():
         for name in ("sparsity", "dead_units"):
             assert 0.0 < result.outputs[name][0][0] < 1.0
         assert abs(result.outputs["sparsity"][0][0] - 0.5) < 0.06
+
+
+def test_variances_of_an_older_version_have_no_error():
+    totals = {"variance": np.array([4.0]), "variance_squares": np.array([9.0])}
+    mean, error = estimate_outputs(totals, 2, [3], 1)["variance"]
+    assert mean[0] == 2.0
+    assert np.isnan(error[0])
