@@ -69,5 +69,5 @@ def check_columns(chosen: str | None, output: Format | str, known: Iterable[str]
     for name in names:
         if not name or (choices and name not in choices):
             remedy = f"they are {listed(choices)}" if choices else "give names separated by commas"
-            raise invalid("--columns", "be all, or name columns of the data", name, remedy)
+            raise invalid("--columns", "be all, or name columns of the data", name or chosen, remedy)
     return names

@@ -146,7 +146,7 @@ def _stdout(case, outcome):
         try:
             json.loads(text, parse_constant=_refuse_constant)
         except ValueError as error:
-            if "--help" not in outcome.words:
+            if not {"-h", "--help"} & set(outcome.words):
                 yield "json", error
     if case.family == "numbers" and re.search(r"(?<![\w-])-?nan(?![\w-])", text, re.IGNORECASE):
         yield "nan", text[:300]
