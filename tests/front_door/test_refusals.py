@@ -7,6 +7,7 @@ import sys
 import time
 from enum import Enum
 from functools import cache
+from pathlib import Path
 
 import pytest
 import typer
@@ -324,13 +325,24 @@ def test_a_store_is_not_written_to_by_messages(tmp_path):
     assert (tmp_path / "s.sqlite").read_bytes().startswith(b"SQLite format 3\0")
 
 
+def wait_until_caught(pid, number, seconds=60.0):
+    """Wait until a process has a handler of a signal, which our program installs first of all."""
+    deadline = time.monotonic() + seconds
+    while True:
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        if int(fields["SigCgt"], 16) >> (number - 1) & 1:
+            return
+        assert time.monotonic() < deadline, "the signal is not caught in time"
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize(("number", "word"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")])
 def test_signals_end_every_command_with_one_line(tmp_path, number, word):
     line = ["bounds", "--width", "2:4000", "--depth", "1000", "--format", "csv"]
     with subprocess.Popen(
         [sys.executable, "-m", "neurondeath", *line], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=tmp_path
     ) as running:
-        time.sleep(1.5)
+        wait_until_caught(running.pid, signal.SIGTERM)
         running.send_signal(number)
         message = running.communicate()[1].decode()
     assert running.returncode == 128 + number

@@ -75,12 +75,17 @@ def details(**changed):
         "sparsity": (100, 120),
         "sparsity_squares": (1200, 1700),
         "correlation_trials": (10, 9),
+        "log_variance_trials": (10, 9),
     }
     real = {
         "variance": (10.0, 11.0),
         "variance_squares": (12.0, 14.0),
         "correlation": (3.0, -1.0),
         "correlation_squares": (1.5, 0.5),
+        "log_variance": (1.0, -2.0),
+        "log_variance_squares": (2.0, 3.0),
+        "log_variance_cubes": (1.5, -2.0),
+        "log_variance_fourths": (5.0, 6.0),
     }
     numbers = {name: np.array(values, dtype=np.int64) for name, values in whole.items()}
     numbers |= {name: np.array(values, dtype=np.float64) for name, values in real.items()}
@@ -457,6 +462,10 @@ TASKS: dict[str, Callable[[Path], None]] = {
     ),
     "a negative variance": with_statistics(details(variance=(-1.0, 11.0)), DETAILED),
     "a variance that is no number": with_statistics(details(variance=(np.nan, 11.0)), DETAILED),
+    "squares of log variances too small": with_statistics(details(log_variance_squares=(0.01, 3.0)), DETAILED),
+    "cubes of logarithms too large": with_statistics(details(log_variance_cubes=(9.0, -2.0)), DETAILED),
+    "fourth powers of logarithms too small": with_statistics(details(log_variance_fourths=(0.1, 6.0)), DETAILED),
+    "logarithms of more networks than there are": with_statistics(details(log_variance_trials=(10, 11)), DETAILED),
     "squares of variances too small": with_statistics(details(variance_squares=(9.0, 14.0)), DETAILED),
     "a correlation above 1": with_statistics(
         details(correlation=(10.5, -1.0), correlation_squares=(12.0, 0.5)), DETAILED
