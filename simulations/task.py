@@ -12,7 +12,7 @@ from neurondeath.simulations.engines import ENGINES, ESTIMATOR_VERSIONS, ESTIMAT
 from neurondeath.simulations.inputs.input_sets import InputSet, check_fit
 from neurondeath.simulations.outputs import OUTPUT_VERSIONS, check_outputs
 from neurondeath.simulations.populations import population_of
-from neurondeath_theory.foundation.validation import check_choice
+from neurondeath_theory.foundation.validation import check_choice, invalid
 from neurondeath_theory.networks.network import Network
 
 __all__ = ["DTYPES", "VERSION_KEYS", "Task", "identify"]
@@ -21,6 +21,7 @@ SHARD_WORK = 2**29  # multiply-adds per shard: some ten milliseconds
 SINGLE_LAYER_WORK = 100  # multiply-adds that take as long as one layer of the single engine
 MOST_SHARD_TRIALS = 1024
 DTYPES = ("float32", "float64")
+LONGEST_STREAM = 4096  # characters of the name of a stream; a store accepts no longer one
 # of a description: versions of the estimator and of the outputs, and the rule of its populations of chains
 VERSION_KEYS = ("estimator_version", "output_versions", "population")
 
@@ -60,6 +61,8 @@ class Task:
         check_choice("estimator", self.estimator, ESTIMATORS)
         check_choice("engine", self.engine, ENGINES[self.estimator])
         check_choice("dtype", self.dtype, DTYPES)
+        if not (isinstance(self.stream, str) and self.stream.isprintable() and len(self.stream) <= LONGEST_STREAM):
+            raise invalid("stream", f"be printable text of at most {LONGEST_STREAM} characters", self.stream)
         object.__setattr__(self, "outputs", check_outputs("outputs", self.outputs))
         check_fit(self.network, self.inputs)
         check_sampler(self.estimator, self.engine, self.network, self.inputs, self.outputs)

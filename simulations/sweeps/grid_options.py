@@ -23,6 +23,7 @@ __all__ = ["OPTIONS", "parse_reals", "read_values"]
 
 LARGEST_REAL = 1e30  # the kernels compute in single precision
 MOST_VALUES = 100_000  # in a range
+LONGEST_TEXT = 4096  # characters of a name, which may be a path
 COUNTS = "whole numbers, ranges first:last[:step]"
 REALS = "numbers, ranges first:last[:step]"
 INPUT_SETS = (
@@ -127,13 +128,21 @@ def _texts(name: str, raw: Any) -> list[Any]:
     for value in _listed(raw):
         if not isinstance(value, str):
             raise invalid(name, "be text or a list of texts", value)
+        _check_printable(name, value)
     return _listed(raw)
 
 
 def _text(name: str, raw: Any) -> list[Any]:
     if not isinstance(raw, str):
         raise invalid(name, "be text", raw)
+    _check_printable(name, raw)
     return [raw]
+
+
+def _check_printable(name: str, value: str) -> None:
+    """Refuse what a store does not accept as a name."""
+    if not value.isprintable() or len(value) > LONGEST_TEXT:
+        raise invalid(name, f"be printable text of at most {LONGEST_TEXT} characters", value)
 
 
 def _flags(name: str, raw: Any) -> list[Any]:

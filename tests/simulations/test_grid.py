@@ -271,3 +271,12 @@ def test_the_table_of_keys_names_values_default_and_meaning():
     assert row["values"] == "he | gaussian | uniform | orthogonal | rai"
     assert row["default"] == '"he"'
     assert all(keys["meaning"])
+
+
+@pytest.mark.parametrize("option", ["stream", "inputs"])
+def test_names_that_no_store_accepts_are_refused_before_the_work(option):
+    for name in ("two\nlines", "red \x1b[31m", "x" * 5000):
+        with pytest.raises(InvalidArgumentError, match="printable text"):
+            read_values(option, option, name)
+    with pytest.raises(InvalidArgumentError, match="printable text"):
+        Task(Network([2]), input_set("rays"), stream="a\x00b")

@@ -23,7 +23,7 @@ def leftovers(case, outcome):
         return
     before, after = outcome.before, outcome.after
     new = sorted(name for name in set(after) - set(before) if not CACHES.search(name))
-    gone = sorted(set(before) - set(after))
+    gone = sorted(name for name in set(before) - set(after) if not name.endswith("-shm"))  # SQLite's, without content
     changed = sorted(name for name in set(before) & set(after) if before[name] != after[name])
     stopped = outcome.answer["killed"] or bool(case.signal) or outcome.answer["interrupted"]
     temporary = [name for name in new if TEMPORARY.search(name)]
@@ -56,7 +56,7 @@ def _died_by_signal(outcome):
 
 def _asked_for(name, case, words):
     """Whether a new entry was named by an argument, lies below one that was, or beside one by its name."""
-    named = [word.split("=", 1)[-1].rstrip("/").removeprefix("./") for word in words]
+    named = [part.rstrip("/").removeprefix("./") for word in words for part in {word, word.split("=", 1)[-1]}]
     named += [value.removeprefix("{work}/") for value in case.environment.values() if value]
     for known in [*named, *DEFAULTS.get(case.subcommand, ())]:
         if known and (name == known or name.startswith((f"{known}/", f"{known}.")) or known.startswith(f"{name}/")):
