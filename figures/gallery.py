@@ -27,7 +27,10 @@ def check_names(names: Sequence[str]) -> list[str]:
 
 def check_formats(text: str) -> list[str]:
     """Check a comma-separated list of picture formats."""
-    return list(dict.fromkeys(check_choice("--format", part.strip().lower(), FORMATS) for part in text.split(",")))
+    kinds = list(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    if not set(kinds) <= set(FORMATS):
+        raise invalid("--format", f"be one or more of {', '.join(FORMATS)}, separated by commas", text)
+    return kinds
 
 
 def check_outputs(names: Sequence[str], folder: Path, formats: Sequence[str], *, redraw: bool) -> None:

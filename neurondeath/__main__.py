@@ -22,6 +22,7 @@ def main() -> int:
         from neurondeath.commands.streams import prepare_streams
 
         if own_process:
+            os.environ["MPLBACKEND"] = "agg"  # pictures go to files; a backend that is not there would be an error
             prepare_streams()
             if not os.environ.get("NEURONDEATH_TRACEBACK"):
                 warnings.simplefilter("ignore")  # they are for who writes programs, as the variable is
