@@ -45,11 +45,15 @@ def figures(
         try:
             for number, name in enumerate(wanted, start=1):
                 started = time.monotonic()
-                line.begin(f"[{number}/{len(wanted)}] {name} ...")
+                text = f"[{number}/{len(wanted)}] {name} ..."
+                if not redraw:
+                    line.begin(text)
                 try:
                     pictures = make_figure(name, folder, quick=quick, redraw=redraw, formats=kinds)
                 finally:
                     line.end(f"{time.monotonic() - started:.1f} s")
+                if redraw:  # quick, and only now is it known that the table can be drawn
+                    message(f"{text} {time.monotonic() - started:.1f} s")
                 for picture in pictures:
                     show_path(picture)
                 finished = number

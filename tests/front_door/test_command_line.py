@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -299,3 +300,43 @@ def test_a_closed_pipe_is_no_error():
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout.startswith("widths")
+
+
+def test_a_missed_goal_of_the_relative_error_is_said_with_its_reason(nd):
+    line = "simulate --depth 5 --relative-error 0.05 --max-trials 500 --store s.sqlite"
+    assert "is not reached" in (err := nd(f"{line} --width 12")[2])
+    assert "death never came up after 500 trials" in err
+    assert "it is 0." in nd(f"{line} --width 5 --inputs rays --input-dim 1")[2]
+    assert "is not reached" not in nd("simulate --width 3 --depth 5 --relative-error 0.2 --store s.sqlite")[2]
+
+
+def test_errors_about_a_file_name_its_option(nd):
+    for line in ("simulate --width 3 --depth 3 --trials 5 --store /", "simulate --width 3 --depth 3 --store /dev/null"):
+        code, out, err = nd(line)
+        assert (code, out) == (2, "")
+        assert err.startswith("neurondeath: `--store`: ")
+
+
+def test_an_interruption_that_a_library_loses_still_ends_with_its_signal(nd, monkeypatch):
+    """As when an extension module is loading: SIGTERM comes out as an ImportError, or as the command core's 130."""
+
+    def lose(*_, **__):
+        raise ImportError("initialization failed")
+
+    monkeypatch.setattr("neurondeath.commands.console.raised_signal", lambda: 15)
+    for broken in (lose, lambda *_, **__: 130):
+        monkeypatch.setattr("typer.core.TyperGroup.main", broken)
+        code, _, err = nd("bounds --width 3 --depth 3")
+        assert (code, err) == (143, "neurondeath: terminated\n")
+
+
+def test_a_working_folder_that_is_gone_and_a_backend_that_is_not_there(tmp_path):
+    gone = tmp_path / "gone"
+    command = f"exec {sys.executable} -m neurondeath bounds --width 3 --depth 3"
+    line = f"mkdir {gone} && cd {gone} && rmdir {gone} && {command}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(root.__file__).parents[1]), "MPLBACKEND": "nonsense"}
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    line = [sys.executable, "-m", "neurondeath", "figures", "list"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")

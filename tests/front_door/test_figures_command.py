@@ -53,6 +53,18 @@ def test_bad_requests_are_one_line(tmp_path, capsys, arguments, words):
     assert message.startswith("figures: ")
 
 
+def test_a_table_that_cannot_be_drawn_is_one_line(tmp_path, capsys):
+    assert call("activations", "--quick", "--out", str(tmp_path)) == 0
+    table = tmp_path / "activations.csv"
+    lines = table.read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if not line.startswith("#"))  # the names of the columns
+    lines[at] = lines[at].replace(lines[at].split(",")[0], "x" * 5)
+    table.write_text("\n".join(lines) + "\n")
+    capsys.readouterr()
+    assert call("activations", "--redraw", "--out", str(tmp_path)) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_an_interruption_keeps_what_is_finished(tmp_path, capsys, monkeypatch):
     class Interrupted:
         CAPTION = ""

@@ -462,7 +462,7 @@ TASKS: dict[str, Callable[[Path], None]] = {
     ),
     "a negative variance": with_statistics(details(variance=(-1.0, 11.0)), DETAILED),
     "a variance that is no number": with_statistics(details(variance=(np.nan, 11.0)), DETAILED),
-    "squares of log variances too small": with_statistics(details(log_variance_squares=(0.01, 3.0)), DETAILED),
+    "a sum of logarithms too large": with_statistics(details(log_variance=(9.0, -2.0)), DETAILED),
     "cubes of logarithms too large": with_statistics(details(log_variance_cubes=(9.0, -2.0)), DETAILED),
     "fourth powers of logarithms too small": with_statistics(details(log_variance_fourths=(0.1, 6.0)), DETAILED),
     "logarithms of more networks than there are": with_statistics(details(log_variance_trials=(10, 11)), DETAILED),
