@@ -19,6 +19,8 @@ from neurondeath_theory.gaussian_limit.correlation import depth_scales as depth_
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos as EdgeOfChaos
 from neurondeath_theory.gaussian_limit.edge_of_chaos import edge_of_chaos as edge_of_chaos
 from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design as sparse_design
+from neurondeath_theory.gaussian_limit.escapes import Escape as Escape
+from neurondeath_theory.gaussian_limit.escapes import escape_probability as escape_probability
 from neurondeath_theory.gaussian_limit.fixed_points import FixedPoint as FixedPoint
 from neurondeath_theory.gaussian_limit.fixed_points import FixedPoints as FixedPoints
 from neurondeath_theory.gaussian_limit.fixed_points import fixed_points as fixed_points
@@ -36,9 +38,7 @@ from neurondeath_theory.gaussian_limit.variance import chi1_slope as chi1_slope
 from neurondeath_theory.gaussian_limit.variance import variance_curvature as variance_curvature
 from neurondeath_theory.gaussian_limit.variance import variance_map as variance_map
 from neurondeath_theory.gaussian_limit.variance import variance_slope as variance_slope
-from neurondeath_theory.gaussian_limit.variance_chain import Escape as Escape
 from neurondeath_theory.gaussian_limit.variance_chain import VarianceChain as VarianceChain
-from neurondeath_theory.gaussian_limit.variance_chain import escape_probability as escape_probability
 from neurondeath_theory.gaussian_limit.variance_chain import variance_chain as variance_chain
 from neurondeath_theory.gaussian_limit.variance_chain import variance_fluctuation as variance_fluctuation
 from neurondeath_theory.networks.activations import absolute_value as absolute_value

@@ -1,8 +1,6 @@
 """`neurondeath check`: verify the papers' claims by machine."""
 
 import io
-import os
-import stat
 from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +19,7 @@ from neurondeath.paper_check.verification import check as check_claims
 from neurondeath.simulations.sweeps.driver import check_workers
 from neurondeath_theory.foundation.atomic_files import write_atomically
 from neurondeath_theory.foundation.interruption import Interrupted
+from neurondeath_theory.foundation.output_files import check_output_file
 from neurondeath_theory.foundation.validation import check_count, invalid
 
 __all__ = ["check"]
@@ -81,7 +80,7 @@ def check(
     threads = check_workers("--workers", workers)
     check_columns(columns, output, report_columns(self_test=self_test))
     if out is not None:
-        _check_report_path(out)
+        check_output_file("--out", out)
     if retrain and (self_test or studies is not None):
         raise invalid("--retrain", "be used without --self-test and --studies", True)
     if studies is not None and not studies.is_dir():
@@ -114,22 +113,6 @@ def check(
         kept = "" if report.finished or out is None else f"; no report was written to {out}"
         raise Interrupted(f"interrupted with {finished}{kept}", stopped_by)
     raise typer.Exit(0 if report.passed else 1)
-
-
-def _check_report_path(out: Path) -> None:
-    """Refuse before the work begins what no report can be written to: a folder, a pipe, a device, a missing folder."""
-    rule = "name a file in a folder that exists and can be written to"
-    try:
-        mode = out.stat().st_mode
-    except FileNotFoundError:
-        mode = stat.S_IFREG
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        raise invalid("--out", rule, str(out), reason=getattr(error, "strerror", None) or str(error)) from None
-    if not stat.S_ISREG(mode):
-        reason = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-        raise invalid("--out", rule, str(out), reason=reason)
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK):
-        raise invalid("--out", rule, str(out))
 
 
 class _Progress:

@@ -94,8 +94,9 @@ def _design(kind: str, sparsity: float, v_prime: float | None, m: float | None, 
 
 
 def _survival(design: EdgeOfChaos, width: int, depth: int, seed: int) -> dict[str, Any]:
+    from neurondeath_theory.gaussian_limit.escapes import escape_probability
     from neurondeath_theory.gaussian_limit.sparse_survival import sparse_survival
-    from neurondeath_theory.gaussian_limit.variance_chain import escape_probability, variance_fluctuation
+    from neurondeath_theory.gaussian_limit.variance_chain import variance_fluctuation
 
     display = new_display() if width * depth > QUICK_UNITS else None
     if display is not None:

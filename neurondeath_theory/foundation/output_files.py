@@ -41,7 +41,7 @@ def check_output_file(name: str, path: Path | str) -> Path:
         raise invalid(name, rule, str(path), reason=getattr(error, "strerror", None) or str(error)) from None
     if not stat.S_ISREG(mode):
         reason = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-        raise invalid(name, "name a regular file", str(path), reason=reason)
+        raise invalid(name, rule, str(path), reason=reason)
     if not target.parent.is_dir():
         raise invalid(name, rule, str(path), f"make {target.parent} first")
     if not os.access(target.parent, os.W_OK | os.X_OK):

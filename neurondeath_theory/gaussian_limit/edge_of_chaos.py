@@ -25,7 +25,7 @@ import numpy as np
 
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
-from neurondeath_theory.foundation.validation import check_choice, check_real, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_instance, check_real, invalid
 from neurondeath_theory.gaussian_limit.fixed_points import FixedPoint, FixedPoints, describe_fixed_point, fixed_points
 from neurondeath_theory.gaussian_limit.moments import (
     inactive_probability,
@@ -44,7 +44,7 @@ from neurondeath_theory.networks.activations import (
 )
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
-__all__ = ["KINDS", "EdgeOfChaos", "check_scale", "edge_of_chaos", "sparse_design"]
+__all__ = ["KINDS", "EdgeOfChaos", "check_design", "check_scale", "edge_of_chaos", "sparse_design"]
 
 KINDS = ("relu", "shifted-relu", "soft-threshold", "clipped-shifted-relu", "clipped-soft-threshold")
 CLIPPED = ("clipped-shifted-relu", "clipped-soft-threshold")
@@ -354,3 +354,10 @@ def _with_known_point(found: FixedPoints, q: float) -> FixedPoints:
     known = describe_fixed_point(found.activation, q, found.sigma_w2, touching=touching)
     others = [point for point in found.points if abs(point.q - q) > tolerance]
     return replace(found, points=tuple(sorted([*others, known], key=lambda point: point.q)))
+
+
+def check_design(design: EdgeOfChaos) -> EdgeOfChaos:
+    """Accept an edge-of-chaos design."""
+    return check_instance(
+        "design", design, EdgeOfChaos, "an edge-of-chaos design", "make one with edge_of_chaos or sparse_design"
+    )

@@ -31,15 +31,10 @@ from scipy.special import ndtr, ndtri
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_real
-from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
+from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, check_design
+from neurondeath_theory.gaussian_limit.escapes import escape_probability
 from neurondeath_theory.gaussian_limit.moments import interval_probability
-from neurondeath_theory.gaussian_limit.variance_chain import (
-    DEVIATES_PER_BLOCK,
-    LARGEST,
-    check_design,
-    chi_square,
-    escape_probability,
-)
+from neurondeath_theory.gaussian_limit.variance_chain import DEVIATES_PER_BLOCK, LARGEST, chi_square
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["SafeWidth", "SparseSurvival", "safe_width", "sparse_survival"]

@@ -33,10 +33,9 @@ from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_real, invalid
 from neurondeath_theory.gaussian_limit.bivariate_moments import mean_product
-from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
+from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, check_design
 from neurondeath_theory.gaussian_limit.fixed_points import FixedPoint
 from neurondeath_theory.gaussian_limit.moments import inactive_probability, second_moment, slope_second_moment
-from neurondeath_theory.gaussian_limit.variance_chain import check_design
 
 __all__ = ["ResidualPaths", "check_effective_depth", "critical_residual"]
 

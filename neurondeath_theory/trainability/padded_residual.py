@@ -35,9 +35,8 @@ from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_flag, check_widths, invalid
 from neurondeath_theory.gaussian_limit.convolution import PADDINGS
-from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
+from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, check_design
 from neurondeath_theory.gaussian_limit.moments import inactive_probability, second_moment
-from neurondeath_theory.gaussian_limit.variance_chain import check_design
 from neurondeath_theory.trainability.critical_residual import check_effective_depth
 
 __all__ = ["PaddedResidual", "kernel_share", "padded_residual"]

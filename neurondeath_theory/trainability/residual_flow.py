@@ -15,9 +15,8 @@ import numpy.typing as npt
 
 from neurondeath_theory.foundation.validation import check_real, check_reals
 from neurondeath_theory.gaussian_limit.correlation import correlation_map
-from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
+from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, check_design
 from neurondeath_theory.gaussian_limit.moments import second_moment
-from neurondeath_theory.gaussian_limit.variance_chain import check_design
 
 __all__ = ["correlation_flow", "variance_flow"]
 

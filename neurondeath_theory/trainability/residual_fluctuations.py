@@ -42,8 +42,7 @@ from scipy.special import ndtr
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_flag, check_real
-from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
-from neurondeath_theory.gaussian_limit.variance_chain import check_design
+from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, check_design
 from neurondeath_theory.trainability.critical_residual import check_effective_depth
 from neurondeath_theory.trainability.hermite_coefficients import N_MODES, hermite_coefficients
 

@@ -6,12 +6,9 @@ import pytest
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.gaussian_limit import variance_chain as finite_width
 from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
+from neurondeath_theory.gaussian_limit.escapes import escape_probability
 from neurondeath_theory.gaussian_limit.variance import step_variance, variance_map
-from neurondeath_theory.gaussian_limit.variance_chain import (
-    escape_probability,
-    variance_chain,
-    variance_fluctuation,
-)
+from neurondeath_theory.gaussian_limit.variance_chain import variance_chain, variance_fluctuation
 from neurondeath_theory.networks.activations import clipped_shifted_relu, leaky_relu, relu
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from neurondeath_theory.trainability.log_sizes import log_sizes
