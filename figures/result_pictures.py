@@ -157,6 +157,7 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "ManyNetworks": Histograms(values=("first_loss", "loss"), label="loss").draw,
     "Merge": Bars(names="source", values=("added", "skipped"), label="shards").draw,
     "MethodReport": Bars(names="layer", values=("units", "weights"), label="affected, per action and layer").draw,
+    "ModelForecast": Bars(names="remedy", values=("effective_rank", "score"), label="rank, score").draw,
     "OneDimensionalSurvival": Curves(x="depth", lines=("exact", "lower", "upper"), y_label=P_ALIVE).draw,
     "Overlap": Bars(names="", values=("n_before", "n_after", "n_both", "by_chance"), label="units").draw,
     "PaddedResidual": Curves(x="", lines=("q", "share"), y_label="variance q, share of the kernel").draw,

@@ -29,11 +29,12 @@ Gaussian limit
     variance_slope, VarianceChain
 
 Trainability
-    angle_law, angle_step, AngleLaw, AngleStep, correlation_flow, critical_residual, ResidualPaths, entropy_rank,
-    entropy_rank_of_gram, FeatureRank, kernel_share, largest_effective_depth, leaky_correlation, log_sizes,
-    LogSizes, looks_linear, LooksLinear, mirrored_weights, padded_residual, PaddedResidual, parallel_probability,
-    participation_ratio, participation_ratio_of_gram, residual_chain, residual_fluctuations, ResidualChain,
-    ResidualFluctuations, small_angle_step, tailored_slope, TailoredSlope, variance_flow, wide_feature_rank
+    angle_law, AngleLaw, AngleStep, angle_step, correlation_flow, critical_residual, effective_rank, entropy_rank,
+    entropy_rank_of_gram, FeatureRank, kernel_share, largest_effective_depth, leaky_correlation, learning_score,
+    LearningVerdict, learning_verdict, LogSizes, log_sizes, looks_linear, LooksLinear, mirrored_weights,
+    PaddedResidual, padded_residual, parallel_probability, participation_ratio, participation_ratio_of_gram,
+    residual_chain, ResidualChain, residual_fluctuations, ResidualFluctuations, ResidualPaths, small_angle_step,
+    TailoredSlope, tailored_slope, variance_flow, wide_feature_rank
 
 Simulation
     bernoulli_confidence_sequence, bounded_mean_confidence_sequence, ContradictionError, input_set, InputSet,
@@ -49,8 +50,8 @@ PyTorch: networks and initialisation
     SoftThreshold, tailored_leaky_relu, to_theory
 
 PyTorch: watching, audit and surgery
-    Audit, audit, AuditedLayer, DeadUnitMonitor, DeadUnitReport, load_shrunk, Overlap, Removal,
-    remove_dead_units, remove_units, Reset, reset_units, UnitActivity
+    Audit, audit, AuditedLayer, DeadUnitMonitor, DeadUnitReport, forecast, load_shrunk, ModelForecast, Overlap,
+    RemedyForecast, Removal, remove_dead_units, remove_units, Reset, reset_units, UnitActivity
 
 PyTorch: methods and training
     ActivateWhilePruning, Constant, DemonPruning, Experiment, GlobalPruning, MethodReport, NoMethod, OneCycle,

@@ -137,10 +137,14 @@ from neurondeath_theory.trainability.angles import AngleLaw as AngleLaw
 from neurondeath_theory.trainability.angles import angle_law as angle_law
 from neurondeath_theory.trainability.critical_residual import ResidualPaths as ResidualPaths
 from neurondeath_theory.trainability.critical_residual import critical_residual as critical_residual
+from neurondeath_theory.trainability.feature_rank import effective_rank as effective_rank
 from neurondeath_theory.trainability.feature_rank import entropy_rank as entropy_rank
 from neurondeath_theory.trainability.feature_rank import entropy_rank_of_gram as entropy_rank_of_gram
 from neurondeath_theory.trainability.feature_rank import participation_ratio as participation_ratio
 from neurondeath_theory.trainability.feature_rank import participation_ratio_of_gram as participation_ratio_of_gram
+from neurondeath_theory.trainability.learning_verdict import LearningVerdict as LearningVerdict
+from neurondeath_theory.trainability.learning_verdict import learning_score as learning_score
+from neurondeath_theory.trainability.learning_verdict import learning_verdict as learning_verdict
 from neurondeath_theory.trainability.log_sizes import LogSizes as LogSizes
 from neurondeath_theory.trainability.log_sizes import log_sizes as log_sizes
 from neurondeath_theory.trainability.looks_linear import LooksLinear as LooksLinear
@@ -166,6 +170,9 @@ from neurondeath_theory.trainability.wide_features import wide_feature_rank as w
 from neurondeath_torch.auditing.audit import Audit as Audit
 from neurondeath_torch.auditing.audit import audit as audit
 from neurondeath_torch.auditing.audited_layers import AuditedLayer as AuditedLayer
+from neurondeath_torch.auditing.forecast import ModelForecast as ModelForecast
+from neurondeath_torch.auditing.forecast import RemedyForecast as RemedyForecast
+from neurondeath_torch.auditing.forecast import forecast as forecast
 
 # PyTorch: networks and initialisation
 from neurondeath_torch.initialising.initialisation import Initialisation as Initialisation

@@ -5,6 +5,9 @@
 from neurondeath_torch.auditing.audit import Audit as Audit
 from neurondeath_torch.auditing.audit import audit as audit
 from neurondeath_torch.auditing.audited_layers import AuditedLayer as AuditedLayer
+from neurondeath_torch.auditing.forecast import ModelForecast as ModelForecast
+from neurondeath_torch.auditing.forecast import RemedyForecast as RemedyForecast
+from neurondeath_torch.auditing.forecast import forecast as forecast
 
 # initialising
 from neurondeath_torch.initialising.initialisation import Initialisation as Initialisation

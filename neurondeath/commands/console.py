@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ from neurondeath.commands.option_names import option_names, option_values
 from neurondeath.commands.option_rules import OptionRules, check_rules
 from neurondeath.commands.rule_table import RULES
 from neurondeath.commands.streams import ReaderEnded, drop_output
+from neurondeath.commands.work_progress import signs_of_life
 from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.interruption import Stopped, raised_signal, signal_of, stop_word
 from neurondeath_theory.foundation.lazy_imports import import_or_explain
@@ -112,7 +114,8 @@ def _load(name: str, command: Command) -> Any:
         def invoke(self, ctx: Any) -> Any:
             options = {one.name: one.opts[0] for one in self.params if not is_argument(one)}
             values = {option: str(ctx.params.get(name, "")) for name, option in options.items()}
-            with option_names(options), option_values(values):
+            silent = nullcontext() if ctx.params.get("quiet") else signs_of_life(ctx.command_path)
+            with option_names(options), option_values(values), silent:
                 return super().invoke(ctx)
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None)

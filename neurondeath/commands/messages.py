@@ -4,7 +4,9 @@ import sys
 
 from neurondeath.commands.terminal_text import cell_len, terminal_width, visible, wrap
 
-__all__ = ["OpenLine", "message"]
+__all__ = ["OpenLine", "lines_begun", "message"]
+
+_begun = 0
 
 
 def message(text: str) -> None:
@@ -21,6 +23,8 @@ class OpenLine:
 
     def begin(self, text: str) -> None:
         """Write the beginning of a line."""
+        global _begun
+        _begun += 1
         *lines, self._begun = wrap(visible(text), terminal_width(sys.stderr), hanging="  ")
         print(*lines, self._begun, sep="\n", end="", file=sys.stderr, flush=True)
 
@@ -37,3 +41,8 @@ class OpenLine:
             rest = f" {rest}" if rest else ""
         print(rest, file=sys.stderr, flush=True)
         self._begun = None
+
+
+def lines_begun() -> int:
+    """Count the open lines of this process so far."""
+    return _begun

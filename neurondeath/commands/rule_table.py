@@ -12,6 +12,7 @@ COLUMNS = {"--columns": ("--format json",)}  # JSON always holds everything
 RANDOM_SETS = tuple(f"--inputs {kind}:" for kind in ("gaussian", "sphere", "cube", "orthant"))
 CHOSEN_IMAGES = tuple(f"--inputs {kind}:" for kind in ("digits", "mnist", "cifar10"))
 IMAGE_FILES = ("--inputs mnist", "--inputs cifar10", "--inputs mnist:", "--inputs cifar10:")
+STUDIES_BY_HAND = ("absolute_value", "alive_and_learning", "noise_only", "removal_speed")
 BY_HAND = ("--store", "--data-dir", "--device", "--jobs")  # of studies that are no grid of trainings
 
 RULES = {
@@ -80,7 +81,7 @@ RULES = {
         needs=dict.fromkeys(SHOWN, ("NAME list",)),
         excludes={
             **COLUMNS,
-            **{f"NAME {study}": BY_HAND for study in ("absolute_value", "noise_only", "removal_speed")},
+            **{f"NAME {study}": BY_HAND for study in STUDIES_BY_HAND},
         },
     ),
     "runs": OptionRules(excludes=COLUMNS),

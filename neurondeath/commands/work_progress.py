@@ -1,14 +1,18 @@
-"""Progress of a command that works through a list, on stderr, once it has taken some seconds."""
+"""Progress of a command on stderr once it has taken some seconds: of a list, or that a single computation goes on."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
-from neurondeath_theory.foundation.progress import Display, new_display
+from neurondeath.commands.messages import lines_begun, message
+from neurondeath_theory.foundation.progress import Display, displays_made, new_display
 
-__all__ = ["with_progress"]
+__all__ = ["signs_of_life", "with_progress"]
 
 PATIENCE = 2.0  # seconds without a word
+SIGNS = (3.0, 10.0, 30.0, 60.0)  # seconds after which a silent command says that it works; then every minute
 
 Item = TypeVar("Item")
 
@@ -36,3 +40,35 @@ def with_progress(items: Sequence[Item], what: str) -> Iterator[Item]:
     finally:
         if display is not None:
             display.close()
+
+
+@contextmanager
+def signs_of_life(name: str) -> Iterator[None]:
+    """Print a line now and then while a command works without progress of its own.
+
+    Parameters
+    ----------
+    name : str
+        The command.
+    """
+    ended, before = threading.Event(), _shown()
+
+    def speak() -> None:
+        begun = time.monotonic()
+        number = 0
+        while True:
+            next_sign = SIGNS[number] if number < len(SIGNS) else SIGNS[-1] * (number - len(SIGNS) + 2)
+            if ended.wait(max(begun + next_sign - time.monotonic(), 0.0)) or _shown() != before:
+                return
+            message(f"{name}: working for {next_sign:.0f} s")
+            number += 1
+
+    threading.Thread(target=speak, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _shown() -> tuple[int, int]:
+    return displays_made(), lines_begun()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Display", "PlainLines", "new_display", "use_display"]
+__all__ = ["Display", "PlainLines", "displays_made", "new_display", "use_display"]
 
 PLAIN_SECONDS = 5.0  # between lines
 
@@ -45,6 +45,7 @@ class PlainLines:
 
 
 _maker: Callable[[], Display] = PlainLines
+_made = 0
 
 
 def use_display(maker: Callable[[], Display]) -> None:
@@ -55,4 +56,11 @@ def use_display(maker: Callable[[], Display]) -> None:
 
 def new_display() -> Display:
     """Return a display for a piece of work that begins."""
+    global _made
+    _made += 1
     return _maker()
+
+
+def displays_made() -> int:
+    """Count the displays of this process so far."""
+    return _made

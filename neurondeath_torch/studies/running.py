@@ -4,18 +4,23 @@ The reduced sizes (`QUICK`) take one or a few minutes per study: fewer images, e
 a study runs and the direction of its effect, but not its result at full size.
 """
 
+import inspect
+import json
 import time
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from neurondeath_theory.foundation.validation import check_choice
 from neurondeath_torch.studies.absolute_value import collapse_rows
 from neurondeath_torch.studies.export import provenance, study_rows
+from neurondeath_torch.studies.learning_grid import learning_rows
 from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
-from neurondeath_torch.studies.tables import STUDIES, study_configuration, write_study
+from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study, study_configuration, write_study
 from neurondeath_torch.training.campaign import Report, checkpoint_folder, run_campaign
 from neurondeath_torch.training.configuration import Experiment, read_experiments
 from neurondeath_torch.training.run_store import RunStore
@@ -27,6 +32,7 @@ DEEP = {"epochs": 3, "seeds": [0, 1], "data.n_train": 2000, "data.n_test": 500}
 # study: changes to its configuration, or to the arguments of its function, at the reduced size
 QUICK: dict[str, dict[str, Any]] = {
     "absolute_value": {"n_networks": 100, "steps": 1000},
+    "alive_and_learning": {"widths": (8, 32), "depths": (5, 20), "seeds": (0,)},
     "noise_only": {"steps": 500, "seeds": (0, 1, 2)},
     "removal_speed": {"epochs": 6, "seeds": (0, 1, 2), "repeats": 10},
     "dead_units": {"epochs": 10, "seeds": [0, 1, 2]},
@@ -48,6 +54,7 @@ EVERY = {"dead_units": 10, "demon_noise": 5, "demon_pruning": 5}
 Rows = list[dict[str, Any]]
 MADE_HERE: dict[str, Callable[..., Rows]] = {  # studies that are not a grid of trainings
     "absolute_value": collapse_rows,
+    "alive_and_learning": learning_rows,
     "noise_only": noise_rows,
     "removal_speed": removal_rows,
 }
@@ -73,7 +80,8 @@ def run_study(
     name : str
         One of `STUDIES`.
     store : path
-        Store of its runs; stored runs are not trained again. The studies of `MADE_HERE` always run from scratch.
+        Store of its runs; stored runs are not trained again. The studies of `MADE_HERE` run from scratch, except
+        alive_and_learning, which goes on from the rows of an unfinished table in `folder`.
     folder : path
         Folder of the table NAME.csv.
     quick : bool
@@ -96,10 +104,7 @@ def run_study(
     check_choice("study", name, tuple(STUDIES))
     size: dict[str, Any] = {"study": name, "quick": quick}
     if name in MADE_HERE:
-        changes, started = QUICK[name] if quick else {}, time.perf_counter()
-        rows = MADE_HERE[name](**changes)
-        made = provenance(seconds=round(time.perf_counter() - started, 1), **size, changes=changes)
-        return write_study(name, rows, made, folder)
+        return _made_here(name, size | {"changes": QUICK[name] if quick else {}}, folder)
     document, experiments, seeds = planned_runs(name, quick=quick)
     run_campaign(
         experiments,
@@ -118,6 +123,32 @@ def run_study(
         runs = [run for run in found if run is not None]
     return write_study(
         name, study_rows(runs, every=EVERY.get(name, 1)), provenance(runs, **size, configuration=document), folder
+    )
+
+
+def _made_here(name: str, size: Mapping[str, Any], folder: Path) -> Path:
+    """Run a study that is not a grid of trainings; one that grows is written and resumed row by row."""
+    make, started, before = MADE_HERE[name], time.perf_counter(), 0.0
+    options = dict(size["changes"])
+
+    def write(rows: Rows, *, unfinished: bool = False) -> Path:
+        seconds = round(before + time.perf_counter() - started, 1)
+        return write_study(name, rows, provenance(seconds=seconds, **size, unfinished=unfinished), folder)
+
+    if "keep" not in inspect.signature(make).parameters:
+        return write(make(**options))
+    with suppress(StudyTableError):
+        table = read_study(name, folder, unfinished=True)
+        if table.provenance.get("unfinished") and _same(table.provenance, size):
+            options["finished"], before = table.rows, float(table.provenance["seconds"])
+    return write(make(**options, keep=partial(write, unfinished=True)))
+
+
+def _same(provenance: Mapping[str, Any], size: Mapping[str, Any]) -> bool:
+    """Whether a table was made at the same size, as JSON compares it."""
+    return all(
+        json.dumps(provenance.get(key), sort_keys=True) == json.dumps(value, sort_keys=True)
+        for key, value in size.items()
     )
 
 

@@ -23,6 +23,7 @@ from neurondeath_theory.foundation.validation import check_choice
 __all__ = ["STUDIES", "StudyTable", "read_study", "study_configuration", "write_study"]
 
 STUDIES = {
+    "alive_and_learning": "which networks learn, over widths, depths and remedies, beside forecasts made at birth",
     "absolute_value": "deep narrow networks learning |x| from four initialisations",
     "sparse_training": "100 layers of width 300, 85 % sparse, clipped and not",
     "sparse_designs": "50 layers of width 300, 85 % sparse, over activations and clips",
@@ -94,7 +95,7 @@ def study_configuration(name: str) -> Path:
     return Path(str(_folder() / f"{check_choice('study', name, tuple(STUDIES))}.toml"))
 
 
-def read_study(name: str, folder: Path | None = None) -> StudyTable:
+def read_study(name: str, folder: Path | None = None, *, unfinished: bool = False) -> StudyTable:
     """Read the table of a study.
 
     Parameters
@@ -103,6 +104,8 @@ def read_study(name: str, folder: Path | None = None) -> StudyTable:
         One of `STUDIES`.
     folder : path, optional
         Folder of the table; the shipped tables by default.
+    unfinished : bool
+        Whether to read the table of a study that was interrupted, too.
 
     Returns
     -------
@@ -125,6 +128,8 @@ def read_study(name: str, folder: Path | None = None) -> StudyTable:
         raise StudyTableError(f"the table {str(path)!r} cannot be read ({error}); run the study again") from None
     if len(rows) != provenance.get("rows"):
         raise StudyTableError(f"the table {str(path)!r} is incomplete: {len(rows)} rows; run the study again")
+    if provenance.get("unfinished") and not unfinished:
+        raise StudyTableError(f"the table {str(path)!r} is unfinished: {len(rows)} rows; run the study again")
     return StudyTable(name=name, provenance=provenance, rows=rows)
 
 

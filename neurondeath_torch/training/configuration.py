@@ -38,7 +38,9 @@ from neurondeath_theory.foundation.visible_text import visible
 from neurondeath_theory.gaussian_limit.edge_of_chaos import KINDS
 
 __all__ = [
+    "CHAINS",
     "PARTS",
+    "TAILORED",
     "DataChoice",
     "Experiment",
     "MethodChoice",
@@ -51,8 +53,11 @@ __all__ = [
 ]
 
 KINDS_OF_DATA = ("digits", "mnist", "cifar10")
+CHAINS = ("mlp", "cnn")  # models whose modules form one plain chain
 KINDS_OF_MODEL = ("mlp", "cnn", "lenet", "vgg", "resnet", "vit")
-INITIALISATIONS = ("default", "he", "rai", "edge-of-chaos")
+TAILORED = "tailored-leaky-relu"  # a leaky ReLU whose slope follows the depth
+ACTIVATIONS = (*KINDS, TAILORED)
+INITIALISATIONS = ("default", "he", "rai", "edge-of-chaos", "looks-linear")
 SIGN_FLIPS = ("none", "layer", "neuron")
 OPTIMISERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "cosine", "one-cycle", "step")
@@ -97,7 +102,9 @@ class ModelChoice:
     """
 
     kind: str = choice_field("Architecture; further keys depend on it.", KINDS_OF_MODEL, "mlp")
-    activation: str = choice_field("Activation of every hidden layer.", KINDS, "relu")
+    activation: str = choice_field(
+        "Activation of every hidden layer; the tailored one has the slope for its depth.", ACTIVATIONS, "relu"
+    )
     sparsity: float | None = real_field("Share of zeros at q of a sparsifying activation, in (0, 1).", None)
     v_prime: float | None = real_field("V'(q*) of a clipped activation, in (0, 1).", None)
     tau: float | None = real_field("Threshold, in place of sparsity.", None)
@@ -105,14 +112,24 @@ class ModelChoice:
     q: float = real_field("Variance q* of the design.", 1.0, low=0.0, low_open=True)
     initialisation: str = choice_field("Law of the weights; default is PyTorch's.", INITIALISATIONS, "default")
     sign_flip: str = choice_field("Sign flip on the training images after the initialisation.", SIGN_FLIPS, "none")
+    residual: bool = flag_field("Sums h + phi(W h + b) around the layers of equal width of an mlp or cnn.", False)
+    effective_depth: float | None = real_field(
+        "Effective depth D, which makes these sums critical residual streams at the edge of chaos.",
+        None,
+        low=0.0,
+        low_open=True,
+    )
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self, "model.")
+        self._check_streams()
         given = [name for name in ("sparsity", "v_prime", "tau", "m") if getattr(self, name) is not None]
-        if self.activation == "relu" and given:
-            raise invalid(f"model.{given[0]}", "be left out for relu", getattr(self, given[0]))
-        if self.activation != "relu" and (self.sparsity is None) == (self.tau is None):
+        if self.activation in ("relu", TAILORED):
+            if given:
+                raise invalid(f"model.{given[0]}", f"be left out for {self.activation}", getattr(self, given[0]))
+            return
+        if (self.sparsity is None) == (self.tau is None):
             raise invalid("model.sparsity", "be given, or tau in its place", self.sparsity)
         clipped = self.activation.startswith("clipped")
         if self.v_prime is not None and (not clipped or self.sparsity is None or self.m is not None):
@@ -121,6 +138,24 @@ class ModelChoice:
             raise invalid("model.m", "be given for a clipped activation, or v_prime in its place", None)
         if not clipped and self.m is not None:
             raise invalid("model.m", "be left out for an activation that does not clip", self.m)
+
+    def _check_streams(self) -> None:
+        if self.effective_depth is not None and not self.residual:
+            raise invalid("model.effective_depth", "stand with residual = true", self.effective_depth)
+        if self.residual and self.kind not in CHAINS:
+            raise invalid("model.residual", f"be left out for {self.kind}: only mlp and cnn are chains of layers", True)
+        if self.activation == TAILORED and self.kind not in CHAINS:
+            rule = f"have a depth to be tailored to, that of an mlp or cnn, not of {self.kind}"
+            raise invalid("model.activation", rule, self.activation)
+        if self.effective_depth is not None and self.initialisation not in ("default", "edge-of-chaos"):
+            rule = "be edge-of-chaos or left out with effective_depth, which draws the weights at the edge of chaos"
+            raise invalid("model.initialisation", rule, self.initialisation)
+        if self.residual and self.initialisation == "looks-linear":
+            rule = "be another one with residual: sums are not linear in the layers' inputs"
+            raise invalid("model.initialisation", rule, self.initialisation)
+        if self.residual and self.sign_flip != "none":
+            rule = "be none with residual: flips are defined, and proved, for plain networks"
+            raise invalid("model.sign_flip", rule, self.sign_flip)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos
 from neurondeath_theory.gaussian_limit.sparse_survival import sparse_survival
 from neurondeath_theory.gaussian_limit.variance_chain import next_variance
 from neurondeath_theory.survival.bounds import survival_bounds
-from neurondeath_torch.training.configuration import ModelChoice
+from neurondeath_torch.training.configuration import CHAINS, ModelChoice
 from neurondeath_torch.training.model_building import check_options, design_of
 from neurondeath_torch.training.models import hidden_widths
 
@@ -40,7 +40,6 @@ MAX_UNITS_DRAWN = 10**8  # about two seconds
 SEED = 0
 IMAGES_PER_PASS = 1024
 SYMMETRIC = ("default", "he")  # initialisations with a symmetric sign of every pre-activation
-CHAINS = ("mlp", "cnn")  # models whose modules form one plain chain
 
 
 def forecast(choice: ModelChoice) -> dict[str, float | None]:
@@ -74,7 +73,7 @@ def forecast(choice: ModelChoice) -> dict[str, float | None]:
     """
     no_forecast: dict[str, float | None] = {"forecast_living_ratio": None, "forecast_leaving": None}
     check_options(choice)
-    if choice.kind != "mlp" or choice.sign_flip != "none":
+    if choice.kind != "mlp" or choice.sign_flip != "none" or choice.residual:
         return no_forecast
     options = dict(choice.options)
     if options.pop("batch_norm", False):

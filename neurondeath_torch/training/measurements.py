@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
-from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.errors import InvalidArgumentError, NeuronDeathError
 from neurondeath_torch.training.labelled_data import LabelledData, Split
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
@@ -84,7 +84,9 @@ def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dic
             units = _units(monitor.report(tau=TAU))
         except InvalidArgumentError:  # activations overflow, although the loss is finite
             return {**measured, **dict.fromkeys(NO_UNITS)}
-        return {**measured, "live_parameters": _count_live_parameters(model, train), **units}
+        except NeuronDeathError:  # no activation that can be zero, such as leaky ReLU
+            units = {**dict.fromkeys(NO_UNITS), "units": 0, "dead_units": 0, "activation_sparsity": 0.0}
+        return {**measured, **units, "live_parameters": _count_live_parameters(model, train)}
     finally:
         model.train(was_training)
 

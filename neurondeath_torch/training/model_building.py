@@ -2,24 +2,30 @@
 
 import inspect
 from functools import lru_cache
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of_chaos, sparse_design
-from neurondeath_theory.networks.activations import FAMILIES, relu
+from neurondeath_theory.networks.activations import FAMILIES, leaky_relu, relu
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
+from neurondeath_theory.trainability.tailored_slope import tailored_slope
 from neurondeath_torch.initialising.initialisation import edge_of_chaos_, he_, rai_
+from neurondeath_torch.initialising.looks_linear import looks_linear_
+from neurondeath_torch.initialising.residual import residual_
 from neurondeath_torch.initialising.sign_flipping import sign_flip_
 from neurondeath_torch.networks.activations import from_theory
-from neurondeath_torch.training.configuration import ModelChoice
-from neurondeath_torch.training.models import MODELS
+from neurondeath_torch.training.configuration import TAILORED, ModelChoice
+from neurondeath_torch.training.models import MODELS, hidden_widths, plain_convolutions, with_shortcuts
 from neurondeath_torch.training.random_seeds import seed_of
 
 __all__ = ["build_model", "check_options", "design_of"]
 
 Shape = tuple[int, int, int]
 _solved = lru_cache(maxsize=64)(sparse_design)  # cached, since every network of a study needs it
+CNN_DEPTH = inspect.signature(plain_convolutions).parameters["depth"].default
 SET_BY_EXPERIMENT = ("shape", "n_classes", "activation")  # arguments of every builder that are not options
 
 
@@ -33,8 +39,8 @@ def design_of(choice: ModelChoice) -> EdgeOfChaos:
     """
     if choice.sparsity is not None:
         return _solved(choice.activation, choice.sparsity, v_prime=choice.v_prime, m=choice.m, q=choice.q)
-    if choice.activation == "relu":
-        return edge_of_chaos(relu(), q=choice.q)
+    if choice.activation in ("relu", TAILORED):
+        return edge_of_chaos(_activation(choice), q=choice.q)
     thresholds = [value for value in (choice.tau, choice.m) if value is not None]
     return edge_of_chaos(FAMILIES[choice.activation](*thresholds), q=choice.q)
 
@@ -93,15 +99,21 @@ def build_model(
     """
     check_options(choice)
     build = MODELS[choice.kind]
-    phi = relu() if choice.activation == "relu" else design_of(choice).activation
+    phi = _activation(choice)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, 0, "weights"))
-        model = build(shape, n_classes, lambda: from_theory(phi), **choice.options)
+        model = build(shape, n_classes, lambda: _module(phi), **choice.options)
+        if choice.residual and choice.effective_depth is None:
+            model = with_shortcuts(cast(nn.Sequential, model))
     generator = torch.Generator().manual_seed(seed_of(seed, 1, "weights"))
-    if choice.initialisation == "he":
+    if choice.effective_depth is not None:
+        residual_(model, choice.effective_depth, design=design_of(choice), generator=generator, first_layer_data=images)
+    elif choice.initialisation == "he":
         he_(model, phi, generator=generator)
     elif choice.initialisation == "rai":
         rai_(model, generator=generator)
+    elif choice.initialisation == "looks-linear":
+        looks_linear_(model, generator=generator, first_layer_data=images)
     elif choice.initialisation == "edge-of-chaos":
         edge_of_chaos_(model, design_of(choice), first_layer_data=images, generator=generator)
     if choice.sign_flip != "none":
@@ -109,3 +121,20 @@ def build_model(
             raise invalid("images", "be given for a sign flip", None)
         sign_flip_(model, images, mode=choice.sign_flip)
     return model
+
+
+def _module(phi: PiecewiseLinear) -> nn.Module:
+    if phi.family == "leaky-relu":
+        return nn.LeakyReLU(phi.parameters["negative_slope"])
+    return from_theory(phi)
+
+
+def _activation(choice: ModelChoice) -> PiecewiseLinear:
+    if choice.activation == "relu":
+        return relu()
+    if choice.activation == TAILORED:
+        options = dict(choice.options)
+        options.pop("batch_norm", None)
+        depth = len(hidden_widths(**options)) if choice.kind == "mlp" else int(options.get("depth", CNN_DEPTH))
+        return leaky_relu(tailored_slope(depth).negative_slope)
+    return design_of(choice).activation

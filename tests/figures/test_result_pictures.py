@@ -92,6 +92,7 @@ MAKERS = {
     "ManyNetworks": lambda _: trained_many(),
     "Merge": merged,
     "MethodReport": lambda _: stripped(),
+    "ModelForecast": lambda _: nd.forecast(model(), DATA),
     "OneDimensionalSurvival": lambda _: nd.one_dimensional_survival([3] * 6),
     "Overlap": lambda _: watched().overlap(watched()),
     "PaddedResidual": lambda _: nd.padded_residual(DESIGN, [4, 4], [3, 3], 3),
