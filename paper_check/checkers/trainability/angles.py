@@ -1,17 +1,17 @@
 r"""The angle between two points in zero-bias ReLU layers of finite width.
 
-Names in formulas: theta, the angle before the layer, x = theta / pi, and n, the width. A layer gives n independent pairs of standard
-normals of correlation $\cos\theta$; a and b are the rectified vectors. With the mixed moments per unit
-$J_{pq} = E\,\mathrm{relu}(z_1)^p\,\mathrm{relu}(z_2)^q$, $\ln\sin^2\theta' = \ln(1 - C^2/(AB))$ is a smooth function of
-the averages A, B, C of $a^2, b^2, ab$, so mean and variance follow to order 1/n from their covariance (delta method):
-Jakub and Nica's way. The library uses other coordinates and exact small angles; the operator neither.
+Names in formulas: theta, the angle before the layer, x = theta / pi, and n, the width. A layer gives n independent
+pairs of standard normals of correlation $\cos\theta$; a and b are the rectified vectors. With the mixed moments per
+unit $J_{pq} = E\,\mathrm{relu}(z_1)^p\,\mathrm{relu}(z_2)^q$, $\ln\sin^2\theta' = \ln(1 - C^2/(AB))$ is a smooth
+function of the averages A, B, C of $a^2, b^2, ab$, so mean and variance follow to order 1/n from their covariance (delta method):
+the way of jakub2023. The library uses other coordinates and exact small angles; the operator neither.
 """
 
 import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ def moments_by_quadrature(*, setting: Setting, j11: str, j22: str, j31: str) -> 
         route="high precision",
         verdict=Verdict.REFUTED if wrong else Verdict.CONFIRMED,
         summary=(
-            f"{len(wrong)} of {len(rows)} mixed moments differ from their integral; the farthest is J{far['p']}{far['q']}"
+            f"{len(wrong)} of {len(rows)} mixed moments differ from their integral; farthest is J{far['p']}{far['q']}"
             f" at angle {far['angle']:g}, by {gap:.1e}"
         ),
         points=len(rows),
@@ -121,7 +121,7 @@ def step_by_moments(*, setting: Setting, j11: str, j22: str, j31: str, mean: str
         for theta in (0.02, 0.01, 0.005):
             values = _first_order(*(float(evaluate(one, {"theta": theta})) for one in (j11, j22, j31)))
             rests.append((values[number] - float(evaluate(text, {"theta": theta}))) / theta)
-        right = all(abs(after / before) < 0.7 for before, after in zip(rests, rests[1:]))
+        right = all(abs(after / before) < 0.7 for before, after in pairwise(rests))
         verdicts.append(Verdict.CONFIRMED if right else Verdict.REFUTED)
     return Evidence(
         route="high precision",
@@ -164,7 +164,7 @@ def step_of_moments_by_sampling(*, setting: Setting, j11: str, j22: str, j31: st
 
 
 def _step_rows(setting: Setting, n: int, theta: float, claimed: Sequence[float], allowance: float) -> list[Sampled]:
-    """Sampled mean and variance of ln(sin^2 theta' / sin^2 theta), beside claimed ones."""
+    """Return the sampled mean and variance of ln(sin^2 theta' / sin^2 theta), beside claimed ones."""
     values = _log_ratios(n, theta, PAIRS[setting.full], setting.seed)
     centre, spread = float(values.mean()), float(values.var(ddof=1))
     fourth = float(np.mean((values - centre) ** 4))
@@ -248,9 +248,7 @@ def _mixed_moment(p: int, q: int, theta: str) -> Any:
     with mp.workdps(DIGITS):
         angle, power = mpf(theta), mpf(p + q)
         radial = mpf(2) ** (power / 2) * mp.gamma(1 + power / 2)
-        arc = mp.quad(
-            lambda x: mp.cos(x) ** p * mp.cos(x - angle) ** q, mp.linspace(angle - mp.pi / 2, mp.pi / 2, 4)
-        )
+        arc = mp.quad(lambda x: mp.cos(x) ** p * mp.cos(x - angle) ** q, mp.linspace(angle - mp.pi / 2, mp.pi / 2, 4))
         return radial * arc / (2 * mp.pi)
 
 

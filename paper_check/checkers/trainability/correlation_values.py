@@ -43,7 +43,7 @@ def values_by_operator(*, setting: Setting, values: Sequence[Value], digits: int
     return Evidence(
         route="high precision",
         verdict=all_of(verdicts) if far <= NORMAL_STEPS else Verdict.ERROR,
-        summary=f"mean cosine by the operator: {listed}; by normal steps of Jakub and Nica's law within {far:.3f} of it",
+        summary=f"mean cosine by the operator: {listed}; by normal steps within {far:.3f} of it",
         points=len(rows),
         numbers=dict(zip(("width", "layer", "operator", "claimed"), map(list, zip(*rows, strict=True)), strict=True)),
     )
@@ -84,7 +84,7 @@ def _cosines(width: int, depth: int, fine: bool) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=4)
 def _sampled(width: int, depth: int, pairs: int, seed: int) -> Floats:
-    """Cosines of whole networks, shape (depth, pairs); NaN once a point is dead."""
+    """Cosines of whole networks, shape (depth, pairs); NaN when a point is dead."""
     rng = np.random.default_rng([seed, 47, width])
     x = np.zeros((pairs, width, 2))
     x[:, 0, 0] = x[:, 1, 1] = 1.0

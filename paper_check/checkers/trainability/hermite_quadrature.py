@@ -14,9 +14,7 @@ RULE = np.polynomial.legendre.leggauss(64)
 REACH, PIECES = 13.0, 52  # standard deviations, and pieces of the line; 64 nodes each resolve a degree of 400
 
 
-def hermite_series(
-    function: Callable[[Floats], Floats], kinks: Sequence[float], order: int
-) -> tuple[Floats, float]:
+def hermite_series(function: Callable[[Floats], Floats], kinks: Sequence[float], order: int) -> tuple[Floats, float]:
     """Compute E f(z) h_k(z), k = 0..order, with h_k = He_k / sqrt(k!), and E f(z)^2, for a standard normal z.
 
     Examples

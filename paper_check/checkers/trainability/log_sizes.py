@@ -165,7 +165,9 @@ def law_by_sampling(
         names = {"n": n, "k": k, "b": k / n}
         expected = [float(evaluate(text, names)) for text in (log_mean, log_variance)]
         slack = float(evaluate(allowance, names))
-        for name, values in zip(("signal", "gradient"), _sampled(n, k, NETWORKS[setting.full], setting.seed)[:2]):
+        for name, values in zip(
+            ("signal", "gradient"), _sampled(n, k, NETWORKS[setting.full], setting.seed), strict=True
+        ):
             size, centre = values.size, values.mean()
             spread = values.var(ddof=1)
             fourth = float(np.mean((values - centre) ** 4))
@@ -207,9 +209,7 @@ def share_by_inversion(*, setting: Setting, cases: Sequence[Sequence[int]], rela
     )
 
 
-def share_above_the_mean(
-    *, setting: Setting, cases: Sequence[Sequence[int]], relation: str, right: str
-) -> Evidence:
+def share_above_the_mean(*, setting: Setting, cases: Sequence[Sequence[int]], relation: str, right: str) -> Evidence:
     """Compare the share of networks whose signal exceeds the mean over all networks, 1, with a formula."""
     rows = []
     for n, k in cases:
@@ -256,7 +256,7 @@ def _sampled(width: int, depth: int, networks: int, seed: int) -> tuple[Floats, 
 def _sums_over_signs(
     magnitudes: Sequence[npt.NDArray[np.int64]], start: npt.NDArray[np.int64], tangent: npt.NDArray[np.int64]
 ) -> tuple[int, int, int] | None:
-    """Sums of |x_k|^2 and |J u|^2 over all patterns of signs, and their number; None if a pre-activation is zero."""
+    """Add up |x_k|^2 and |J u|^2 over all patterns of signs, and their number; None if a pre-activation is zero."""
     n_signs = sum(weights.size for weights in magnitudes)
     signs = 1 - 2 * ((np.arange(2**n_signs)[:, None] >> np.arange(n_signs)) & 1)
     x = np.broadcast_to(start, (len(signs), start.size))

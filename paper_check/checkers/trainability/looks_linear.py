@@ -1,20 +1,18 @@
-r"""Concatenated rectifiers and looks-linear networks: exact integers and fractions, algebra, sampled orthogonal matrices.
+r"""Concatenated rectifiers and looks-linear networks: algebra, exact integers and fractions, orthogonal matrices.
 
 A mirrored network has W_1 = [A_1; -A_1], W_l with A_l in each of four blocks, signed by `mirror` = [[p, q], [r, s]]
-(claimed: [[1, -1], [-1, 1]]), and outputs [A, -A]. Names in formulas: h, the half width; theta, the angle between two
-inputs.
+(claimed: [[1, -1], [-1, 1]]), and outputs [A, -A]. In formulas, h is the half width.
 """
 
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from mpmath import mp, mpf
 
-from neurondeath.paper_check.checkers.findings import Counted, Sampled, counted_evidence, sampled_evidence
+from neurondeath.paper_check.checkers.findings import Counted, counted_evidence
 from neurondeath.paper_check.comparisons import all_of
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
 from neurondeath.paper_check.formulas import evaluate, parse_formula
@@ -22,8 +20,6 @@ from neurondeath_theory.foundation.validation import check_choice
 from neurondeath_theory.trainability.looks_linear import mirrored_weights
 
 __all__ = [
-    "angles_by_quadrature",
-    "angles_by_sampling",
     "isometry_by_fractions",
     "isometry_by_sampling",
     "map_by_sign_patterns",
@@ -37,10 +33,8 @@ MIRROR = ((1, -1), (-1, 1))
 MATRICES = ("orthogonal", "tall", "general")
 SHAPES = ((2, 2), (2, 2), (1, 2))  # of the matrices whose signs are enumerated
 LARGEST = 50
-ROUNDING = 1e-11  # relative, of doubles through 30 layers
+ACCURACY = 1e-11  # relative, of doubles through 30 layers
 HALF, DEPTH, NETWORKS = 12, 30, {False: 20, True: 200}
-WIDE_HALF, WIDE_NETWORKS = 250, {False: 40, True: 400}
-EQUAL = mpf(10) ** -20
 
 
 def pair_by_algebra(*, setting: Setting, difference: str, square: str, mirror: Blocks = MIRROR) -> Evidence:
@@ -118,7 +112,7 @@ def isometry_by_fractions(*, setting: Setting, matrices: str, ratio: str) -> Evi
     wanted = Fraction(str(evaluate(ratio, {})))
     for _ in range(5 if not setting.full else 50):
         sizes = [3, 3, 3, 3, 3] if matrices != "tall" else [3, 3, 4, 4, 3]
-        halves = [_rational(rng, m, k, matrices) for k, m in zip(sizes, sizes[1:], strict=False)]
+        halves = [_rational(rng, m, k, matrices) for k, m in pairwise(sizes)]
         x = [int(value) for value in rng.integers(1, 20, sizes[0])]
         lengths, gradients = _squared_lengths(halves, x, [int(value) for value in rng.integers(1, 20, sizes[-1])])
         weight = [length * gradient for length, gradient in zip(lengths[:-1], gradients, strict=True)]
@@ -130,7 +124,7 @@ def isometry_by_fractions(*, setting: Setting, matrices: str, ratio: str) -> Evi
         route="enumeration",
         verdict=Verdict.REFUTED if wrong else Verdict.CONFIRMED,
         summary=(
-            f"ratios of successive squared lengths as exact fractions: {len(wrong)} of {len(rows)} differ from {ratio}; "
+            f"ratios of successive squared lengths, in fractions: {len(wrong)} of {len(rows)} differ from {ratio}; "
             f"the farthest is that of the {far[0]} at layer {far[1]}, {float(far[2]):.6g}"
         ),
         points=len(rows),
@@ -153,12 +147,12 @@ def isometry_by_sampling(*, setting: Setting, matrices: str, ratio: str) -> Evid
         sizes = [HALF] * (DEPTH + 2)
         if matrices == "tall":
             sizes[2 : DEPTH // 2] = [HALF + 3] * (DEPTH // 2 - 2)
-        halves = [_haar(rng, m, k, matrices) for k, m in zip(sizes, sizes[1:], strict=False)]
+        halves = [_haar(rng, m, k, matrices) for k, m in pairwise(sizes)]
         lengths, gradients = _norms(halves, rng.standard_normal(HALF), rng.standard_normal(HALF))
         for name, values in zip(worst, (lengths, gradients, lengths[:-1] * gradients), strict=True):
             worst[name] = max(worst[name], float(np.abs(values[1:] / values[:-1] / wanted - 1.0).max()))
             points += values.size - 1
-    right = max(worst.values()) <= ROUNDING
+    right = max(worst.values()) <= ACCURACY
     return Evidence(
         route="Monte Carlo",
         verdict=Verdict.CONFIRMED if right else Verdict.REFUTED,
@@ -167,54 +161,6 @@ def isometry_by_sampling(*, setting: Setting, matrices: str, ratio: str) -> Evid
         points=points,
         numbers={"quantity": list(worst), "off": list(worst.values())},
     )
-
-
-def angles_by_quadrature(*, setting: Setting, cosine: str) -> Evidence:
-    """Compare a formula in theta with the cosine of the features of pairs (relu(u), relu(-u)), u Gaussian, by integrals."""
-    angles = ("0.3", "1", "2", "2.8") if not setting.full else [str(x / 10) for x in range(1, 32)]
-    rows = []
-    with mp.workdps(30):
-        for text in angles:
-            angle = mpf(text)
-            arc = mp.quad(lambda x: mp.cos(x) * mp.cos(x - angle), [angle - mp.pi / 2, angle / 2, mp.pi / 2])
-            value = 4 * arc / (2 * mp.pi)  # both signs, E r^2 = 2, over E u^2 = 1
-            rows.append((float(text), value, evaluate(cosine, {"theta": text}, digits=30)))
-        wrong = [row for row in rows if abs(row[1] - row[2]) > EQUAL]
-        far = max(rows, key=lambda row: abs(row[1] - row[2]))
-    return Evidence(
-        route="high precision",
-        verdict=Verdict.REFUTED if wrong else Verdict.CONFIRMED,
-        summary=(
-            f"cosine of the rectified features at {len(rows)} angles: {len(wrong)} differ from {cosine}; the farthest "
-            f"{float(far[1]):.6g}, claimed {float(far[2]):.6g}, at angle {far[0]:g}"
-        ),
-        points=len(rows),
-        numbers={
-            "angle": [row[0] for row in rows],
-            "integral": [float(row[1]) for row in rows],
-            "claimed": [float(row[2]) for row in rows],
-        },
-    )
-
-
-def angles_by_sampling(*, setting: Setting, cosine: str, depth: int) -> Evidence:
-    """Compare the same formula with the features of whole networks of orthogonal matrices, half width 250."""
-    rows = []
-    for theta in (0.5, 1.5, 2.5):
-        values = _cosines(theta, depth, WIDE_NETWORKS[setting.full], setting.seed)
-        rows.append(
-            Sampled(
-                network=f"half width {WIDE_HALF}",
-                inputs=f"cosine of the features at angle {theta:g}",
-                layer=depth,
-                claimed=float(evaluate(cosine, {"theta": theta})),
-                trials=values.size,
-                mean=float(values.mean()),
-                stderr=float(values.std(ddof=1)) / math.sqrt(values.size),
-                allowance=2.0 / WIDE_HALF,
-            )
-        )
-    return sampled_evidence(rows, "==", "cosines of features", setting)
 
 
 def _signed(signs: npt.NDArray[np.int64], rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
@@ -237,7 +183,9 @@ def _agreement(
     count = len(halves[0])
     wide = [np.concatenate([halves[0], -halves[0]], axis=1)]
     for half in halves[1:-1]:
-        wide.append(np.concatenate([np.concatenate([p * half, q * half], 2), np.concatenate([r * half, s * half], 2)], 1))
+        wide.append(
+            np.concatenate([np.concatenate([p * half, q * half], 2), np.concatenate([r * half, s * half], 2)], 1)
+        )
     wide.append(np.concatenate([halves[-1], -halves[-1]], axis=2))
     x = np.broadcast_to(point, (count, point.size))
     linear = x
@@ -263,7 +211,7 @@ def _agreement(
 
 
 def _rational(rng: np.random.Generator, rows: int, columns: int, matrices: str) -> list[list[Fraction]]:
-    """A reflection, its first columns or rows, or a matrix of integers."""
+    """Draw a reflection, its first columns or rows, or a matrix of integers."""
     if matrices == "general":
         return [[Fraction(int(value)) for value in row] for row in rng.integers(-3, 4, (rows, columns)) * 2 + 1]
     size = max(rows, columns)
@@ -289,7 +237,9 @@ def _squared_lengths(
     gradient: list[Fraction] = [Fraction(value) for value in delta]
     gradients = []
     for matrix, mask in zip(weights[:0:-1], masks[::-1], strict=True):
-        back = [sum((row[j] * g for row, g in zip(matrix, gradient, strict=True)), Fraction(0)) for j in range(len(mask))]
+        back = [
+            sum((row[j] * g for row, g in zip(matrix, gradient, strict=True)), Fraction(0)) for j in range(len(mask))
+        ]
         gradient = [value if on else Fraction(0) for value, on in zip(back, mask, strict=True)]
         gradients.append(_square(gradient))
     return lengths, gradients[::-1]
@@ -327,21 +277,3 @@ def _norms(halves: Sequence[Floats], x: Floats, delta: Floats) -> tuple[Floats, 
         delta = (matrix.T @ delta) * mask
         gradients.append(float(delta @ delta))
     return np.array(lengths), np.array(gradients[::-1])
-
-
-@lru_cache(maxsize=16)
-def _cosines(theta: float, depth: int, networks: int, seed: int) -> Floats:
-    """Cosines between the features of two points at angle theta in the last hidden layer of sampled networks."""
-    rng = np.random.default_rng([seed, 73])
-    found = []
-    for _ in range(networks):
-        frame = np.linalg.qr(rng.standard_normal((WIDE_HALF, 2)))[0]
-        u = np.stack([frame[:, 0], math.cos(theta) * frame[:, 0] + math.sin(theta) * frame[:, 1]])
-        x = np.concatenate([np.maximum(u, 0.0), np.maximum(-u, 0.0)], axis=1)
-        for _ in range(1, depth):
-            v = rng.standard_normal(WIDE_HALF)
-            u = x[:, :WIDE_HALF] - x[:, WIDE_HALF:]
-            u = u - 2.0 * np.multiply.outer(u @ v, v) / (v @ v)  # a random reflection
-            x = np.concatenate([np.maximum(u, 0.0), np.maximum(-u, 0.0)], axis=1)
-        found.append(float(x[0] @ x[1] / np.sqrt((x[0] @ x[0]) * (x[1] @ x[1]))))
-    return np.array(found)

@@ -36,7 +36,8 @@ Case = Mapping[str, Any]
 QUANTITIES = ("signal", "gradient", "fixed gradient")
 MODES = {False: 100, True: 300}
 STEPS_PER_MODE = 0.3  # Runge-Kutta steps per unit of D and mode: the fastest mode decays at the rate MODES / 2
-AGREEMENT = 0.004  # relative, of diffusion and library: modes beyond the last, and 2000 branches for infinitely many
+AGREEMENT = 0.006  # relative, of diffusion and library: modes beyond the last, and branches for infinitely many
+LIBRARY_BRANCHES = 400
 ROUNDED = 0.01  # relative, of a claimed constant
 NETWORKS, WIDTH, BRANCHES = {False: 600, True: 6_000}, 250, 40
 PRECISION = 0.5  # half-width that confirms; the mutations are off by more
@@ -55,7 +56,7 @@ def constants_by_diffusion(*, setting: Setting, cases: Sequence[Case]) -> Eviden
         of, reach, value = check_choice("of", case["of"], QUANTITIES), float(case["D"]), float(case["value"])
         design = _design(case["design"])
         found = _diffusion(design, reach, of != "fixed gradient", MODES[setting.full])["signal" not in of]
-        library = residual_fluctuations(design, 2000, reach, random_start=of != "fixed gradient")
+        library = residual_fluctuations(design, LIBRARY_BRANCHES, reach, random_start=of != "fixed gradient")
         theirs = float((library.signal if of == "signal" else library.gradient)[-1])
         far = max(far, abs(theirs / found - 1.0))
         rows.append({"design": _label(case["design"]), "of": of, "D": reach, "diffusion": found, "claimed": value})
@@ -90,9 +91,9 @@ def constants_by_sampling(*, setting: Setting, sampled: Sequence[Case]) -> Evide
 def growth_of_relu(*, setting: Setting, limit: str) -> Evidence:
     r"""Compare the growth of n Var log q per unit of D, as D grows, with a formula, for ReLU, in three ways.
 
-    The series is $4 + 4\sum_{k \ne 2} g_k^2/k$. With the covariance $K(\rho) = \sum_k g_k^2 \rho^k$ of twice the squared
-    ReLUs at correlation rho, and $g_2^2 = 2$, it is $4 + 4\int_0^1 (K(\rho) - 2\rho^2)\,d\rho/\rho$. The third is the
-    diffusion at large D.
+    The series is $4 + 4\sum_{k \ne 2} g_k^2/k$. With the covariance $K(\rho) = \sum_k g_k^2 \rho^k$ of twice the
+    squared ReLUs at correlation rho, and $g_2^2 = 2$, it is $4 + 4\int_0^1 (K(\rho) - 2\rho^2)\,d\rho/\rho$. The third
+    is the diffusion at large D.
     """
     design = edge_of_chaos("relu")
     signal = _coefficients(design, 400)[0]
@@ -118,7 +119,7 @@ def growth_of_relu(*, setting: Setting, limit: str) -> Evidence:
         route="high precision",
         verdict=Verdict.CONFIRMED if exact and near else Verdict.REFUTED,
         summary=(
-            f"n Var log q of ReLU grows per unit of D by {float(integral):.9g} by the integral, {found['series']:.7g} by "
+            f"n Var log q of ReLU grows per D by {float(integral):.9g} by the integral, {found['series']:.7g} by "
             f"the series, {found['diffusion']:.6g} by the diffusion up to D = {reaches[-1]:g}; claimed {limit} = "
             f"{float(claimed):.9g}"
         ),
@@ -134,7 +135,8 @@ def bounded(
     check_choice("of", of, QUANTITIES)
     chosen = _design(design)
     holds = RELATIONS[check_choice("relation", relation, list(RELATIONS))]
-    found = [_diffusion(chosen, float(d), of != "fixed gradient", MODES[setting.full])["signal" != of] for d in depths]
+    number = 0 if of == "signal" else 1
+    found = [_diffusion(chosen, float(d), of != "fixed gradient", MODES[setting.full])[number] for d in depths]
     limits = [float(evaluate(bound, {"D": d})) for d in depths]
     right = [bool(holds(value, limit)) for value, limit in zip(found, limits, strict=True)]
     listed = ", ".join(

@@ -1,7 +1,7 @@
 r"""The correlation map of leaky ReLUs and the slope made for a depth: algebra, bisection, sampled networks.
 
-Names in formulas: rho, the correlation; theta, its arc cosine; s, the negative slope. The weight variance is 2/(1 + s^2)
-over fan-in, which keeps the size.
+Names in formulas: rho, the correlation; theta, its arc cosine; s, the negative slope. A weight variance of
+2/(1 + s^2) over fan-in keeps the size.
 """
 
 import math
@@ -40,7 +40,11 @@ def map_by_algebra(*, setting: Setting, weight: str, image: str) -> Evidence:
     theta, s, x = sympy.symbols("theta s x", positive=True)
     product = sympy.cos(x) * sympy.cos(x - theta)
     half = sympy.pi / 2
-    arcs = ((1, theta - half, half), (s, half, half + theta), (s**2, half + theta, 3 * half))
+    arcs: tuple[tuple[Any, Any, Any], ...] = (
+        (1, theta - half, half),
+        (s, half, half + theta),
+        (s**2, half + theta, 3 * half),
+    )
     arcs += ((s, -half, theta - half),)
     mean = sum(factor * sympy.integrate(product, (x, low, high)) for factor, low, high in arcs) / sympy.pi
     names = {"s": s, "theta": theta, "rho": sympy.cos(theta)}
@@ -140,20 +144,18 @@ def _rows(
 def _root(depth: int, start: float, target: float) -> float:
     def excess(slope: float) -> float:
         rho = start
-        even, odd = (1.0 + slope) ** 2 / 4.0, (1.0 - slope) ** 2 / 4.0
+        whole, half = (1.0 + slope) ** 2 / 4.0, (1.0 - slope) ** 2 / 4.0
         for _ in range(depth):
             # E |z1 z2| = (2/pi) (sqrt(1 - rho^2) + rho asin rho)
             absolute = 2.0 / math.pi * (math.sqrt(max(1.0 - rho * rho, 0.0)) + rho * math.asin(min(rho, 1.0)))
-            rho = min(2.0 / (1.0 + slope**2) * (even * rho + odd * absolute), 1.0)
+            rho = min(2.0 / (1.0 + slope**2) * (whole * rho + half * absolute), 1.0)
         return rho - target
 
     return float(brentq(excess, 0.0, 1.0, xtol=1e-14))
 
 
 @lru_cache(maxsize=32)
-def _sampled(
-    depth: int, slope: float, gain: float, start: float, networks: int, seed: int
-) -> tuple[Floats, Floats]:
+def _sampled(depth: int, slope: float, gain: float, start: float, networks: int, seed: int) -> tuple[Floats, Floats]:
     """Correlations and log sizes of two points after all layers."""
     rng = np.random.default_rng([seed, 79])
     gram: Any = np.empty((networks, 2, 2))

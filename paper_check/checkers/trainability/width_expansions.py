@@ -2,19 +2,21 @@ r"""Expansions in 1/width of the logarithm of size and angle in one layer, compa
 
 With $K \sim \mathrm{Bin}(n, 1/2)$ active units, in digits as many as wanted:
 
-- size, K >= 1: $q_l / q_{l-1} = (2/n)\chi^2_K$, so its logarithm has the mean $E\psi(K/2) + \log(4/n)$ and the variance
+- size, K >= 1: $q_l / q_{l-1} = (2/n)\chi^2_K$; its logarithm has the mean $E\psi(K/2) + \log(4/n)$, the variance
   $\mathrm{Var}\,\psi(K/2) + E\psi'(K/2)$;
 - angle, K >= 2, as it tends to 0: $\log(\sin^2\theta'/\sin^2\theta) = \log\chi^2_{K-1} - \log\chi^2_K$, independent.
 
 An expansion up to order r is right when the rest is of order r + 1: it must halve, times $n^r$, each time n doubles.
 
 The moments of the size are derived a second time: with M(t) the Laplace transform of X > 0,
-$E\log X = \int_0^\infty (e^{-t} - M(t))\,dt/t$ and $E\log^2 X = -2\int_0^\infty (e^{-t} - M(t))(\log t + \gamma)\,dt/t$.
+$E\log X = \int_0^\infty (e^{-t} - M(t))\,dt/t$ and
+$E\log^2 X = -2\int_0^\infty (e^{-t} - M(t))(\log t + \gamma)\,dt/t$.
 """
 
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from mpmath import mp, mpf
@@ -46,7 +48,7 @@ def expansion(*, setting: Setting, law: str, order: int, mean: str, variance: st
                 mpf(n) ** power * (moments[number] - evaluate(text, {"n": n}, digits=DIGITS))
                 for n, moments in zip(WIDTHS[setting.full], exact, strict=True)
             ]
-            ratios = [float(after / before) if before else math.inf for before, after in zip(rests, rests[1:])]
+            ratios = [float(after / before) if before else math.inf for before, after in pairwise(rests)]
         rows += [
             {"quantity": name, "width": n, "rest": float(rest), "ratio": ratio}
             for n, rest, ratio in zip(WIDTHS[setting.full][1:], rests[1:], ratios, strict=True)
