@@ -2,9 +2,10 @@ r"""The angle between two points in zero-bias ReLU layers of finite width.
 
 Names in formulas: theta, the angle before the layer, x = theta / pi, and n, the width. A layer gives n independent
 pairs of standard normals of correlation $\cos\theta$; a and b are the rectified vectors. With the mixed moments per
-unit $J_{pq} = E\,\mathrm{relu}(z_1)^p\,\mathrm{relu}(z_2)^q$, $\ln\sin^2\theta' = \ln(1 - C^2/(AB))$ is a smooth
-function of the averages A, B, C of $a^2, b^2, ab$, so mean and variance follow to order 1/n from their covariance (delta method):
-the way of jakub2023. The library uses other coordinates and exact small angles; the operator neither.
+unit $J_{pq} = E\,\mathrm{relu}(z_1)^p\,\mathrm{relu}(z_2)^q$ and the averages A, B, C of $a^2, b^2, ab$,
+$\ln\sin^2\theta' = \ln(1 - C^2/(AB))$ is a smooth function, so mean and variance follow to order 1/n from their
+covariance (delta method): the way of jakub2023. The library uses other coordinates and exact small angles; the operator
+on the angle neither.
 """
 
 import math
