@@ -26,10 +26,10 @@ __all__ = ["CAPTION", "compute", "draw"]
 CAPTION = (
     "Critical residual networks at birth. Left: mean correlation of two points against the effective depth t = l D/L "
     "passed after l of L branches; clipped shifted ReLU, s = 0.85, V' = 0.7, D = 4. Line: the limit of many "
-    "branches, infinite width, extrapolated from two L. Marks: L branches, exact at infinite width, and sampled pairs. Middle "
-    "and right: width times the variance between networks of log q and of the log squared gradient. Lines: many "
-    "branches, first order in 1/width, exact. Points: sampled networks with 50 branches. Sampled: width 300 (quick version: 100), "
-    "{trials} networks or pairs, 95 % intervals."
+    "branches, infinite width, extrapolated from two L. Marks: L branches, exact at infinite width, and sampled "
+    "pairs. Middle and right: width times the variance between networks of log q and of the log squared gradient. "
+    "Lines: many branches, first order in 1/width, exact. Points: sampled networks with 50 branches. Sampled: width "
+    "300 (quick version: 100), {trials} networks or pairs, 95 % intervals."
 )
 START, REACH = 0.3, 4.0
 BRANCHES = (5, 20, 40)

@@ -126,7 +126,7 @@ def _network(kind: str, rng: np.random.Generator) -> tuple[Floats, Floats, Float
         norms = np.linalg.norm(seen, axis=0)
         sizes[layer] = np.sum(x[:, 0] ** 2)
         cosines[layer] = seen[:, 0] @ seen[:, 1] / (norms[0] * norms[1]) if norms.all() else math.nan
-    values = np.linalg.svd(jacobian, compute_uv=False)
+    values: Floats = np.asarray(np.linalg.svd(jacobian, compute_uv=False), dtype=np.float64)
     return sizes, cosines, values, counts / (HALF * DEPTH)
 
 

@@ -9,7 +9,7 @@ $$R_\alpha(\rho) = \rho + \frac{(1-\alpha)^2}{1+\alpha^2}\, \frac{\sin\theta - \
 correlation after L layers from $\rho_0$ decreases continuously in $\alpha$ from the ReLU's value to $\rho_0$ on [0, 1],
 since each step does and $R_\alpha$ increases in rho; so every target between has exactly one slope.
 
-Zhang et al. 2022 choose it so that 0 becomes 0.9. As L grows, $1 - \alpha$ falls like $L^{-1/2}$. It is an
+zhang2022 chooses it so that 0 becomes 0.9. As L grows, $1 - \alpha$ falls like $L^{-1/2}$. It is an
 infinite-width statement: at width n every layer shrinks sin^2 of a small angle further, in the mean logarithm by about
 2/n for ReLU and 1/n for the identity, and the size spreads, less than in ReLU networks (`log_sizes`).
 

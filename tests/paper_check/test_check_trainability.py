@@ -1,6 +1,7 @@
 """The claims on trainability: their verdicts, the refutation of their mutations, and what their checkers rest on."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -196,7 +197,7 @@ def test_gradients_in_fractions_are_those_of_differences():
     """Back-propagation in fractions against finite differences of the outputs, in a network of unequal widths."""
     rng = np.random.default_rng(5)
     sizes = [3, 2, 4, 2]
-    halves = [looks_linear._rational(rng, m, k, "general") for k, m in zip(sizes, sizes[1:], strict=False)]
+    halves = [looks_linear._rational(rng, m, k, "general") for k, m in pairwise(sizes)]
     x, delta = [3, 5, 7], [2, 3]
     lengths, gradients = looks_linear._squared_lengths(halves, x, delta)
     dense = [np.array([[float(value) for value in row] for row in half]) for half in halves]

@@ -45,7 +45,7 @@ Floats = npt.NDArray[np.float64]
 
 DIGITS = 30
 EQUAL = mpf(10) ** -25
-PAIRS = {False: 60_000, True: 600_000}
+PAIRS = {False: 30_000, True: 600_000}
 NORMALS_PER_PASS = 2**22
 ANGLES = ("0.2", "0.7", "1.3", "2", "2.9")
 WIDE = 10**6  # width at which the library's step is that of first order

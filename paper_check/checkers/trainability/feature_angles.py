@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 HALF, NETWORKS = 250, {False: 40, True: 400}
 EQUAL = mpf(10) ** -20
+PRECISION, ABSOLUTE = 0.1, 0.03  # half-width that confirms; wrong cosines are off by tenths
 
 
 def angles_by_quadrature(*, setting: Setting, cosine: str) -> Evidence:
@@ -69,7 +70,7 @@ def angles_by_sampling(*, setting: Setting, cosine: str, depth: int) -> Evidence
                 allowance=2.0 / HALF,
             )
         )
-    return sampled_evidence(rows, "==", "cosines of features", setting)
+    return sampled_evidence(rows, "==", "cosines of features", setting, precision=PRECISION, absolute=ABSOLUTE)
 
 
 def _product(angle: Any, x: Any) -> Any:

@@ -39,7 +39,7 @@ STEPS_PER_MODE = 0.3  # Runge-Kutta steps per unit of D and mode: the fastest mo
 AGREEMENT = 0.006  # relative, of diffusion and library: modes beyond the last, and branches for infinitely many
 LIBRARY_BRANCHES = 400
 ROUNDED = 0.01  # relative, of a claimed constant
-NETWORKS, WIDTH, BRANCHES = {False: 600, True: 6_000}, 250, 40
+NETWORKS, WIDTH, BRANCHES = {False: 400, True: 6_000}, 250, 40
 PRECISION = 0.5  # half-width that confirms; the mutations are off by more
 LATE = (8.0, 16.0, 32.0, 64.0)
 GROWTH = 1e-3  # relative, of 400 coefficients, and of the diffusion at the largest D
@@ -255,11 +255,16 @@ def _sampled(name: Any, reach: float, random_start: bool, networks: int, seed: i
         h *= math.sqrt(design.q * WIDTH) / np.linalg.norm(h, axis=1, keepdims=True)
     v /= np.linalg.norm(v, axis=1, keepdims=True)
     for _ in range(BRANCHES):
-        pair = np.stack([design.activation(h), design.activation.derivative(h) * v], axis=1)
-        gram = design.sigma_w2 / WIDTH * (pair @ pair.transpose(0, 2, 1))
-        gram[:, 0, 0] += design.sigma_b2  # of the bias, which has no tangent
-        values, vectors = np.linalg.eigh(gram)
-        factor = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-        h_out, v_out = (factor @ rng.standard_normal((networks, 2, WIDTH))).transpose(1, 0, 2)
-        h, v = keep * h + add * h_out, keep * v + add * v_out
+        features, passed = design.activation(h), design.activation.derivative(h) * v
+        # covariance of the outputs (W phi + b, W phi' v) of one unit; the bias has no tangent
+        own, cross, tangent = (
+            design.sigma_w2 / WIDTH * np.einsum("tn,tn->t", one, other)
+            for one, other in ((features, features), (features, passed), (passed, passed))
+        )
+        root = np.sqrt(own + design.sigma_b2)
+        share_of_first = cross / root
+        rest = np.sqrt(np.maximum(tangent - share_of_first**2, 0.0))
+        first, second = rng.standard_normal((2, networks, WIDTH))
+        h = keep * h + add * root[:, None] * first
+        v = keep * v + add * (share_of_first[:, None] * first + rest[:, None] * second)
     return np.log(np.mean(h * h, axis=1)), np.log(np.sum(v * v, axis=1))

@@ -29,7 +29,7 @@ __all__ = ["LAWS", "expansion", "size_moments"]
 
 LAWS = ("size", "angle")
 DIGITS = 30
-WIDTHS = {False: (64, 128, 256), True: (64, 128, 256, 512, 1024)}
+WIDTHS = {False: (48, 96, 192), True: (64, 128, 256, 512, 1024)}
 HALVED = (0.4, 0.6)  # ratio of successive rests of the right order: 1/2 + O(1/n)
 REACH = 14  # standard deviations of K; beyond it the mass is below 1e-40
 AGREEMENT = mpf(10) ** -15  # of the two derivations
