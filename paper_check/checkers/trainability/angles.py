@@ -60,12 +60,7 @@ def limit_by_algebra(*, setting: Setting, drift: str) -> Evidence:
     del setting
     import sympy
 
-    theta = sympy.Symbol("theta", positive=True)
-    cosine = (sympy.sin(theta) + (sympy.pi - theta) * sympy.cos(theta)) / sympy.pi
-    ratio = sympy.series((1 - cosine**2) / theta**2, theta, 0, 2).removeO()
-    sine = sympy.series(sympy.sin(theta) ** 2 / theta**2, theta, 0, 2).removeO()
-    found = sympy.simplify(sympy.diff(sympy.log(ratio / sine), theta).subs(theta, 0))
-    start = sympy.simplify(sympy.log(ratio / sine).subs(theta, 0))
+    start, found = _expansion()
     right = sympy.simplify(found - parse_formula(drift, [])) == 0 and start == 0
     return Evidence(
         route="symbolic",
@@ -241,6 +236,20 @@ def parallel_by_sampling(*, setting: Setting, relation: str, probability: str) -
                 )
             )
     return sampled_evidence(rows, relation, "P(both survive and are parallel)", setting)
+
+
+@lru_cache(maxsize=1)
+def _expansion() -> tuple[Any, Any]:
+    """Return the constant and the coefficient of theta in ln(sin^2 theta' / sin^2 theta) at infinite width."""
+    import sympy
+
+    theta = sympy.Symbol("theta", positive=True)
+    cosine = (sympy.sin(theta) + (sympy.pi - theta) * sympy.cos(theta)) / sympy.pi
+    ratio = sympy.series((1 - cosine**2) / theta**2, theta, 0, 2).removeO()
+    sine = sympy.series(sympy.sin(theta) ** 2 / theta**2, theta, 0, 2).removeO()
+    found = sympy.simplify(sympy.diff(sympy.log(ratio / sine), theta).subs(theta, 0))
+    start = sympy.simplify(sympy.log(ratio / sine).subs(theta, 0))
+    return start, found
 
 
 @lru_cache(maxsize=256)

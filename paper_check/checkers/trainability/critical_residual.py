@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from mpmath import mp
+from mpmath import mp, mpf
 
 from neurondeath.paper_check.checkers.findings import Sampled, sampled_evidence
 from neurondeath.paper_check.checkers.gaussian_limit.designs_by_quadrature import design_numbers
@@ -67,10 +67,9 @@ def kept_by_quadrature(
             names = {"a": a, "s": s, "v": v}
             keep, add = (evaluate(text, names, digits=25) for text in (stream, branch))
             new = keep**2 + add**2 * (weight * at_one.moment + bias)
-            after = moments(KIND, mp.nstr(new, 25), repr(tau), repr(m))
             found = {
                 "variance": new,
-                "sparsity": after.sparsity,
+                "sparsity": mp.ncdf(mpf(tau) / mp.sqrt(new)),  # phi = 0 up to tau
                 "gain": keep**2 + add**2 * weight * at_one.gain,
                 "slope": keep**2 + add**2 * weight * at_one.slope,
             }
@@ -117,9 +116,7 @@ def correlations_by_series(
             ends.append(_correlation(sparsity, v_prime, start, squared, count))
         first = [2.0 * after - before for before, after in pairwise(ends)]
         limit = (4.0 * first[-1] - first[-2]) / 3.0
-        library = critical_residual(
-            sparse_design(KIND, sparsity, v_prime=v_prime), branches[0], reach, correlation=start
-        ).correlation[-1]
+        library = _library_correlation(sparsity, v_prime, start, reach, branches[0])
         far = max(far, abs(library - _correlation(sparsity, v_prime, start, reach / branches[0], branches[0])))
         places = 0.5 * 10.0 ** -len(f"{claimed:.10g}".partition(".")[2])
         verdicts.append(Verdict.CONFIRMED if abs(limit - claimed) <= places else Verdict.REFUTED)
@@ -213,6 +210,12 @@ def _library_distance(design: EdgeOfChaos) -> float:
     path = critical_residual(design, 50, 4.0)
     sparsity = abs(path.sparsity - path.sparsity[0]).max()
     return float(max(abs(path.q - design.q).max(), sparsity, abs(path.log_gradient).max()))
+
+
+@lru_cache(maxsize=64)
+def _library_correlation(sparsity: float, v_prime: float, start: float, reach: float, branches: int) -> float:
+    design = sparse_design(KIND, sparsity, v_prime=v_prime)
+    return float(critical_residual(design, branches, reach, correlation=start).correlation[-1])
 
 
 @lru_cache(maxsize=256)

@@ -55,9 +55,8 @@ def moments_by_algebra(*, setting: Setting, first: str, second: str) -> Evidence
     del setting
     import sympy
 
-    n, z = sympy.symbols("n z", positive=True)
-    density = sympy.exp(-(z**2) / 2) / sympy.sqrt(2 * sympy.pi)
-    half = [sympy.integrate(z**power * density, (z, 0, sympy.oo)) for power in (2, 4)]
+    n = sympy.Symbol("n", positive=True)
+    half = _half_moments()
     whole = [2 * one / 2 for one in half]  # both signs of z, half of the coins
     found: dict[str, Verdict] = {}
     for name, (square, fourth) in (("signal", half), ("gradient", whole)):
@@ -226,6 +225,17 @@ def share_above_the_mean(*, setting: Setting, cases: Sequence[Sequence[int]], re
             )
         )
     return sampled_evidence(rows, relation, "share of networks whose size exceeds the mean size", setting)
+
+
+@lru_cache(maxsize=1)
+def _half_moments() -> tuple[Any, Any]:
+    """E relu(z)^2 and E relu(z)^4 as integrals."""
+    import sympy
+
+    z = sympy.Symbol("z", positive=True)
+    density = sympy.exp(-(z**2) / 2) / sympy.sqrt(2 * sympy.pi)
+    second, fourth = (sympy.integrate(z**power * density, (z, 0, sympy.oo)) for power in (2, 4))
+    return second, fourth
 
 
 @lru_cache(maxsize=8)

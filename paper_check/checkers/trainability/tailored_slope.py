@@ -37,16 +37,8 @@ def map_by_algebra(*, setting: Setting, weight: str, image: str) -> Evidence:
     del setting
     import sympy
 
-    theta, s, x = sympy.symbols("theta s x", positive=True)
-    product = sympy.cos(x) * sympy.cos(x - theta)
-    half = sympy.pi / 2
-    arcs: tuple[tuple[Any, Any, Any], ...] = (
-        (1, theta - half, half),
-        (s, half, half + theta),
-        (s**2, half + theta, 3 * half),
-    )
-    arcs += ((s, -half, theta - half),)
-    mean = sum(factor * sympy.integrate(product, (x, low, high)) for factor, low, high in arcs) / sympy.pi
+    theta, s = sympy.symbols("theta s", positive=True)
+    mean = _mean_product()
     names = {"s": s, "theta": theta, "rho": sympy.cos(theta)}
     difference = parse_formula(weight, names) * mean - parse_formula(image, names)
     found = {
@@ -117,6 +109,24 @@ def target_by_sampling(
         if depth <= DEEPEST_SAMPLED:
             rows += _rows(setting, int(depth), slope, weight, start, target, allowance)
     return sampled_evidence(rows, "==", "leaky networks", setting, absolute=ABSOLUTE)
+
+
+@lru_cache(maxsize=1)
+def _mean_product() -> Any:
+    """E f(z1) f(z2) of leaky ReLUs, an expression in theta and s."""
+    import sympy
+
+    theta, s, x = sympy.symbols("theta s x", positive=True)
+    product = sympy.cos(x) * sympy.cos(x - theta)
+    half = sympy.pi / 2
+    arcs: tuple[tuple[Any, Any, Any], ...] = (
+        (1, theta - half, half),
+        (s, half, half + theta),
+        (s**2, half + theta, 3 * half),
+    )
+    arcs += ((s, -half, theta - half),)
+    mean = sum(factor * sympy.integrate(product, (x, low, high)) for factor, low, high in arcs) / sympy.pi
+    return mean
 
 
 def _rows(
