@@ -42,6 +42,11 @@ BY_FOLDER = {
         "phases": "ordered, chaotic and unbounded phases of wide networks",
         "sparse_survival": "narrow sparse networks die",
     },
+    "trainability": {
+        "log_size": "the law of the size of signal and gradient, against depth and width",
+        "effective_depth": "critical residual networks: effective depth alone counts",
+        "looks_linear": "mirrored weights keep sizes and distances at birth",
+    },
     "training": {
         "collapse": "learning |x|: outcomes of deep narrow networks",
         "sparse_training": "training 50 layers of sparse activations, clipped and unclipped",

@@ -20,7 +20,7 @@ Fisher's transform of the correlation, nearly normal and smooth at $\pi/2$.
   by $(1 - \theta/\pi)^{5/2}$. Exact as $\theta \to 0$, and to order 1/n for every angle, whatever the weight; this one
   interpolates the terms of order n^-2 well (found by sampling, not derived).
 
-Sources: Jakub, Nica 2023 (arXiv 2302.09712) for mean and variance of $\ln\sin^2\theta'$ to order 1/n by mixed moments
+Sources: jakub2023 (arXiv 2302.09712) for mean and variance of $\ln\sin^2\theta'$ to order 1/n by mixed moments
 of rectified Gaussians; the exact limit and the coordinates are derived here.
 """
 
@@ -126,7 +126,7 @@ def angle_step(angle: npt.ArrayLike, width: int) -> AngleStep:
     To order 1/n, and exact as the angle tends to 0. Measured against sampling for angles up to 2: the mean of v to
     0.14, 0.01 and 0.002 and its variance to 37, 6 and 5 % at n = 5, 10 and 30. The variance of ln sin^2 is that good up
     to angles of about 1/2 only: near pi/2, where sin^2 has its maximum, it is far from normal (+60 % at 1.5, n = 10).
-    Source: Jakub, Nica 2023 (arXiv 2302.09712) to order 1/n.
+    Source: jakub2023 (arXiv 2302.09712) to order 1/n.
 
     Examples
     --------

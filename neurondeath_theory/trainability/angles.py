@@ -14,7 +14,7 @@ formula:
 At infinite width 1 - cos falls like 9 pi^2/(2 l^2); at width n every layer beyond that multiplies sin^2 by about
 exp(-2/n), in the median, with a spread of exp(+-sqrt(8/n)): after some n layers width, not depth, decides.
 
-Sources: operator derived in `survival.angle_operator`; steps after Jakub, Nica 2023 (arXiv 2302.09712).
+Sources: operator derived in `survival.angle_operator`; steps after jakub2023 (arXiv 2302.09712).
 """
 
 import math

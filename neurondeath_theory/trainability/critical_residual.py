@@ -18,7 +18,7 @@ Continuous limit, L to infinity at fixed D: $dq/dt = V(q) - q$, $d\rho/dt = R(\r
 \sim 9/(A t)^2$ in t, not in layers (`correlation_rate`).
 
 Sources: the variance-preserving sum is known (Shao et al. 2020; Martens et al. 2021, arXiv 2110.01765; branches of size
-L^(-1/2): Hayou et al. 2021, arXiv 2010.12859); the design price2024 (arXiv 2402.16184). Maps and flow derived here.
+L^(-1/2): hayou2021, arXiv 2010.12859); the design price2024 (arXiv 2402.16184). Maps and flow derived here.
 """
 
 import math

@@ -19,7 +19,7 @@ $\chi^2_K + \chi^2_{n-K} = S$ is independent of the share $P = \chi^2_K / S$, a 
 $E F^{i\omega} = E (S/n)^{i\omega}\, E(s_-^2 + (s_+^2 - s_-^2) P)^{i\omega}$, the latter a trapezoidal sum in
 $w = \log\sqrt{P/(1-P)}$.
 
-Sources: Hanin, Nica 2018 (arXiv 1812.05994) for products of such factors; the exact moments are derived here.
+Sources: hanin2018 (arXiv 1812.05994) for products of such factors; the exact moments are derived here.
 """
 
 import math

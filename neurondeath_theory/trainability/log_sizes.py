@@ -21,7 +21,7 @@ inner product, the output y, in every layer: the weight gradients of one network
 $\log(|g_l|^2 |x_l|^2) = \log y^2 - \log\cos^2(g_l, x_l)$, whose variance over the layers stays bounded at any depth, by
 about $\psi'(1/2) = 4.93$ (20 x 100: 2.9 within a network, 27 between networks).
 
-**First-order limit** (Hanin and Nica 2018, arXiv 1812.05994, widths and depth growing together): normal with mean
+**First-order limit** (hanin2018, arXiv 1812.05994, widths and depth growing together): normal with mean
 $\log g_l - v b / 2$ and variance $v b$, $b = \sum 1/n_j$, $g$ the mean factor, v = 5 for ReLU, 2 for the identity.
 
 **The mean of q is carried by rare networks**: $\log E q_l$ exceeds $E \log q_l$ by about half the variance; the share
@@ -206,7 +206,7 @@ def log_sizes(
     Notes
     -----
     Exact for Gaussian weights: mean and variance to 1e-12 per layer (relative 1e-7 of the variance up to width 10^9),
-    probabilities to 1e-9. Source: derived here; first-order limit Hanin, Nica 2018 (arXiv 1812.05994).
+    probabilities to 1e-9. Source: derived here; first-order limit hanin2018 (arXiv 1812.05994).
 
     Examples
     --------

@@ -32,7 +32,7 @@ Gaussian A's of variance 1/h_{l-1} keep sizes in the mean only: $|u_l|^2/h_l$ is
 $\chi^2_{h_l}/h_l$, the law of `log_sizes` for the identity at the half widths, and $\sin^2$ of a small angle by
 $\chi^2_{h-1}/\chi^2_h$: such networks collapse with depth, as linear ones do.
 
-Sources: Shang et al. 2016 (arXiv 1603.05201, concatenated ReLU); Balduzzi et al. 2017 (arXiv 1702.08591,
+Sources: shang2016 (arXiv 1603.05201, concatenated ReLU); balduzzi2017 (arXiv 1702.08591,
 looks-linear initialisation). The conditions are derived here.
 """
 

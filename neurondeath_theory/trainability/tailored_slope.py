@@ -9,11 +9,11 @@ $$R_\alpha(\rho) = \rho + \frac{(1-\alpha)^2}{1+\alpha^2}\, \frac{\sin\theta - \
 correlation after L layers from $\rho_0$ decreases continuously in $\alpha$ from the ReLU's value to $\rho_0$ on [0, 1],
 since each step does and $R_\alpha$ increases in rho; so every target between has exactly one slope.
 
-Zhang et al. 2022 choose it so that 0 becomes 0.9. As L grows, $1 - \alpha$ falls like $L^{-1/2}$. It is an
+zhang2022 chooses it so that 0 becomes 0.9. As L grows, $1 - \alpha$ falls like $L^{-1/2}$. It is an
 infinite-width statement: at width n every layer shrinks sin^2 of a small angle further, in the mean logarithm by about
 2/n for ReLU and 1/n for the identity, and the size spreads, less than in ReLU networks (`log_sizes`).
 
-Source: Zhang et al. 2022, tailored activation transformations, leaky ReLU.
+Source: zhang2022 (arXiv 2203.08120), tailored activation transformations, leaky ReLU.
 """
 
 import math
@@ -122,7 +122,7 @@ def tailored_slope(depth: int, target: float = 0.9, *, start: float = 0.0) -> Ta
 
     Notes
     -----
-    Slope to 1e-12. Source: Zhang et al. 2022 for the target 0.9.
+    Slope to 1e-12. Source: zhang2022 (arXiv 2203.08120) for the target 0.9.
 
     Examples
     --------

@@ -12,7 +12,7 @@ flattening, dropout in evaluation mode and average pooling keep the pairs; maxim
 branches do not.
 
 What is kept is stated by `neurondeath_theory.trainability.looks_linear`; how the A's are drawn, and what becomes of
-groups and odd widths, in `_mirrored_layers`. Sources: Shang et al. 2016 (arXiv 1603.05201); Balduzzi et al. 2017 (arXiv
+groups and odd widths, in `_mirrored_layers`. Sources: shang2016 (arXiv 1603.05201); balduzzi2017 (arXiv
 1702.08591).
 """
 
@@ -83,7 +83,7 @@ def looks_linear_(
     Notes
     -----
     An odd unit of a layer (or of a group) gets incoming weights but no outgoing ones: it changes nothing at birth, and
-    its outgoing weights have a gradient. Deep networks need a smaller step size than usual (theory: Balduzzi et al.).
+    its outgoing weights have a gradient. Deep networks need a smaller step size than usual (theory: balduzzi2017).
 
     Examples
     --------

@@ -31,7 +31,7 @@ def tailored_leaky_relu(depth: int, target: float = 0.9) -> nn.LeakyReLU:
     -----
     The statement is that of infinite width and weights of variance 2 / (1 + slope^2) over fan-in, without biases: draw
     them with `he_(model, to_theory(module))`, or with distribution="orthogonal", which suits narrow networks better.
-    Source: `neurondeath_theory.trainability.tailored_slope`; Zhang et al. 2022 for the target 0.9.
+    Source: `neurondeath_theory.trainability.tailored_slope`; zhang2022 for the target 0.9.
 
     Examples
     --------

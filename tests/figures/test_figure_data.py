@@ -17,6 +17,8 @@ from neurondeath.figures.registry import FIGURES, load
 from neurondeath.figures.tables import TableError, read_table, rows, tabulate, write_table
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.output_files import output_folder
+from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
+from neurondeath_theory.trainability.residual_flow import correlation_flow
 from tests.references.statistical import assert_agrees, assert_refutes
 
 NORMAL = 1.959963984540054  # of 95 %, two-sided
@@ -271,6 +273,69 @@ def test_chains_and_networks_agree_on_sparse_survival(tables):
     error = np.hypot(binomial_error(network, chain["alive"][paired]), stderr(chain)[paired])
     assert_agrees(difference, np.maximum(error, 1e-9), 0.0)
     assert_refutes(difference, np.maximum(error, 1e-9), 0.1)
+
+
+def test_log_sizes_follow_the_exact_law_and_not_the_normal_one(tables):
+    table = rows(tables["log_size"], panel="width")
+    sampled, exact, normal = (rows(table, kind=kind) for kind in ("sampled", "exact", "normal"))
+    at = [np.flatnonzero(exact["width"] == width)[0] for width in sampled["width"]]
+    # the interval is that of a large sample; of 400 networks of heavy-tailed log q it is too narrow by a tenth
+    assert_agrees(sampled["value"], 1.1 * stderr(sampled), exact["value"][at])
+    assert_refutes(sampled["value"], 1.1 * stderr(sampled), 1.5 * exact["value"][at])
+    np.testing.assert_allclose(normal["value"], np.sqrt(5.0 * 60 / normal["width"]), rtol=1e-12)
+    assert exact["value"][0] > 1.3 * normal["value"][0]  # narrow layers
+    assert exact["value"][-1] < 1.03 * normal["value"][-1]
+    part = rows(tables["log_size"], panel="depth", depth=60)
+    low, median, high = (rows(part, kind="exact", share=share)["value"][0] for share in (0.05, 0.5, 0.95))
+    assert low < median < high < rows(part, kind="mean")["value"][0]  # the mean is beyond 95 % of the networks
+
+
+def test_effective_depth_alone_counts(tables):
+    table = rows(tables["effective_depth"], panel="correlation")
+    limit = rows(table, kind="limit")
+    for branches, near in ((5, 0.12), (20, 0.03), (40, 0.015)):
+        exact = rows(table, kind="exact", branches=branches)
+        gap = np.abs(exact["value"] - np.interp(exact["x"], limit["x"], limit["value"]))
+        assert 0.2 * near < gap.max() < near  # of order 1 / L
+    design = sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
+    assert limit["value"][-1] == pytest.approx(float(correlation_flow(design, 0.3, 4.0)), abs=2e-3)
+    sampled = rows(table, kind="sampled")
+    exact = rows(table, kind="exact", branches=sampled["branches"][0])
+    error = stderr(sampled) + 1.0 / sampled["width"]
+    assert_agrees(sampled["value"], error, exact["value"])
+    assert_refutes(sampled["value"], error, exact["value"] + 0.3)
+
+
+def test_clipping_holds_the_signal_and_not_the_gradient(tables):
+    for panel in ("signal", "gradient"):
+        for name in ("ReLU", "clipped, s = 0.85"):
+            part = rows(tables["effective_depth"], panel=panel, design=name)
+            sampled, limit = rows(part, kind="sampled"), rows(part, kind="limit")
+            truth = np.exp(np.interp(np.log(sampled["x"]), np.log(limit["x"]), np.log(limit["value"])))
+            error = stderr(sampled) + 0.05 * truth  # finite width and number of branches, interpolation
+            assert_agrees(sampled["value"], error, truth)
+            assert_refutes(sampled["value"], error, 3.0 * truth)
+    signal, gradient = (
+        rows(tables["effective_depth"], panel=panel, design="clipped, s = 0.85", kind="limit", x=8.0)["value"][0]
+        for panel in ("signal", "gradient")
+    )
+    assert signal < 11.0 < 300.0 < gradient
+
+
+def test_mirrored_networks_are_linear_at_birth(tables):
+    table = tables["looks_linear"]
+    kept = rows(table, kind="mirrored, orthogonal")
+    for panel, value in (("size", 1.0), ("cosine", 0.0), ("spectrum", 1.0)):
+        np.testing.assert_allclose(rows(kept, panel=panel)["value"], value, atol=1e-12)
+    for kind in ("mirrored, orthogonal", "mirrored, Gaussian"):
+        assert rows(table, kind=kind, panel="active")["value"].tolist() == [0.0, 1.0, 0.0]
+    he = rows(table, kind="He")
+    active, pairs = rows(he, panel="active"), 32 * 50 * rows(he, panel="size")["trials"][0]
+    assert_agrees(active["value"], np.sqrt(0.25 / pairs), [0.25, 0.5, 0.25])
+    assert_refutes(active["value"], np.sqrt(0.25 / pairs), [0.0, 1.0, 0.0])
+    assert rows(he, panel="cosine")["value"][-1] > 0.95
+    spectrum = rows(he, panel="spectrum")["value"]
+    assert spectrum[10] < 1e-3 * spectrum[0]
 
 
 def test_activations_are_those_of_the_theory(tables):

@@ -1,0 +1,1 @@
+"""Checkers of the claims on trainability: sizes, angles, residual streams, mirrored weights, tailored slopes."""
