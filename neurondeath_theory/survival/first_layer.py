@@ -50,8 +50,8 @@ NO_INTERIOR = 1e-12  # distance of the hull from the origin that is rounding err
 MOST_FULL_ROWS = 4096  # points beyond which their triangular factor stands for them
 ORTHOGONAL = 1e-15  # cosine that is rounding error
 MOST_COSINES = 2**22  # pairs of points that are searched for orthogonal ones
-DIRECTIONS_WORTH = 0.1  # share of its points that an average over directions is worth, or the next way is taken
-TILTED_WORTH = 0.2  # the same of tilted vectors
+TILTED_WORTH = 0.2  # share of its points that an average of tilted vectors is worth, or the next way is taken
+DIRECTIONS_WORTH = 0.1  # the same of directions
 MOST_VARIANCE = 4.0  # of a logarithm that the log-normal law is trusted to correct for
 ROUNDING = 1e-13  # of a logarithm, relative to it: no estimate is more precise
 METHODS = ("exact", "directional", "tilted", "splitting")  # the later one names a product of several
@@ -282,9 +282,9 @@ def _orthogonal_parts(y: Matrix) -> list[Matrix]:
 
 def _estimated(cone: Cone, rng: np.random.Generator) -> tuple[float, float, str]:
     """Estimate log q; return it, its standard error and the method."""
-    method, logs = "directional", sample_directions(cone, rng, DIRECTIONS_WORTH)
+    method, logs = "tilted", sample_tilted(cone, rng, TILTED_WORTH)
     if logs is None:
-        method, logs = "tilted", sample_tilted(cone, rng, TILTED_WORTH)
+        method, logs = "directional", sample_directions(cone, rng, DIRECTIONS_WORTH)
     if logs is None:
         method, logs = "splitting", sample_nested_cones(cone, rng)
     variance = float(logs.var(ddof=1))

@@ -5,10 +5,10 @@ across u (the tangents). With standard normals s, g and $h = \max_i g \cdot d_i 
 
 - `sample_directions`: if the values $\Phi(-h)$ differ little, $q = E\,\Phi(-h)$.
 - `sample_tilted`: g comes from vectors on which r of the points are inactive, drawn with weights w
-  (`tilted_orthant`); then $q = E[w\, \Phi(-h) / \Phi(-h')]$ with h' from these r points.
-- `sample_nested_cones`: from there N pairs (s, g) follow the cones $s \ge \max(h', \rho h)$ from $\rho = 0$ to 1.
-  Between neighbouring levels they have the weights $\Phi(-\max(h', \rho_k h)) / \Phi(-\max(h', \rho_{k-1} h))$, whose
-  means multiply to the rest of q without bias. They are resampled by these weights, s is drawn above its limit, and each
+  (`tilted_orthant`); then $q = E[w\, \Phi(-h) / \Phi(-h')]$ with h', which may be negative, from these r points.
+- `sample_nested_cones`: from there N pairs (s, g) follow the cones $s \ge l_\rho = \max(h', \rho h'')$, h'' from the
+  other points, from $\rho = 0$ to 1. Between neighbouring levels they have the weights
+  $\Phi(-l_{\rho_k}) / \Phi(-l_{\rho_{k-1}})$, whose means multiply to the rest of q without bias. They are resampled by these weights, s is drawn above its limit, and each
   pair moves along random ellipses, of which the cone cuts out one arc, and, so that thin cones are filled too, along
   lines drawn from the covariance of the pilot's pairs.
 - Of very many points few bound the cone where its mass lies. A pilot gathers those that a pair has met; the others
@@ -37,7 +37,7 @@ Indices = npt.NDArray[np.intp]
 REPLICATES = 16  # independent scramblings or populations, which give the error
 SOBOL_POINTS = (4096, 128)  # points of a scrambling, at most and at least
 AVERAGE_PRODUCTS = 2.0**33  # multiplications of all averages, which limit the number of points
-PAIRS = (8192, 64)  # pairs of a population, at most and at least
+PAIRS = (2048, 64)  # pairs of a population, at most and at least
 PILOT_PAIRS = (512, 256)  # pairs of the pilot, and those of more than PILOT_POINTS points
 PILOT_POINTS = 2**14
 CONE_PRODUCTS = 2.0**33  # multiplications of all populations, which limit the number of pairs
@@ -68,20 +68,23 @@ class Cone:
         # where the rays through the points meet the plane at distance 1 along the normal
         self.tangents = (y @ self.across) / (y @ normal)[:, None]
         self.orthant: TiltedOrthant = tilted_orthant(y, normal)
+        others = np.ones(len(y), dtype=bool)
+        others[self.orthant.chosen] = False
+        self.first, self.others = self.tangents[self.orthant.chosen], self.tangents[others]
 
     def draw(self, n_vectors: int, rng: np.random.Generator) -> tuple[Matrix, Matrix]:
         """Draw g on which the chosen points are inactive, from scrambled Sobol points; return log weights too."""
         vectors, log_weights = draw_tilted(self.orthant, _uniforms(len(self.orthant.chosen), n_vectors, rng))
         return vectors @ self.across, log_weights
 
-    def chosen_heights(self, g: Matrix) -> Matrix:
-        """Return h' of the chosen points."""
-        return _heights(self.tangents[self.orthant.chosen], g)[0]
+    def limits(self, g: Matrix, level: float, heights: Matrix) -> Matrix:
+        """Return the limits of s in the cone of a level, from the heights of the points that were not chosen."""
+        return np.maximum(_heights(self.first, g)[0], level * heights)
 
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """What the pilot chose: levels that end with 1, rows of tangents, and a square root of a covariance per level."""
+    """What the pilot chose: levels that end with 1, rows of the other points, and a square root of a covariance per level."""
 
     levels: list[float]
     gathered: Indices
@@ -121,8 +124,9 @@ def sample_tilted(cone: Cone, rng: np.random.Generator, least_worth: float) -> M
     points, estimates = _sobol_points(cone.tangents.size), np.empty(REPLICATES)
     for i in range(REPLICATES):
         g, log_weights = cone.draw(points, rng)
-        if len(cone.tangents) > len(cone.orthant.chosen):
-            log_weights = log_weights + _log_tails(cone.chosen_heights(g), _heights(cone.tangents, g)[0])
+        if len(cone.others):
+            before = _heights(cone.first, g)[0]
+            log_weights = log_weights + _log_tails(before, np.maximum(before, _heights(cone.others, g)[0]))
         estimates[i], worth = _log_mean(log_weights)
         if worth < least_worth:
             return None
@@ -132,7 +136,7 @@ def sample_tilted(cone: Cone, rng: np.random.Generator, least_worth: float) -> M
 def sample_nested_cones(cone: Cone, rng: np.random.Generator) -> Matrix:
     """Return logarithms of unbiased estimates of q, shape (REPLICATES,), one per population."""
     path = _pilot(cone, rng)
-    per_move = len(path.gathered) * (cone.tangents.shape[1] + PASSES)
+    per_move = (len(cone.first) + len(path.gathered)) * (cone.tangents.shape[1] + PASSES)
     cost = len(path.levels) * MOVES * per_move + cone.tangents.size
     most, least = PAIRS
     pairs = 2 ** int(math.log2(min(max(CONE_PRODUCTS / (REPLICATES * cost), least), most)))
@@ -141,39 +145,39 @@ def sample_nested_cones(cone: Cone, rng: np.random.Generator) -> Matrix:
 
 def _population(cone: Cone, path: _Path, pairs: int, rng: np.random.Generator) -> float:
     """Return the estimate of log q of one population."""
-    rows = cone.tangents[path.gathered]
+    rows = cone.others[path.gathered]
+    everything = len(rows) == len(cone.others)
     g, log_weights = cone.draw(pairs, rng)
-    limits, log_q = cone.chosen_heights(g), 0.0
-    everything = len(rows) == len(cone.tangents)
+    limits, log_q = _heights(cone.first, g)[0], 0.0
     for level, root in zip(path.levels, path.roots, strict=True):
-        new_limits = np.maximum(cone.chosen_heights(g), level * _heights(rows, g)[0])
+        new_limits = cone.limits(g, level, _heights(rows, g)[0])
         log_weights = log_weights + _log_tails(limits, new_limits)
         log_q += _log_mean(log_weights)[0]
         if level >= 1.0 and everything:
             break
         chosen = _resample(log_weights, rng)
         inside = _draw_inside(g[chosen], new_limits[chosen], rng)
-        g = _move(_normals(cone, path.gathered, level), inside, root, rng)[:, 1:]
-        limits, log_weights = np.maximum(cone.chosen_heights(g), level * _heights(rows, g)[0]), np.zeros(pairs)
+        g = _move(_normals(cone, rows, level), inside, root, rng)[:, 1:]
+        limits, log_weights = cone.limits(g, level, _heights(rows, g)[0]), np.zeros(pairs)
     if not everything:
-        log_q += _log_mean(_log_tails(limits, _heights(cone.tangents, g)[0]))[0]
+        log_q += _log_mean(_log_tails(limits, cone.limits(g, 1.0, _heights(cone.others, g)[0])))[0]
     return log_q
 
 
 def _pilot(cone: Cone, rng: np.random.Generator) -> _Path:
     """Choose levels, gather the points that bound the cones, and measure the covariance of the pairs in them."""
-    everything = len(cone.tangents) <= GATHERED_FROM
+    everything = len(cone.others) <= GATHERED_FROM
     pairs = PILOT_PAIRS[len(cone.tangents) > PILOT_POINTS]
     g, log_weights = cone.draw(pairs, rng)
-    limits = cone.chosen_heights(g)
-    heights, farthest = _heights(cone.tangents, g)
-    gathered = np.arange(len(cone.tangents)) if everything else np.union1d(cone.orthant.chosen, farthest)
+    limits = _heights(cone.first, g)[0]
+    heights, farthest = _heights(cone.others, g)
+    gathered = np.arange(len(cone.others)) if everything else np.unique(farthest)
     levels: list[float] = []
     roots: list[Matrix] = []
     before = 0.0
     for _ in range(MOST_LEVELS):
-        level = _next_level(log_weights, limits, cone.chosen_heights(g), heights, before)
-        new_limits = np.maximum(cone.chosen_heights(g), level * heights)
+        level = _next_level(log_weights, limits, _heights(cone.first, g)[0], heights, before)
+        new_limits = cone.limits(g, level, heights)
         log_weights = log_weights + _log_tails(limits, new_limits)
         if before >= 1.0 and _log_mean(log_weights)[1] >= LAST_WORTH:
             break
@@ -185,11 +189,10 @@ def _pilot(cone: Cone, rng: np.random.Generator) -> _Path:
             roots.append(root)
         if everything and level >= 1.0:
             break
-        before = level
-        g = _move(_normals(cone, gathered, level), inside, root, rng)[:, 1:]
-        limits = np.maximum(cone.chosen_heights(g), level * _heights(cone.tangents[gathered], g)[0])
-        log_weights = np.zeros(pairs)
-        heights, farthest = _heights(cone.tangents, g)
+        before, rows = level, cone.others[gathered]
+        g = _move(_normals(cone, rows, level), inside, root, rng)[:, 1:]
+        limits, log_weights = cone.limits(g, level, _heights(rows, g)[0]), np.zeros(pairs)
+        heights, farthest = _heights(cone.others, g)
         gathered = gathered if everything else np.union1d(gathered, farthest)
     return _Path(levels, gathered, roots)
 
@@ -208,22 +211,24 @@ def _uniforms(dimension: int, n_points: int, rng: np.random.Generator) -> Matrix
 
 
 def _heights(rows: Matrix, g: Matrix) -> tuple[Matrix, Indices]:
-    """Return the largest product of every g with the rows, at least 0, and the row."""
-    heights, farthest = np.empty(len(g)), np.empty(len(g), dtype=np.intp)
+    """Return the largest product of every g with the rows, and the row; minus infinity without rows."""
+    heights, farthest = np.full(len(g), -np.inf), np.empty(len(g), dtype=np.intp)
+    if not len(rows):
+        return heights, farthest
     step = max(1, BLOCK // len(rows))
     for start in range(0, len(g), step):
         products = g[start : start + step] @ rows.T
         best = products.argmax(axis=1)
         farthest[start : start + step] = best
         heights[start : start + step] = products[np.arange(len(best)), best]
-    return np.maximum(heights, 0.0), farthest
+    return heights, farthest
 
 
 def _log_tails(before: Matrix, limits: Matrix) -> Matrix:
-    """Return log of P(s >= limit) over P(s >= limit before), which rounding may have put above it."""
+    """Return log of P(s >= limit) over P(s >= limit before)."""
     from scipy.special import log_ndtr
 
-    return np.minimum(log_ndtr(-limits) - log_ndtr(-before), 0.0)
+    return np.asarray(log_ndtr(-limits) - log_ndtr(-before))
 
 
 def _log_mean(logs: Matrix) -> tuple[float, float]:
@@ -242,7 +247,7 @@ def _next_level(log_weights: Matrix, limits: Matrix, chosen: Matrix, heights: Ma
     goal = LEVEL_WORTH * _log_mean(log_weights)[1]
     if worth(1.0) >= goal:
         return 1.0
-    low, high = max(before, 1e-3 / (1.0 + float(heights.max()))), 1.0
+    low, high = max(before, 1e-3 / (1.0 + max(float(heights.max()), 0.0))), 1.0
     for _ in range(BISECTIONS):
         middle = math.sqrt(low * high)
         low, high = (middle, high) if worth(middle) >= goal else (low, middle)
@@ -270,10 +275,10 @@ def _square_root(pairs: Matrix) -> Matrix:
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
-def _normals(cone: Cone, gathered: Indices, level: float) -> Matrix:
+def _normals(cone: Cone, rows: Matrix, level: float) -> Matrix:
     """Return the normals of a level's cone, with which the pairs inside have positive products."""
-    levels = np.where(np.isin(gathered, cone.orthant.chosen), 1.0, level)
-    return np.column_stack([np.ones(len(gathered)), -levels[:, None] * cone.tangents[gathered]])
+    steepness = np.vstack([cone.first, level * rows])
+    return np.column_stack([np.ones(len(steepness)), -steepness])
 
 
 def _move(normals: Matrix, pairs: Matrix, root: Matrix, rng: np.random.Generator) -> Matrix:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from neurondeath.simulations.engines import ESTIMATOR_VERSIONS
 from neurondeath.simulations.estimation.chain_estimates import from_chains
 from neurondeath.simulations.estimation.contradictions import ABOVE, BELOW
+from neurondeath.simulations.estimation.exact_variance import exact_mean_variance
 from neurondeath.simulations.estimation.expectations import Expectation, expected
 from neurondeath.simulations.estimation.outputs import estimate_outputs
 from neurondeath.simulations.estimation.survival_estimates import (
@@ -23,6 +24,7 @@ from neurondeath.simulations.estimation.survival_estimates import (
     from_populations,
     without_interval,
 )
+from neurondeath.simulations.inputs.input_sets import InputSet
 from neurondeath.simulations.stores.shards import sum_statistics
 from neurondeath.simulations.stores.store import Store, StoreError
 from neurondeath_theory.foundation.number_format import format_number
@@ -85,6 +87,9 @@ class Simulation(Result):
         Why a statement of the theory (`lower`, `upper`, `living_ratio`) is missing; why the interval of the last layer
         is withheld, or that it has one limit (`log10_death`, `log10_alive`); and which layer contradicts the bounds
         of the theory (`alive`), which is a fault.
+    variance_mean_exact : float array
+        Theory: exact mean of q_l over networks, where the output "variance" was asked for; NaN where it is not known,
+        with the reason in `withheld`.
     outputs : mapping of str to (float array, float array)
         Extra per-layer outputs with standard errors: see `neurondeath.simulations.estimation.outputs`.
     cpu_seconds : float
@@ -118,6 +123,7 @@ class Simulation(Result):
     expected_living_ratio: Floats
     living_ratio_at_least: Floats
     withheld: Mapping[str, str]
+    variance_mean_exact: Floats
     outputs: Mapping[str, tuple[Floats, Floats]]
     cpu_seconds: float
 
@@ -132,6 +138,8 @@ class Simulation(Result):
         measured: dict[str, Floats] = {}
         for name, (mean, stderr) in self.outputs.items():
             measured |= {name: mean, f"{name}_stderr": stderr}
+            if name == "variance":
+                measured["variance_mean_exact"] = self.variance_mean_exact
         if np.isfinite(self.living_ratio_at_least).all() and not np.isfinite(self.expected_living_ratio).all():
             measured["living_ratio_at_least"] = self.living_ratio_at_least
         deep: dict[str, Any] = {}
@@ -243,7 +251,7 @@ class Simulation(Result):
     def _rare_death(self) -> str:
         """Return P(dead) through the last layer in words, with its interval."""
         if not np.isfinite(self.log10_death[-1]):
-            return f"{self.unseen[-1]}, P(dead) below {_from_log10(self.log10_death_high[-1])}"
+            return self.unseen[-1]
         death = f"P(dead) = {_from_log10(self.log10_death[-1])}"
         if self.interval_withheld[-1]:
             return f"{death}, interval withheld: {self.interval_withheld[-1]}"
@@ -255,8 +263,10 @@ def _from_log10(value: float) -> str:
     return number_from_log(float(value) * float(np.log(10.0)), 3)
 
 
-def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[str, Any]) -> Simulation:
-    """Estimate from all stored shards of a task and a seed."""
+def read_simulation(
+    store: Store, task_id: str, seed: int, description: Mapping[str, Any], points: InputSet | None = None
+) -> Simulation:
+    """Estimate from all stored shards of a task and a seed; `points` are those of the task, if they are at hand."""
     trials, totals = sum_statistics(store.shards(task_id, seed))
     if not trials:
         raise StoreError(f"no finished trials of task {task_id} with seed {seed} in {store.path!r}")
@@ -271,6 +281,10 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
     last = _remarks(survival)
     if "variance" in totals and "log_variance" not in totals:
         last["variance"] = "sampled by an older version of this output, without an error; run it again"
+    mean_variance = None
+    if "variance" in totals:
+        mean_variance, reason = exact_mean_variance(network, inputs, points)
+        last |= {"variance_mean_exact": reason} if reason else {}
     return Simulation(
         task_id=task_id,
         seed=seed,
@@ -287,6 +301,7 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
         expected_living_ratio=unknown if theory.living_ratio is None else theory.living_ratio,
         living_ratio_at_least=unknown if theory.living_ratio_at_least is None else theory.living_ratio_at_least,
         withheld={**theory.reasons, **last},
+        variance_mean_exact=unknown if mean_variance is None else mean_variance,
         outputs=estimate_outputs(totals, trials, network.widths, _n_columns(inputs, network)),
         cpu_seconds=store.effort(task_id, seed)[1],
     )

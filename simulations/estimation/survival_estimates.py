@@ -19,6 +19,7 @@ from neurondeath.simulations.engines import POPULATION
 from neurondeath.simulations.estimation.contradictions import contradictions, joint_confidence
 from neurondeath.simulations.estimation.expectations import Expectation
 from neurondeath.simulations.estimation.log_averages import student_quantile
+from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.intervals import CONFIDENCE, exact_interval
 from neurondeath_theory.networks.network import Network
 
@@ -76,16 +77,19 @@ def from_counts(totals: Totals, trials: int, network: Network, n_points: int, th
         living_ratio=ratio,
         living_ratio_stderr=ratio_stderr,
         reasons=("",) * network.depth,
-        unseen=_unseen(alive, trials, "trials"),
+        unseen=_unseen(alive, low, high, f"{trials} trials"),
     )
     limits = exact_interval(totals["alive"], trials, joint_confidence(network.depth))
     return withhold(estimates, contradictions(alive, *limits, theory), theory)
 
 
-def _unseen(alive: Floats, count: int, of: str) -> tuple[str, ...]:
-    """Say where no network died, or none lived."""
-    words = {1.0: f"no death seen in {count} {of}", 0.0: f"no living network seen in {count} {of}"}
-    return tuple(words.get(value, "") for value in alive.tolist())
+def _unseen(alive: Floats, low: Floats, high: Floats, seen: str) -> tuple[str, ...]:
+    """Say where no network died, or none lived, and what the interval says of them."""
+    words = []
+    for value, least, most in zip(alive.tolist(), low.tolist(), high.tolist(), strict=True):
+        word = f"no death seen in {seen}, P(dead) below {format_number(1.0 - least, 3)}" if value == 1.0 else ""
+        words.append(f"no living network in {seen}, P(alive) below {format_number(most, 3)}" if value == 0.0 else word)
+    return tuple(words)
 
 
 def _log10_death_at_least(theory: Expectation) -> Floats:
@@ -136,7 +140,7 @@ def from_populations(
         living_ratio=living * unit / n_points,
         living_ratio_stderr=living_stderr * unit / n_points,
         reasons=("one population: more trials are needed" if trials < 2 else "",) * network.depth,
-        unseen=_unseen(alive, networks, "networks"),
+        unseen=_unseen(alive, low, high, f"{networks} networks"),
     )
     limits = _population_limits(alive, stderr, deaths, trials, joint_confidence(network.depth))
     return withhold(estimates, contradictions(alive, *limits, theory), theory)
