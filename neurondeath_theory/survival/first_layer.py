@@ -13,8 +13,8 @@ matter, and only within the space they span, of dimension r (the rank).
   minus the perimeter of the points' spherical hull, so $q = (2 \pi - \mathrm{perimeter}) / (4 \pi)$.
 - r > 3: points that are orthogonal to all others contribute factors of their own. What is left is averaged over
   directions, or over vectors on which r of the points are inactive, drawn under the minimax tilt, and where neither is
-  sharp populations pass through nested cones (`nested_cones`, `tilted_orthant`). Every way gives 16 independent unbiased
-  estimates Z of q, which differ by factors: with mean L and variance $s^2$ of $\ln Z$ over the R of them
+  sharp populations pass through nested cones (`nested_cones`, `tilted_orthant`). Every way gives 16 independent
+  unbiased estimates Z of q, which differ by factors: with mean L and variance $s^2$ of $\ln Z$ over the R of them
 
       ln q = L + s^2 / 2,    standard error sqrt(s^2 / R + s^4 / (2 (R - 1))),
 
@@ -147,7 +147,8 @@ class FirstLayerDeath(Result):
 
     def __str__(self) -> str:
         value, low, high = (
-            number_from_log(log10 * LN10, 4) for log10 in (self.log10_death, self.log10_death_low, self.log10_death_high)
+            number_from_log(log10 * LN10, 4)
+            for log10 in (self.log10_death, self.log10_death_low, self.log10_death_high)
         )
         interval = f", 95 % interval [{low}, {high}]" if self.log_unit_error else ""
         return f"P(first layer dead on {self.n_points} points) = {value}{interval} ({self.method}, rank {self.rank})"

@@ -1,16 +1,17 @@
 r"""P(one Gaussian unit is inactive on points): weighted averages, and sequential Monte Carlo through nested cones.
 
 Let u be a unit vector with $u \cdot y_i > 0$ in the cone of the points, and $d_i$ the part of $y_i / (u \cdot y_i)$
-across u (the tangents). With standard normals s, g and $h = \max_i g \cdot d_i \ge 0$ the probability is $q = P(s \ge h)$.
+across u (the tangents). With standard normals s, g and $h = \max_i g \cdot d_i \ge 0$ the probability is
+$q = P(s \ge h)$.
 
 - `sample_directions`: if the values $\Phi(-h)$ differ little, $q = E\,\Phi(-h)$.
 - `sample_tilted`: g comes from vectors on which r of the points are inactive, drawn with weights w
   (`tilted_orthant`); then $q = E[w\, \Phi(-h) / \Phi(-h')]$ with h', which may be negative, from these r points.
 - `sample_nested_cones`: from there N pairs (s, g) follow the cones $s \ge l_\rho = \max(h', \rho h'')$, h'' from the
   other points, from $\rho = 0$ to 1. Between neighbouring levels they have the weights
-  $\Phi(-l_{\rho_k}) / \Phi(-l_{\rho_{k-1}})$, whose means multiply to the rest of q without bias. They are resampled by these weights, s is drawn above its limit, and each
-  pair moves along random ellipses, of which the cone cuts out one arc, and, so that thin cones are filled too, along
-  lines drawn from the covariance of the pilot's pairs.
+  $\Phi(-l_{\rho_k}) / \Phi(-l_{\rho_{k-1}})$, whose means multiply to the rest of q without bias. They are resampled by
+  these weights, s is drawn above its limit, and each pair moves along random ellipses, of which the cone cuts out one
+  arc, and, so that thin cones are filled too, along lines drawn from the covariance of the pilot's pairs.
 - Of very many points few bound the cone where its mass lies. A pilot gathers those that a pair has met; the others
   enter by one last weight, that of h over h of the gathered ones. Nothing is neglected.
 
@@ -101,7 +102,7 @@ def sample_directions(cone: Cone, rng: np.random.Generator, least_worth: float) 
     rng : Generator
         Source of the scramblings.
     least_worth : float
-        Share of a scrambling's points that equal weights would need for the same error, below which the result is None.
+        Share of a scrambling's points that equal weights would need for the same error; below it the result is None.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Simulated survival against the package's own bounds: what chance does not explain is a fault, and is said.
 
-Where the assumptions of a bound hold it is a theorem, so that an interval of P(alive) that lies beyond it is the fault of
-the program, of the arithmetic or of the stored numbers. The intervals that are compared miss the truth in some layer of a
-task with probability FALSE_ALARM at most; they are exact for the crude estimator. Where a bound is 0 or 1 a single
+Where the assumptions of a bound hold it is a theorem, so that an interval of P(alive) that lies beyond it is the fault
+of the program, of the arithmetic or of the stored numbers. The intervals that are compared miss the truth in some layer
+of a task with probability FALSE_ALARM at most; they are exact for the crude estimator. Where a bound is 0 or 1 a single
 network on the other side decides.
 """
 

@@ -1,13 +1,13 @@
 r"""The exact mean of q_l over networks, beside its estimates.
 
-Where weights and biases are independent and symmetric, $E[z_{l+1}^2] = \sigma_w^2\, E[\varphi(z_l)^2] + \sigma_b^2$, and
-as z_l is symmetric a ReLU keeps half of its mean square, at every width:
+Where weights and biases are independent and symmetric, $E[z_{l+1}^2] = \sigma_w^2\, E[\varphi(z_l)^2] + \sigma_b^2$,
+and as z_l is symmetric a ReLU keeps half of its mean square, at every width:
 
     E q_1 = sigma_w^2 mean |x|^2 / d + sigma_b^2,    E q_{l+1} = sigma_w^2 E q_l / 2 + sigma_b^2.
 
-A store has no points, but specifications give the same points everywhere, which the hash of their content confirms; sets
-that are drawn for every network have the mean square of their law. Arrays, and files that are gone or have changed, are
-not known when a store is read; the run itself has their points.
+A store has no points, but specifications give the same points everywhere, which the hash of their content confirms;
+sets that are drawn for every network have the mean square of their law. Arrays, and files that are gone or have
+changed, are not known when a store is read; the run itself has their points.
 """
 
 from collections.abc import Mapping

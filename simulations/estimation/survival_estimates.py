@@ -19,8 +19,8 @@ from neurondeath.simulations.engines import POPULATION
 from neurondeath.simulations.estimation.contradictions import contradictions, joint_confidence
 from neurondeath.simulations.estimation.expectations import Expectation
 from neurondeath.simulations.estimation.log_averages import student_quantile
-from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.intervals import CONFIDENCE, exact_interval
+from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.networks.network import Network
 
 __all__ = ["SurvivalEstimates", "from_counts", "from_populations", "log10_or_nan", "withhold", "without_interval"]

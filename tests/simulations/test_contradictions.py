@@ -117,7 +117,7 @@ def test_exact_mean_of_q_against_networks(spec: str, init: str, sb2: float) -> N
 def test_exact_mean_of_q_of_resampled_sets() -> None:
     for spec, square in (("gaussian:8", 1.0), ("orthant:8", 1.0), ("cube:8", 1 / 3), ("sphere:8", 1 / 5)):
         inputs = input_set(spec, dimension=5, resample=True)
-        drawn = np.vstack([inputs.points_of_trial((1, 2), trial) for trial in range(4000)]) ** 2
+        drawn = np.vstack([inputs.points_of_trial((1, 2), trial) for trial in range(400)]) ** 2
         assert_agrees(drawn.mean(), drawn.std() / math.sqrt(drawn.size / 5), square)
         exact, _ = exact_mean_variance(Network([5]), inputs.description())
         assert exact == pytest.approx([2 * square])

@@ -93,10 +93,9 @@ def test_orthogonal_sets_of_points_multiply() -> None:
     assert both.log_unit == pytest.approx(math.log(1e-6 / (12 * math.pi)), rel=1e-9)
 
 
-@pytest.mark.parametrize("d", [4, 8, 12])
-@pytest.mark.parametrize("rho", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize(("d", "rho"), [(4, 0.1), (12, 0.02), (12, 0.5)])
 def test_equally_correlated_points_by_quadrature(d: int, rho: float) -> None:
-    """q = int pdf(t) Phi(-sqrt(rho / (1 - rho)) t)^d dt; most intervals hold it, and all are narrow."""
+    """Most intervals hold log10 q^d, q = int pdf(t) Phi(-sqrt(rho / (1 - rho)) t)^d dt, and all are narrow."""
     slope = math.sqrt(rho / (1 - rho))
     exact = math.log10(quad(lambda t: math.exp(-t * t / 2 + d * log_ndtr(-slope * t)), -30, 30, epsabs=0)[0])
     exact = d * (exact - math.log10(2 * math.pi) / 2)
@@ -156,7 +155,7 @@ def test_thin_cones_in_general_position() -> None:
 
 
 def test_gaussian_points_against_plain_sampling() -> None:
-    """Points with a bias in 8 dimensions, of which q is still found by counting; the interval is on the scale of q^n."""
+    """Points with a bias in 8 dimensions, whose q counting still finds; the interval is on the scale of q^n."""
     x = np.random.default_rng(11).standard_normal((64, 8))
     rng = np.random.default_rng(12)
     hits, trials = 0, 2_000_000
