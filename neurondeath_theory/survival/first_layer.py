@@ -53,7 +53,7 @@ MOST_COSINES = 2**22  # pairs of points that are searched for orthogonal ones
 TILTED_WORTH = 0.2  # share of its points that an average of tilted vectors is worth, or the next way is taken
 DIRECTIONS_WORTH = 0.1  # the same of directions
 MOST_VARIANCE = 4.0  # of a logarithm that the log-normal law is trusted to correct for
-ROUNDING = 1e-13  # of a logarithm, relative to it: no estimate is more precise
+LOG_PRECISION = 1e-13  # of a logarithm, relative to it: no estimate is more precise
 METHODS = ("exact", "directional", "tilted", "splitting")  # the later one names a product of several
 
 
@@ -291,7 +291,7 @@ def _estimated(cone: Cone, rng: np.random.Generator) -> tuple[float, float, str]
     variance = float(logs.var(ddof=1))
     log_q = min(float(logs.mean()) + min(variance, MOST_VARIANCE) / 2.0, -LN2)
     error = math.sqrt(variance / REPLICATES + variance * variance / (2.0 * (REPLICATES - 1)))
-    return log_q, max(error, ROUNDING * (1.0 + abs(log_q))), method
+    return log_q, max(error, LOG_PRECISION * (1.0 + abs(log_q))), method
 
 
 def nearest_of_hull(y: Matrix) -> tuple[Matrix, float]:

@@ -85,7 +85,7 @@ class Cone:
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """What the pilot chose: levels that end with 1, rows of the other points, and a square root of a covariance per level."""
+    """What the pilot chose: levels that end with 1, rows of the other points, and a root of a covariance per level."""
 
     levels: list[float]
     gathered: Indices

@@ -16,7 +16,7 @@ __all__ = ["ABOVE", "BELOW", "FALSE_ALARM", "contradictions", "joint_confidence"
 Floats = npt.NDArray[np.float64]
 
 FALSE_ALARM = 1e-6  # of all layers of a task together
-ROUNDING = 1e-12  # of the bounds, relative to them
+BOUND_PRECISION = 1e-12  # relative
 FAULT = "a fault of the program or of the stored numbers, please report it"
 ABOVE = f"above the upper bound on P(dead): {FAULT}"
 BELOW = f"below the lower bound on P(dead): {FAULT}"
@@ -46,7 +46,7 @@ def contradictions(alive: Floats, low: Floats, high: Floats, theory: Expectation
     """
     reasons = np.full(len(alive), "", dtype=object)
     if theory.lower is not None:
-        reasons[(high < theory.lower * (1.0 - ROUNDING)) | ((theory.lower >= 1.0) & (alive < 1.0))] = ABOVE
+        reasons[(high < theory.lower * (1.0 - BOUND_PRECISION)) | ((theory.lower >= 1.0) & (alive < 1.0))] = ABOVE
     if theory.upper is not None:
-        reasons[(low > theory.upper * (1.0 + ROUNDING)) | ((theory.upper <= 0.0) & (alive > 0.0))] = BELOW
+        reasons[(low > theory.upper * (1.0 + BOUND_PRECISION)) | ((theory.upper <= 0.0) & (alive > 0.0))] = BELOW
     return tuple(str(reason) for reason in reasons)

@@ -308,7 +308,7 @@ def read_simulation(
 
 
 def _remarks(survival: SurvivalEstimates) -> dict[str, str]:
-    """Say what is missing in the last layer, and which is the first layer that contradicts the theory."""
+    """Return what is missing in the last layer, and the first layer that contradicts the theory."""
     remarks = {"log10_death": survival.reasons[-1]} if survival.reasons[-1] else {}
     if survival.unseen[-1]:
         remarks.setdefault("log10_death" if survival.alive[-1] else "log10_alive", survival.unseen[-1])

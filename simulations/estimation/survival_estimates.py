@@ -84,7 +84,7 @@ def from_counts(totals: Totals, trials: int, network: Network, n_points: int, th
 
 
 def _unseen(alive: Floats, low: Floats, high: Floats, seen: str) -> tuple[str, ...]:
-    """Say where no network died, or none lived, and what the interval says of them."""
+    """Return where no network died, or none lived, in words with the upper limit."""
     words = []
     for value, least, most in zip(alive.tolist(), low.tolist(), high.tolist(), strict=True):
         word = f"no death seen in {seen}, P(dead) below {format_number(1.0 - least, 3)}" if value == 1.0 else ""
