@@ -147,8 +147,7 @@ class FirstLayerDeath(Result):
 
     def __str__(self) -> str:
         value, low, high = (
-            number_from_log(log10 * LN10, 4)
-            for log10 in (self.log10_death, self.log10_death_low, self.log10_death_high)
+            number_from_log(log10 * LN10) for log10 in (self.log10_death, self.log10_death_low, self.log10_death_high)
         )
         interval = f", 95 % interval [{low}, {high}]" if self.log_unit_error else ""
         return f"P(first layer dead on {self.n_points} points) = {value}{interval} ({self.method}, rank {self.rank})"

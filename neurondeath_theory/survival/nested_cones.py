@@ -259,7 +259,7 @@ def _resample(log_weights: Matrix, rng: np.random.Generator) -> Indices:
     """Choose as many pairs as there are, in proportion to their weights (systematic resampling)."""
     total = np.cumsum(np.exp(log_weights - log_weights.max()))
     positions = (rng.random() + np.arange(len(total))) / len(total) * total[-1]
-    return np.minimum(np.searchsorted(total, positions, side="right"), len(total) - 1)
+    return np.asarray(np.minimum(np.searchsorted(total, positions, side="right"), len(total) - 1))
 
 
 def _draw_inside(g: Matrix, limits: Matrix, rng: np.random.Generator) -> Matrix:
