@@ -131,4 +131,4 @@ def simulate(
     task = Task(network, points, estimator=estimator, engine=engine, dtype=dtype, outputs=wanted, stream=stream)
     with open_pool(n_workers, scheduler) as pool, Store(":memory:" if store is None else store) as results:
         run_tasks([task], results, goal=goal, seed=seed, pool=pool, quiet=quiet)
-        return read_simulation(results, task.task_id, seed, task.description())
+        return read_simulation(results, task.task_id, seed, task.description(), task.inputs)

@@ -151,7 +151,7 @@ def sweep(
     with open_pool(threads, scheduler) as pool, Store(":memory:" if store is None else store) as results:
         run_tasks(tasks, results, goal=goal, seed=number, pool=pool, part=share, quiet=quiet)
         simulations = tuple(
-            read_simulation(results, task.task_id, number, task.description())
+            read_simulation(results, task.task_id, number, task.description(), task.inputs)
             for task in tasks
             if results.effort(task.task_id, number)[0]
         )

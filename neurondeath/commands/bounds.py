@@ -1,6 +1,5 @@
 """`neurondeath bounds`: bounds on the survival of plain ReLU networks."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +26,7 @@ MOST_EXACT_LAYERS = 20_000  # of exact values, some seconds
 PRIORITY = (
     *("exact", ("lower", "upper"), ("de_caen", "gallot"), "mean_living_ratio", "error"),
     *(("log10_death_at_most", "log10_death_at_least"), ("first_layer_death", "first_layer_death_error")),
+    ("first_layer_log10_death", "first_layer_log10_death_low", "first_layer_log10_death_high"),
     *("log10_death", "death_relative_error", "general_lower"),
 )
 
@@ -144,7 +144,9 @@ def _first_layer(layers: Sequence[int], points: npt.NDArray[np.float64]) -> dict
     return {
         "first_layer_death": found.value,
         "first_layer_death_error": found.error,
-        "first_layer_log10_death": found.log_death / math.log(10.0),
+        "first_layer_log10_death": found.log10_death,
+        "first_layer_log10_death_low": found.log10_death_low,
+        "first_layer_log10_death_high": found.log10_death_high,
         "first_layer_method": found.method,
     }
 

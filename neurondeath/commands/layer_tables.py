@@ -40,6 +40,7 @@ KNOWN_COLUMNS = (
     *HIDDEN_COLUMNS,
     *(f"{name}{ending}" for name in OUTPUT_COLUMNS for ending in ("", "_stderr")),
     "living_ratio_at_least",
+    "variance_mean_exact",
 )
 
 PRIORITY: tuple[str | tuple[str, ...], ...] = (

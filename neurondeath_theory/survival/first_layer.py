@@ -11,13 +11,14 @@ matter, and only within the space they span, of dimension r (the rank).
 - r = 1: q = 1/2. r = 2: the angle of the polar cone over $2 \pi$, where the points leave a gap of G > pi between
   neighbouring directions: $q = (G - \pi) / (2 \pi)$. r = 3: a spherical polygon; its polar has the solid angle $2 \pi$
   minus the perimeter of the points' spherical hull, so $q = (2 \pi - \mathrm{perimeter}) / (4 \pi)$.
-- r > 3: C lies in the half-space $-u \cdot g \ge 0$, since u is a non-negative combination of the $y_i$. Split
-  $g = -s u + g_\perp$: then $g \in C$ iff $s \ge h(g_\perp) = \max_i (g_\perp \cdot y_i) / (u \cdot y_i)$, and
-  $h \ge 0$, so $q = E\,\Phi(-h)$: an average over scrambled Sobol points; its error comes from independent scramblings.
-- r > 3 and q too small for that: multilevel splitting through the nested cones $h(g_\perp) \le \rho s$, from the
-  half-space s >= 0 (probability 1/2, infinite rho) to C (rho = 1). A pilot run fixes the levels; each population then
-  moves within the cone along random ellipses, on which the cone cuts out a single arc, so that no move is rejected. The
-  product of survival shares is unbiased, and the error comes from independent populations.
+- r > 3: points that are orthogonal to all others contribute factors of their own. What is left is averaged over
+  directions, or over vectors on which r of the points are inactive, drawn under the minimax tilt, and where neither is
+  sharp populations pass through nested cones (`nested_cones`, `tilted_orthant`). Every way gives 16 independent
+  unbiased estimates Z of q, which differ by factors: with mean L and variance $s^2$ of $\ln Z$ over the R of them
+
+      ln q = L + s^2 / 2,    standard error sqrt(s^2 / R + s^4 / (2 (R - 1))),
+
+  which is the plain average where s is small (Cox's method, in Zhou and Gao, Statistics in Medicine 16, 783, 1997).
 """
 
 import math
@@ -28,24 +29,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.intervals import CONFIDENCE
+from neurondeath_theory.foundation.probability_text import number_from_log
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_points, check_real
+from neurondeath_theory.survival.nested_cones import (
+    REPLICATES,
+    Cone,
+    sample_directions,
+    sample_nested_cones,
+    sample_tilted,
+)
 
 __all__ = ["FirstLayerDeath", "first_layer_death", "nearest_of_hull"]
 
 Matrix = npt.NDArray[np.float64]
 
+LN2, LN10 = math.log(2.0), math.log(10.0)
 NO_INTERIOR = 1e-12  # distance of the hull from the origin that is rounding error
-SCRAMBLINGS = 32  # independent Sobol sequences that give the error
-SOBOL_POINTS = 2048  # points of each
-RARE = 1e-3  # below this, an average over 65 536 points in [0, 1/2] may miss the region that matters
-POPULATIONS = (8, 24)  # independent populations that give the error of splitting, at least and at most
-MOST_MULTIPLICATIONS = 1e11  # of all populations together, if there are more than the least number of them
-POPULATION = 512  # points of each
-MOVES = 8  # moves of a population between two levels
-KEPT = 0.3  # share of the pilot population that reaches the next level
-PRODUCTS_PER_BLOCK = 8_000_000
+MOST_FULL_ROWS = 4096  # points beyond which their triangular factor stands for them
+ORTHOGONAL = 1e-15  # cosine that is rounding error
+MOST_COSINES = 2**22  # pairs of points that are searched for orthogonal ones
+TILTED_WORTH = 0.2  # share of its points that an average of tilted vectors is worth, or the next way is taken
+DIRECTIONS_WORTH = 0.1  # the same of directions
+MOST_VARIANCE = 4.0  # of a logarithm that the log-normal law is trusted to correct for
+LOG_PRECISION = 1e-13  # of a logarithm, relative to it: no estimate is more precise
+METHODS = ("exact", "directional", "tilted", "splitting")  # the later one names a product of several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +71,8 @@ class FirstLayerDeath(Result):
         Natural logarithm of q = P(a unit is inactive on all of S), -inf where that is impossible, and its standard
         error (0 where the value is exact up to rounding).
     method : str
-        How q was found: "impossible", "exact" (rank up to 3), "directional" or "splitting".
+        How q was found: "impossible", "exact" (rank up to 3, and orthogonal sets of such points), "directional",
+        "tilted" or "splitting".
     """
 
     width: int
@@ -81,6 +91,28 @@ class FirstLayerDeath(Result):
     def log_death(self) -> float:
         """Natural logarithm of P(layer dead on S); -inf where that is impossible."""
         return self.width * self.log_unit
+
+    @property
+    def log10_death(self) -> float:
+        """Decimal logarithm of P(layer dead on S); -inf where that is impossible."""
+        return self.log_death / LN10
+
+    @property
+    def log10_death_low(self) -> float:
+        """Lower limit of the 95 % interval (Student's) of `log10_death`."""
+        return (self.log_death - self._half_width) / LN10
+
+    @property
+    def log10_death_high(self) -> float:
+        """Upper limit of the 95 % interval (Student's) of `log10_death`; no unit is inactive with more than 1/2."""
+        most = -self.width * LN2 if self.rank else 0.0
+        return max(self.log_death, min(self.log_death + self._half_width, most)) / LN10
+
+    @property
+    def _half_width(self) -> float:
+        from scipy.special import stdtrit
+
+        return float(stdtrit(REPLICATES - 1, (1.0 + CONFIDENCE) / 2.0)) * self.log_death_error
 
     @property
     def log_death_error(self) -> float:
@@ -107,12 +139,18 @@ class FirstLayerDeath(Result):
             "error": [self.error],
             "log_death": [self.log_death],
             "log_death_error": [self.log_death_error],
+            "log10_death": [self.log10_death],
+            "log10_death_low": [self.log10_death_low],
+            "log10_death_high": [self.log10_death_high],
             "method": [self.method],
         }
 
     def __str__(self) -> str:
-        value, error = format_number(self.value), format_number(self.error, 2)
-        return f"P(first layer dead on {self.n_points} points) = {value} ± {error} ({self.method}, rank {self.rank})"
+        value, low, high = (
+            number_from_log(log10 * LN10) for log10 in (self.log10_death, self.log10_death_low, self.log10_death_high)
+        )
+        interval = f", 95 % interval [{low}, {high}]" if self.log_unit_error else ""
+        return f"P(first layer dead on {self.n_points} points) = {value}{interval} ({self.method}, rank {self.rank})"
 
 
 def first_layer_death(
@@ -150,12 +188,13 @@ def first_layer_death(
 
     Notes
     -----
-    Gaussian weights and biases. Exact to about 1e-12 (absolute, in q) for rank up to 3; the rank is the dimension of
-    the points' span, one more with biases unless the points lie in a hyperplane off the origin. At higher rank the
-    relative error of q is a tenth of a percent for common events and a tenth or more for rare ones; it is returned.
-    From rank 3 on, points within 1e-8 of filling a half-space may count as impossible. Points at zero are
-    inactive without biases and have no effect. A rare event takes seconds, thousands of points in tens of dimensions up
-    to a minute.
+    Gaussian weights and biases. Exact to about 1e-12 (absolute, in q) for rank up to 3 and for sets of such points that
+    are orthogonal to each other; the rank is the dimension of the points' span, one more with biases unless the points
+    lie in a hyperplane off the origin. Otherwise the standard error of log q is returned: about 1e-3 or less for up to
+    50 linearly independent points, 0.01 for 64 Gaussian points with biases in 20 dimensions, 0.5 for 100 000 of them.
+    That of log P(layer dead) is n times as large. From rank 3 on, points within 1e-8 of filling a half-space may count
+    as impossible. Points at zero are inactive without biases and have no effect. Seconds at most, except where tens of
+    thousands of points in tens of dimensions hold the rare event: about ten.
 
     Examples
     --------
@@ -164,7 +203,7 @@ def first_layer_death(
     >>> first_layer_death([[1.0], [-1.0]], width=3).method
     'impossible'
     >>> print(first_layer_death([[1.0], [-1.0]], width=3, bias_variance=1.0, weight_variance=1.0))
-    P(first layer dead on 2 points) = 0.015625 ± 0 (exact, rank 2)
+    P(first layer dead on 2 points) = 0.015625 (exact, rank 2)
     """
     points = check_points("inputs", inputs)
     n = check_count("width", width)
@@ -200,7 +239,8 @@ def _directions(points: Matrix, sw: float, sb: float) -> Matrix:
 
 def _span(directions: Matrix) -> Matrix:
     """Express the directions in an orthonormal basis of their span."""
-    _, values, basis = np.linalg.svd(directions, full_matrices=False)
+    few = len(directions) <= MOST_FULL_ROWS
+    _, values, basis = np.linalg.svd(directions if few else np.linalg.qr(directions, mode="r"), full_matrices=False)
     rank = int((values > values[0] * max(directions.shape) * np.finfo(np.float64).eps).sum())
     reduced = directions @ basis[:rank].T
     return np.asarray(reduced / np.linalg.norm(reduced, axis=1, keepdims=True))
@@ -215,17 +255,42 @@ def _log_polar_measure(y: Matrix, seed: int) -> tuple[float, float, str]:
     rank = y.shape[1]
     if rank == 1:
         return math.log(0.5), 0.0, "exact"
-    # where the rays through the points meet the plane at distance 1 along the normal
-    tangents = (y @ np.linalg.svd(normal[None, :])[2][1:].T) / cosines[:, None]
     if rank <= 3:
+        # where the rays through the points meet the plane at distance 1 along the normal
+        tangents = (y @ np.linalg.svd(normal[None, :])[2][1:].T) / cosines[:, None]
         q = _polar_angle(y) if rank == 2 else _polar_solid_angle(y, tangents)
         return (math.log(q), 0.0, "exact") if q > 0 else (-math.inf, 0.0, "impossible")
-    rng = np.random.default_rng(seed)
-    q, error = _directional(tangents, rng)
-    if q >= RARE:
-        return math.log(q), error / q, "directional"
-    log_q, error = _splitting(tangents, rng)
-    return log_q, error, "splitting"
+    parts = _orthogonal_parts(y)
+    if len(parts) > 1:
+        logs, errors, methods = zip(*(_log_polar_measure(part, seed + i) for i, part in enumerate(parts)), strict=True)
+        if "impossible" in methods:
+            return -math.inf, 0.0, "impossible"
+        return math.fsum(logs), math.hypot(*errors), max(methods, key=METHODS.index)
+    return _estimated(Cone(y, normal), np.random.default_rng(seed))
+
+
+def _orthogonal_parts(y: Matrix) -> list[Matrix]:
+    """Split the points into sets that are orthogonal to each other, each in coordinates of its own span."""
+    from scipy.sparse.csgraph import connected_components
+
+    if len(y) ** 2 > MOST_COSINES:
+        return [y]
+    count, labels = connected_components(np.abs(y @ y.T) > ORTHOGONAL, directed=False)
+    parts = [_span(y[labels == label]) for label in range(count)]
+    return parts if sum(part.shape[1] for part in parts) == y.shape[1] else [y]
+
+
+def _estimated(cone: Cone, rng: np.random.Generator) -> tuple[float, float, str]:
+    """Estimate log q; return it, its standard error and the method."""
+    method, logs = "tilted", sample_tilted(cone, rng, TILTED_WORTH)
+    if logs is None:
+        method, logs = "directional", sample_directions(cone, rng, DIRECTIONS_WORTH)
+    if logs is None:
+        method, logs = "splitting", sample_nested_cones(cone, rng)
+    variance = float(logs.var(ddof=1))
+    log_q = min(float(logs.mean()) + min(variance, MOST_VARIANCE) / 2.0, -LN2)
+    error = math.sqrt(variance / REPLICATES + variance * variance / (2.0 * (REPLICATES - 1)))
+    return log_q, max(error, LOG_PRECISION * (1.0 + abs(log_q))), method
 
 
 def nearest_of_hull(y: Matrix) -> tuple[Matrix, float]:
@@ -280,73 +345,3 @@ def _convex_hull(points: Matrix) -> list[int]:
             hull.append(i)
         hull.pop()  # the last point of a chain is the first of the next
     return hull
-
-
-def _directional(tangents: Matrix, rng: np.random.Generator) -> tuple[float, float]:
-    """Average Phi(-h) over scrambled Sobol points; the error comes from independent scramblings."""
-    from scipy.special import ndtr, ndtri
-    from scipy.stats import qmc
-
-    dimension = tangents.shape[1]
-    step = max(1, PRODUCTS_PER_BLOCK // len(tangents))
-    means = np.empty(SCRAMBLINGS)
-    for i in range(SCRAMBLINGS):
-        uniform = qmc.Sobol(dimension, rng=rng).random(SOBOL_POINTS)
-        normals = ndtri(np.clip(uniform, 2.0**-54, 1.0 - 2.0**-53))
-        total = 0.0
-        for start in range(0, SOBOL_POINTS, step):
-            total += float(ndtr(-(normals[start : start + step] @ tangents.T).max(axis=1)).sum())
-        means[i] = total / SOBOL_POINTS
-    return float(means.mean()), float(means.std(ddof=1)) / math.sqrt(SCRAMBLINGS)
-
-
-def _splitting(tangents: Matrix, rng: np.random.Generator) -> tuple[float, float]:
-    """Compute log q and its standard error from independent populations between the levels of a pilot."""
-    _, levels = _population(tangents, [], rng)
-    cost = len(levels) * MOVES * POPULATION * tangents.size
-    n_populations = min(max(int(MOST_MULTIPLICATIONS / cost), POPULATIONS[0]), POPULATIONS[1])
-    logs = np.array([_population(tangents, levels, rng)[0] for _ in range(n_populations)])
-    largest = float(logs.max())
-    if largest == -math.inf:
-        return -math.inf, math.inf  # every population died out
-    shares = np.exp(logs - largest)  # equal weights: the product of shares is unbiased, its logarithm is not
-    mean = float(shares.mean())
-    return largest + math.log(mean), float(shares.std(ddof=1)) / math.sqrt(n_populations) / mean
-
-
-def _population(tangents: Matrix, levels: list[float], rng: np.random.Generator) -> tuple[float, list[float]]:
-    """Move one population to level 1; without levels, choose them. Return log q and the levels passed."""
-    s = np.abs(rng.standard_normal(POPULATION))
-    products = rng.standard_normal((POPULATION, tangents.shape[1])) @ tangents.T
-    pilot, log_q = not levels, math.log(0.5)
-    passed: list[float] = []
-    while not passed or passed[-1] > 1.0:
-        heights = products.max(axis=1) / s
-        level = max(1.0, float(np.quantile(heights, KEPT))) if pilot else levels[len(passed)]
-        survivors = np.flatnonzero(heights <= level)
-        if not len(survivors):
-            return -math.inf, passed
-        passed.append(level)
-        log_q += math.log(len(survivors) / POPULATION)
-        if level > 1.0:
-            chosen = rng.choice(survivors, POPULATION)
-            s, products = s[chosen], products[chosen]
-            for _ in range(MOVES):
-                s, products = _move(tangents, level, s, products, rng)
-    return log_q, passed
-
-
-def _move(
-    tangents: Matrix, level: float, s: Matrix, products: Matrix, rng: np.random.Generator
-) -> tuple[Matrix, Matrix]:
-    """Move points of the cone h <= level s along random ellipses, uniformly on the arc inside the cone."""
-    other_s = rng.standard_normal(len(s))
-    other = rng.standard_normal((len(s), tangents.shape[1])) @ tangents.T
-    slack = np.maximum(level * s[:, None] - products, np.finfo(np.float64).tiny)
-    # a constraint -slack cos + change sin <= 0 holds on the half-circle that ends at the arc cotangent of change/slack
-    cotangents = (other - level * other_s[:, None]) / slack
-    last = np.arctan2(1.0, cotangents.max(axis=1))
-    first = np.arctan2(1.0, cotangents.min(axis=1)) - np.pi
-    angle = first + (last - first) * rng.random(len(s))
-    cos, sin = np.cos(angle), np.sin(angle)
-    return s * cos + other_s * sin, products * cos[:, None] + other * sin[:, None]

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from neurondeath.simulations.estimation.contradictions import ABOVE, BELOW
 from neurondeath.simulations.estimation.expectations import Expectation
 from neurondeath.simulations.estimation.log_averages import log_average, student_quantile
 from neurondeath.simulations.estimation.survival_estimates import LN10, SurvivalEstimates, Totals, withhold
@@ -80,6 +81,7 @@ def from_chains(
         living_ratio=living * scale / inputs["n_points"],
         living_ratio_stderr=living_stderr * scale / inputs["n_points"],
         reasons=("",) * network.depth,
+        unseen=("",) * network.depth,
     )
     complete = totals["deadly"] >= populations if not fixed else np.ones(network.depth, dtype=bool)
     spread = np.where(rare, death.spread, alive.spread)
@@ -158,9 +160,9 @@ def _reasons(
         elif spread[layer] > LARGEST_SPREAD:
             reason = f"populations of chains differ by factors of {np.exp(spread[layer]):.2g}; more trials do not help"
         elif log_dead[layer] - slack[layer] > most[layer]:
-            reason = "above the upper bound on P(dead): a fault of the program, please report it"
+            reason = ABOVE
         elif log_dead[layer] + slack[layer] < least[layer]:
-            reason = "below the lower bound on P(dead): a fault of the program, please report it"
+            reason = BELOW
         reasons.append(reason)
     return tuple(reasons)
 
@@ -190,4 +192,5 @@ def _dead_from_the_start(network: Network) -> SurvivalEstimates:
         living_ratio=zero,
         living_ratio_stderr=zero,
         reasons=("",) * network.depth,
+        unseen=("",) * network.depth,
     )

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from neurondeath.simulations.engines import ESTIMATOR_VERSIONS
 from neurondeath.simulations.estimation.chain_estimates import from_chains
+from neurondeath.simulations.estimation.contradictions import ABOVE, BELOW
+from neurondeath.simulations.estimation.exact_variance import exact_mean_variance
 from neurondeath.simulations.estimation.expectations import Expectation, expected
 from neurondeath.simulations.estimation.outputs import estimate_outputs
 from neurondeath.simulations.estimation.survival_estimates import (
@@ -22,6 +24,7 @@ from neurondeath.simulations.estimation.survival_estimates import (
     from_populations,
     without_interval,
 )
+from neurondeath.simulations.inputs.input_sets import InputSet
 from neurondeath.simulations.stores.shards import sum_statistics
 from neurondeath.simulations.stores.store import Store, StoreError
 from neurondeath_theory.foundation.number_format import format_number
@@ -60,15 +63,18 @@ class Simulation(Result):
     death : float array
         Estimated P(dead by layer l), with full relative precision however rare it is.
     log10_alive, log10_death : float array
-        Decimal logarithms of the two, finite even where they underflow.
+        Decimal logarithms of the two, finite even where they underflow; NaN where no such network was seen.
     log10_death_low, log10_death_high : float array
         95 % interval of the decimal logarithm of P(dead): it has digits where 1 - P(dead) rounds to 1. NaN where it is
-        withheld, or where the trials set no limit.
+        withheld, or where the trials set no limit. Without a death the upper limit is that of the exact interval.
     effective_chains : float array
         Conditional estimator: how many equally weighted chains would be worth as much as those that carry the estimate
         of the rarer of P(alive) and P(dead). NaN for the others.
     interval_withheld : tuple of str
         Why the interval of a layer is withheld, "" where it is not.
+    unseen : tuple of str
+        That no network of the trials died through a layer, or that none lived, "" elsewhere. Then the logarithm of that
+        probability and its lower limit are NaN, and the upper limit is exact.
     living_ratio, living_ratio_stderr : float array
         Mean share of points alive through layer l and its standard error (NaN for a single trial; 0 where all trials
         have the same value: then only the interval of P(alive) limits how probable the other outcome is).
@@ -78,8 +84,12 @@ class Simulation(Result):
         Theory: exact mean living ratio and a lower bound, which with sign flips bounds the ratio of every single trial;
         NaN where none is valid.
     withheld : mapping of str to str
-        Why a statement of the theory (`lower`, `upper`, `living_ratio`) is missing; and why the interval of the last
-        layer is withheld (`log10_death`).
+        Why a statement of the theory (`lower`, `upper`, `living_ratio`) is missing; why the interval of the last layer
+        is withheld, or that it has one limit (`log10_death`, `log10_alive`); and which layer contradicts the bounds
+        of the theory (`alive`), which is a fault.
+    variance_mean_exact : float array
+        Theory: exact mean of q_l over networks, where the output "variance" was asked for; NaN where it is not known,
+        with the reason in `withheld`.
     outputs : mapping of str to (float array, float array)
         Extra per-layer outputs with standard errors: see `neurondeath.simulations.estimation.outputs`.
     cpu_seconds : float
@@ -105,6 +115,7 @@ class Simulation(Result):
     log10_death_high: Floats
     effective_chains: Floats
     interval_withheld: tuple[str, ...]
+    unseen: tuple[str, ...]
     living_ratio: Floats
     living_ratio_stderr: Floats
     lower_bound: Floats
@@ -112,6 +123,7 @@ class Simulation(Result):
     expected_living_ratio: Floats
     living_ratio_at_least: Floats
     withheld: Mapping[str, str]
+    variance_mean_exact: Floats
     outputs: Mapping[str, tuple[Floats, Floats]]
     cpu_seconds: float
 
@@ -126,13 +138,16 @@ class Simulation(Result):
         measured: dict[str, Floats] = {}
         for name, (mean, stderr) in self.outputs.items():
             measured |= {name: mean, f"{name}_stderr": stderr}
+            if name == "variance":
+                measured["variance_mean_exact"] = self.variance_mean_exact
         if np.isfinite(self.living_ratio_at_least).all() and not np.isfinite(self.expected_living_ratio).all():
             measured["living_ratio_at_least"] = self.living_ratio_at_least
         deep: dict[str, Any] = {}
         if self.estimator == "conditional":
             deep["effective_chains"] = self.effective_chains
-        if self.estimator != "crude" or any(self.interval_withheld):
-            deep["withheld"] = [reason or None for reason in self.interval_withheld]
+        remarks = [reason or word or None for reason, word in zip(self.interval_withheld, self.unseen, strict=True)]
+        if self.estimator != "crude" or any(remarks):
+            deep["withheld"] = remarks
         return {
             "depth": np.arange(1, self.network.depth + 1),
             "alive": self.alive,
@@ -236,7 +251,7 @@ class Simulation(Result):
     def _rare_death(self) -> str:
         """Return P(dead) through the last layer in words, with its interval."""
         if not np.isfinite(self.log10_death[-1]):
-            return f"P(dead) below {_from_log10(self.log10_death_high[-1])}"
+            return self.unseen[-1]
         death = f"P(dead) = {_from_log10(self.log10_death[-1])}"
         if self.interval_withheld[-1]:
             return f"{death}, interval withheld: {self.interval_withheld[-1]}"
@@ -248,8 +263,10 @@ def _from_log10(value: float) -> str:
     return number_from_log(float(value) * float(np.log(10.0)), 3)
 
 
-def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[str, Any]) -> Simulation:
-    """Estimate from all stored shards of a task and a seed."""
+def read_simulation(
+    store: Store, task_id: str, seed: int, description: Mapping[str, Any], points: InputSet | None = None
+) -> Simulation:
+    """Estimate from all stored shards of a task and a seed; `points` are those of the task, if they are at hand."""
     trials, totals = sum_statistics(store.shards(task_id, seed))
     if not trials:
         raise StoreError(f"no finished trials of task {task_id} with seed {seed} in {store.path!r}")
@@ -261,9 +278,13 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
     unknown = np.full(network.depth, np.nan)
     if inputs.get("infinite"):  # an infinite set has no living ratio
         estimates |= {"living_ratio": unknown, "living_ratio_stderr": unknown}
-    last = {"log10_death": survival.reasons[-1]} if survival.reasons[-1] else {}
+    last = _remarks(survival)
     if "variance" in totals and "log_variance" not in totals:
         last["variance"] = "sampled by an older version of this output, without an error; run it again"
+    mean_variance = None
+    if "variance" in totals:
+        mean_variance, reason = exact_mean_variance(network, inputs, points)
+        last |= {"variance_mean_exact": reason} if reason else {}
     return Simulation(
         task_id=task_id,
         seed=seed,
@@ -280,9 +301,21 @@ def read_simulation(store: Store, task_id: str, seed: int, description: Mapping[
         expected_living_ratio=unknown if theory.living_ratio is None else theory.living_ratio,
         living_ratio_at_least=unknown if theory.living_ratio_at_least is None else theory.living_ratio_at_least,
         withheld={**theory.reasons, **last},
+        variance_mean_exact=unknown if mean_variance is None else mean_variance,
         outputs=estimate_outputs(totals, trials, network.widths, _n_columns(inputs, network)),
         cpu_seconds=store.effort(task_id, seed)[1],
     )
+
+
+def _remarks(survival: SurvivalEstimates) -> dict[str, str]:
+    """Return what is missing in the last layer, and the first layer that contradicts the theory."""
+    remarks = {"log10_death": survival.reasons[-1]} if survival.reasons[-1] else {}
+    if survival.unseen[-1]:
+        remarks.setdefault("log10_death" if survival.alive[-1] else "log10_alive", survival.unseen[-1])
+    for layer, reason in enumerate(survival.reasons, 1):
+        if reason in (ABOVE, BELOW):
+            return remarks | {"alive": f"layer {layer} is {reason}"}
+    return remarks
 
 
 def _n_columns(inputs: Mapping[str, Any], network: Network) -> int:

@@ -1,6 +1,7 @@
 r"""P(alive), P(dead) and the mean living ratio with their intervals, from the summed statistics of each estimator.
 
-- crude: P(alive) is a share of independent trials, with the exact interval of Clopper and Pearson (1934).
+- crude: P(alive) is a share of independent trials, with the exact interval of Clopper and Pearson (1934). Where no
+  network died, or none lived, its upper limit is all that the trials say: the logarithm of the rarer one is NaN.
 - conditional: see `chain_estimates`.
 - splitting: P(alive) is a mean over independent populations, with Student's interval; where hardly a network died, or
   none lived, the interval is widened to the exact one of as many independent networks.
@@ -15,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath.simulations.engines import POPULATION
+from neurondeath.simulations.estimation.contradictions import contradictions, joint_confidence
 from neurondeath.simulations.estimation.expectations import Expectation
 from neurondeath.simulations.estimation.log_averages import student_quantile
 from neurondeath_theory.foundation.intervals import CONFIDENCE, exact_interval
+from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.networks.network import Network
 
 __all__ = ["SurvivalEstimates", "from_counts", "from_populations", "log10_or_nan", "withhold", "without_interval"]
@@ -30,7 +33,11 @@ LN10 = float(np.log(10.0))
 
 @dataclass(frozen=True, kw_only=True)
 class SurvivalEstimates:
-    """Estimates of one task, shape (k,); `reasons` says why a layer's interval is withheld, "" where it is not."""
+    """Estimates of one task, shape (k,).
+
+    `reasons` says why a layer's interval is withheld, "" where it is not; `unseen` that no network died, or that none
+    lived.
+    """
 
     alive: Floats
     low: Floats
@@ -45,6 +52,7 @@ class SurvivalEstimates:
     living_ratio: Floats
     living_ratio_stderr: Floats
     reasons: tuple[str, ...]
+    unseen: tuple[str, ...]
 
 
 def from_counts(totals: Totals, trials: int, network: Network, n_points: int, theory: Expectation) -> SurvivalEstimates:
@@ -54,23 +62,40 @@ def from_counts(totals: Totals, trials: int, network: Network, n_points: int, th
     death_low, death_high = exact_interval(trials - totals["alive"], trials)
     ratio, ratio_stderr = _living_ratio(totals["living"], totals["living_squares"], trials, n_points)
     spread = np.sqrt(alive * death / (trials - 1)) if trials > 1 else np.full(network.depth, np.nan)
-    with np.errstate(divide="ignore"):
-        log10_alive, log10_death = np.log10(alive), np.log10(death)
-    return SurvivalEstimates(
+    log10_death_low = np.fmax(log10_or_nan(death_low), _log10_death_at_least(theory))
+    estimates = SurvivalEstimates(
         alive=alive,
         low=low,
         high=high,
         alive_stderr=spread,
         death=death,
-        log10_alive=log10_alive,
-        log10_death=log10_death,
-        log10_death_low=np.fmax(log10_or_nan(death_low), theory.log_death_at_least / LN10),
+        log10_alive=log10_or_nan(alive),
+        log10_death=log10_or_nan(death),
+        log10_death_low=np.where(death > 0.0, log10_death_low, np.nan),
         log10_death_high=np.log10(death_high),
         effective_chains=np.full(network.depth, np.nan),
         living_ratio=ratio,
         living_ratio_stderr=ratio_stderr,
         reasons=("",) * network.depth,
+        unseen=_unseen(alive, low, high, f"{trials} trials"),
     )
+    limits = exact_interval(totals["alive"], trials, joint_confidence(network.depth))
+    return withhold(estimates, contradictions(alive, *limits, theory), theory)
+
+
+def _unseen(alive: Floats, low: Floats, high: Floats, seen: str) -> tuple[str, ...]:
+    """Return where no network died, or none lived, in words with the upper limit."""
+    words = []
+    for value, least, most in zip(alive.tolist(), low.tolist(), high.tolist(), strict=True):
+        word = f"no death seen in {seen}, P(dead) below {format_number(1.0 - least, 3)}" if value == 1.0 else ""
+        words.append(f"no living network in {seen}, P(alive) below {format_number(most, 3)}" if value == 0.0 else word)
+    return tuple(words)
+
+
+def _log10_death_at_least(theory: Expectation) -> Floats:
+    """Return the decimal logarithm of the lower bound on P(dead), NaN where there is none."""
+    bound = np.asarray(theory.log_death_at_least / LN10)
+    return np.where(np.isfinite(bound), bound, np.nan)
 
 
 def _living_ratio(
@@ -94,39 +119,49 @@ def from_populations(
     relative, relative_stderr = _average(totals["alive"], totals["alive_squares"], trials)
     living, living_stderr = _average(totals["living"], totals["living_squares"], trials)
     alive, stderr = np.minimum(relative * unit, 1.0), relative_stderr * unit  # above 1 by rounding only
-    death = 1.0 - alive
-    with np.errstate(divide="ignore"):
-        log10_alive = np.minimum(np.log10(relative) + log10_unit, 0.0)
-        log10_death = np.log10(death)
-    half = student_quantile(trials, CONFIDENCE) * stderr if trials > 1 else np.full(network.depth, np.inf)
-    low, high = np.clip(alive - half, 0.0, 1.0), np.clip(alive + half, 0.0, 1.0)
-    # few deaths among the networks of all populations, which hardly share ancestors then
     networks = trials * POPULATION
-    deaths = np.minimum(np.rint(death * networks), networks).astype(np.int64)
-    death_low, death_high = exact_interval(deaths, networks)
-    few = deaths < FEW_DEATHS
-    low = np.where(few, np.minimum(low, 1.0 - death_high), low)
-    high = np.where(few, np.maximum(high, 1.0 - death_low), high)
-    # where every population died out: upper limit of the mean share of living networks, each share being at most 1
-    no_survivor_limit = -np.expm1(np.log((1.0 - CONFIDENCE) / 2.0) / trials)
-    high = np.where(np.isneginf(log10_alive), no_survivor_limit, high)
-    unknown = np.full(network.depth, trials < 2)
-    low, high = np.where(unknown, 0.0, low), np.where(unknown, 1.0, high)
-    return SurvivalEstimates(
+    deaths = np.minimum(np.rint((1.0 - alive) * networks), networks).astype(np.int64)
+    alive = np.where(deaths == 0, 1.0, alive)  # of equal shares rounding may have left less
+    death = 1.0 - alive
+    log10_alive = np.where(deaths == 0, 0.0, np.minimum(log10_or_nan(relative) + log10_unit, 0.0))
+    low, high = _population_limits(alive, stderr, deaths, trials, CONFIDENCE)
+    log10_death_low = np.fmax(log10_or_nan(1.0 - high), _log10_death_at_least(theory))
+    estimates = SurvivalEstimates(
         alive=alive,
         low=low,
         high=high,
         alive_stderr=stderr,
         death=death,
         log10_alive=log10_alive,
-        log10_death=log10_death,
-        log10_death_low=np.fmax(log10_or_nan(1.0 - high), theory.log_death_at_least / LN10),
+        log10_death=log10_or_nan(death),
+        log10_death_low=np.where(deaths > 0, log10_death_low, np.nan),
         log10_death_high=log10_or_nan(1.0 - low),
         effective_chains=np.full(network.depth, np.nan),
         living_ratio=living * unit / n_points,
         living_ratio_stderr=living_stderr * unit / n_points,
         reasons=("one population: more trials are needed" if trials < 2 else "",) * network.depth,
+        unseen=_unseen(alive, low, high, f"{networks} networks"),
     )
+    limits = _population_limits(alive, stderr, deaths, trials, joint_confidence(network.depth))
+    return withhold(estimates, contradictions(alive, *limits, theory), theory)
+
+
+def _population_limits(
+    alive: Floats, stderr: Floats, deaths: npt.NDArray[np.int64], trials: int, confidence: float
+) -> tuple[Floats, Floats]:
+    """Return Student's interval of P(alive) over populations, widened where hardly a network died or none lived."""
+    if trials < 2:
+        return np.zeros(len(alive)), np.ones(len(alive))
+    half = student_quantile(trials, confidence) * stderr
+    low, high = np.clip(alive - half, 0.0, 1.0), np.clip(alive + half, 0.0, 1.0)
+    # few deaths among the networks of all populations, which hardly share ancestors then
+    death_low, death_high = exact_interval(deaths, trials * POPULATION, confidence)
+    few = deaths < FEW_DEATHS
+    low = np.where(few, np.minimum(low, 1.0 - death_high), low)
+    high = np.where(few, np.maximum(high, 1.0 - death_low), high)
+    # where every population died out: upper limit of the mean share of living networks, each share being at most 1
+    no_survivor_limit = -np.expm1(np.log((1.0 - confidence) / 2.0) / trials)
+    return low, np.where(alive == 0.0, no_survivor_limit, high)
 
 
 def without_interval(

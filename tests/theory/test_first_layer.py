@@ -1,13 +1,20 @@
 """Death of the first layer against partitions of space, closed forms, quadrature and simulated layers."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.linalg import block_diag
+from scipy.special import log_ndtr, stdtrit
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
-from neurondeath_theory.survival.first_layer import first_layer_death
+from neurondeath_theory.survival import nested_cones
+from neurondeath_theory.survival.first_layer import first_layer_death, nearest_of_hull
+from neurondeath_theory.survival.nested_cones import Cone, sample_directions, sample_nested_cones, sample_tilted
+from neurondeath_theory.survival.tilted_orthant import draw_tilted, tilted_orthant
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 
 
@@ -28,7 +35,8 @@ def test_sign_patterns_partition_space(m: int, d: int) -> None:
 
 
 @seeds
-def test_sign_patterns_partition_four_dimensions(seed: int) -> None:
+def test_sign_patterns_partition_four_dimensions(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nested_cones, "PAIRS", (256, 64))
     x = np.random.default_rng(3).standard_normal((6, 4))
     signs = list(product([-1.0, 1.0], repeat=6))
     results = [first_layer_death(x * np.array(s)[:, None], 1, seed=100 * seed + i) for i, s in enumerate(signs)]
@@ -63,36 +71,103 @@ def test_solid_angle_by_quadrature(m: int) -> None:
     assert first_layer_death(x, 1).value == pytest.approx(exact, abs=1e-8)
 
 
-@seeds
-@pytest.mark.parametrize(
-    ("d", "method"), [(4, "directional"), (8, "directional"), (16, "splitting"), (40, "splitting")]
-)
-def test_orthogonal_points(seed: int, d: int, method: str) -> None:
-    result = first_layer_death(np.eye(d), 1, seed=seed)
-    assert (result.method, result.rank) == (method, d)
-    assert result.log_unit_error < 0.3
-    assert_agrees(result.log_unit, result.log_unit_error, -d * math.log(2.0))
-    assert_refutes(result.log_unit, result.log_unit_error, -(d + 4) * math.log(2.0))
+@pytest.mark.parametrize("d", [4, 9, 12, 16, 40])
+def test_orthogonal_points(d: int) -> None:
+    turned = np.linalg.qr(np.random.default_rng(d).standard_normal((d, d)))[0]
+    for x in (np.eye(d), turned):
+        result = first_layer_death(x, d)
+        assert result.log_unit == pytest.approx(-d * math.log(2.0), rel=1e-12)
+        assert result.log10_death_low <= -d * d * math.log10(2.0) * (1 - 1e-12)
+        assert result.log10_death_high >= -d * d * math.log10(2.0) * (1 + 1e-12)
 
 
-@seeds
-def test_correlated_points_in_closed_form(seed: int) -> None:
-    """Points at 60 degrees to each other: q = 1/(d + 1), as the first of d + 1 exchangeable normals is the greatest."""
-    result = first_layer_death(np.eye(12) + (math.sqrt(13) - 1) / 12, 1, seed=seed)
-    gram = (x := np.eye(12) + (math.sqrt(13) - 1) / 12) @ x.T
-    assert np.allclose(gram[0, 1] / gram[0, 0], 0.5)
-    assert_agrees(result.value, result.error, 1 / 13)
-    assert_refutes(result.value, result.error, 1 / 14)
-
-
-@seeds
-def test_rare_death_of_blunt_corners(seed: int) -> None:
-    """Twelve planes with two points at 120 degrees in each: q = 6^-12."""
+def test_orthogonal_sets_of_points_multiply() -> None:
+    """Twelve planes with two points at 120 degrees in each, and a wedge with an opening of 1e-6 in another."""
     pair = np.array([[1.0, 0.0], [-0.5, math.sqrt(0.75)]])
-    result = first_layer_death(np.kron(np.eye(12), pair), 3, seed=seed)
-    assert (result.method, result.rank) == ("splitting", 24)
-    assert_agrees(result.log_death, result.log_death_error, -36 * math.log(6.0))
-    assert_refutes(result.log_unit, result.log_unit_error, -14 * math.log(6.0))
+    result = first_layer_death(np.kron(np.eye(12), pair), 3)
+    assert (result.method, result.rank) == ("exact", 24)
+    assert result.log_death == pytest.approx(-36 * math.log(6.0), rel=1e-12)
+    assert result.log10_death_low == result.log10_death == result.log10_death_high
+    wedge = np.array([[math.sin(5e-7), math.cos(5e-7)], [math.sin(5e-7), -math.cos(5e-7)]])
+    both = first_layer_death(block_diag(pair, wedge), 1)
+    assert both.log_unit == pytest.approx(math.log(1e-6 / (12 * math.pi)), rel=1e-9)
+
+
+@pytest.mark.parametrize(("d", "rho"), [(4, 0.1), (12, 0.02), (12, 0.5)])
+def test_equally_correlated_points_by_quadrature(d: int, rho: float) -> None:
+    """Most intervals hold log10 q^d, q = int pdf(t) Phi(-sqrt(rho / (1 - rho)) t)^d dt, and all are narrow."""
+    slope = math.sqrt(rho / (1 - rho))
+    exact = math.log10(quad(lambda t: math.exp(-t * t / 2 + d * log_ndtr(-slope * t)), -30, 30, epsabs=0)[0])
+    exact = d * (exact - math.log10(2 * math.pi) / 2)
+    x = np.linalg.cholesky((1 - rho) * np.eye(d) + rho)
+    results = [first_layer_death(x, d, seed=seed) for seed in range(8)]
+    held = [result.log10_death_low <= exact <= result.log10_death_high for result in results]
+    assert sum(held) >= 5  # each with 0.95: fewer with probability 4e-4
+    assert all(abs(result.log10_death - exact) < 0.05 for result in results)
+    assert all(result.log10_death_low < result.log10_death < result.log10_death_high for result in results)
+    wrong = exact + 0.05
+    assert not any(result.log10_death_low <= wrong <= result.log10_death_high for result in results)
+
+
+@pytest.mark.parametrize("way", [sample_directions, sample_tilted, sample_nested_cones])
+@pytest.mark.parametrize(("sets", "m"), [(2, 4), (3, 8), (2, 200)])
+def test_every_way_gives_the_product_of_solid_angles(way, sets: int, m: int) -> None:
+    """More points than dimensions: m around an axis in each of several orthogonal spaces, exact by solid angles."""
+    rng = np.random.default_rng(sets)
+    cones = [np.column_stack([rng.uniform(-1.5, 1.5, (m, 2)), np.ones(m)]) for _ in range(sets)]
+    exact = sum(first_layer_death(cone, 1).log_unit for cone in cones)
+    y = block_diag(*(cone / np.linalg.norm(cone, axis=1, keepdims=True) for cone in cones))
+    assert first_layer_death(y, 1).log_unit == pytest.approx(exact, rel=1e-12)
+    cone = Cone(y, nearest_of_hull(y)[0])
+    arguments = () if way is sample_nested_cones else (0.0,)
+    logs = way(cone, np.random.default_rng(7), *arguments)
+    mean, error = logs.mean() + logs.var(ddof=1) / 2, logs.std(ddof=1) / 4
+    assert error < 0.02
+    assert_agrees(mean, error, exact)
+    assert_refutes(mean, error, exact + 12 * error + 0.01)
+
+
+def test_any_tilt_is_unbiased_and_the_minimax_tilt_is_sharp() -> None:
+    x = np.linalg.cholesky(0.5 * np.eye(10) + 0.5)
+    y = x / np.linalg.norm(x, axis=1, keepdims=True)
+    orthant = tilted_orthant(y, nearest_of_hull(y)[0])
+    uniforms = np.random.default_rng(1).random((200_000, 10))
+    spreads = []
+    for tilt in (orthant.tilt, np.zeros(10), orthant.tilt + 0.3):
+        g, log_weights = draw_tilted(replace(orthant, tilt=tilt), uniforms)
+        assert (g @ y.T <= 1e-12).all()
+        weights = np.exp(log_weights)
+        spreads.append(weights.std())
+        assert_agrees(weights.mean(), spreads[-1] / math.sqrt(len(weights)), 1 / 11)
+        assert_refutes(weights.mean(), spreads[-1] / math.sqrt(len(weights)), 1 / 12)
+    assert 2 * spreads[0] < min(spreads[1:])
+    assert abs(orthant.tilt[-1]) < 1e-6
+
+
+def test_thin_cones_in_general_position() -> None:
+    """Four wedges with an opening of 1e-6 that are joined by a slight turn: q near 4 factors of 1e-6 / (2 pi)."""
+    wedge = np.array([[math.sin(5e-7), math.cos(5e-7)], [math.sin(5e-7), -math.cos(5e-7)]])
+    y = np.kron(np.eye(4), wedge)
+    y = y @ np.linalg.qr(np.random.default_rng(3).standard_normal((8, 8)))[0]
+    logs = sample_tilted(Cone(y, nearest_of_hull(y)[0]), np.random.default_rng(0), 0.2)
+    assert logs is not None
+    assert logs.mean() == pytest.approx(4 * math.log(1e-6 / (2 * math.pi)), abs=1e-3)
+
+
+def test_gaussian_points_against_plain_sampling() -> None:
+    """Points with a bias in 8 dimensions, whose q counting still finds; the interval is on the scale of q^n."""
+    x = np.random.default_rng(11).standard_normal((64, 8))
+    rng = np.random.default_rng(12)
+    hits, trials = 0, 2_000_000
+    for _ in range(20):
+        g = rng.standard_normal((trials // 20, 9)).astype(np.float32)
+        hits += int(((g[:, :8] @ (x.T / math.sqrt(8.0)).astype(np.float32) + g[:, 8:]).max(axis=1) <= 0).sum())
+    result = first_layer_death(x, 3, bias_variance=1.0, weight_variance=1.0)
+    assert hits > 500
+    error = math.hypot(result.log_unit_error, 1 / math.sqrt(hits))
+    assert_agrees(result.log_unit, error, math.log(hits / trials))
+    half = (result.log10_death_high - result.log10_death_low) / 2
+    assert half == pytest.approx(stdtrit(15, 0.975) * result.log_death_error / math.log(10.0))
 
 
 @seeds
