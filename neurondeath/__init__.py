@@ -36,9 +36,9 @@ Trainability
     ResidualFluctuations, small_angle_step, tailored_slope, TailoredSlope, variance_flow, wide_feature_rank
 
 Simulation
-    bernoulli_confidence_sequence, bounded_mean_confidence_sequence, ContradictionError, input_set, InputSet,
-    Merge, merge_stores, OverlapError, read_results, simulate, Simulation, SimulationResults, Store, StoreError,
-    sweep, Task
+    bernoulli_confidence_sequence, bounded_mean_confidence_sequence, ContradictionError, dead_unit_count,
+    DeadUnitCount, input_set, InputSet, Merge, merge_stores, OverlapError, read_results, simulate, Simulation,
+    SimulationResults, Store, StoreError, sweep, Task
 
 Figures and evidence
     check, cite, Evidence, FIGURES, make_figure, Report, Verdict

@@ -8,10 +8,11 @@ __all__ = ["LOG_VARIANCE_SUMS", "OUTPUTS", "OUTPUT_COLUMNS", "OUTPUT_VERSIONS", 
 
 OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation")
 
-# columns of results; `variance` has three
+# columns of results; `dead_units` has two and `variance` three
 OUTPUT_COLUMNS = (
     "layerwise_alive",
     "dead_units",
+    "dead_unit_share",
     "sparsity",
     "variance",
     "log_variance",

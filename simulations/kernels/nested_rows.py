@@ -33,7 +33,7 @@ __all__ = ["MOST_LEVELS", "SWEEPS", "n_coordinates", "row_of", "sample_rows"]
 
 KEPT = 0.25  # share of the population that reaches the next level
 SWEEPS = 2  # moves of every coordinate per level
-MOST_LEVELS = 256
+MOST_LEVELS = 64  # beyond them the mean is below 1e-38, and counts as 0
 MOST_SHRINKS = 60
 BISECTIONS = 60
 SQRT_HALF, SQRT_3 = math.sqrt(0.5), math.sqrt(3.0)

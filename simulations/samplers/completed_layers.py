@@ -92,7 +92,8 @@ def _orthogonal_around(
 ) -> Floats:
     """Draw orthogonal layers in law.dimension dimensions and reflect each so that one row points along its normals."""
     n_rows, size = normals.shape
-    frames = np.linalg.qr(rng.standard_normal((n_rows, size, width)))[0].transpose(0, 2, 1)  # signs do not matter
+    frames = np.linalg.qr(rng.standard_normal((n_rows, size, width)))[0].transpose(0, 2, 1)
+    frames *= rng.choice([-1.0, 1.0], size=(n_rows, width, 1))  # the factorisation fixes the signs of its vectors
     goals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     axes = frames[np.arange(n_rows), places] - goals
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)

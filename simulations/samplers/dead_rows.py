@@ -9,6 +9,7 @@ Sign flips tie the rows of a layer: those that are dead before the flips are com
 (`completed_layers`), in which they may be flipped.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,12 @@ from neurondeath.simulations.kernels.packed_arguments import Columns, GeneralLaw
 from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL
 from neurondeath.simulations.samplers.completed_layers import dead_after_flips
 from neurondeath.simulations.samplers.crude_general import INITS, general_law, scaled_columns
+from neurondeath.simulations.samplers.half_space import half_space
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.network_bounds import quiet_set
+from neurondeath_theory.survival.first_layer import first_layer_death
 
-__all__ = ["DeadRows", "Population", "population_of_networks", "sample_layers"]
+__all__ = ["DeadRows", "Population", "known_share", "population_of_networks", "sample_layers"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,6 +35,8 @@ PARTICLES = 512  # rows per population, a multiple of the networks
 LEAST_NETWORKS = 16
 ROW_WORK = 48  # multiply-adds per input and point that a row takes, about: levels, sweeps and tries
 MOST_ENTRIES = 2**25  # of the features of a population
+MOST_EXACT_RANK = 3
+MOST_RANK_ENTRIES = 2**22  # a larger set of points is taken to have a higher rank
 
 
 class DeadRows(NamedTuple):
@@ -80,7 +85,41 @@ def population_of_networks(network: Network, points: Floats) -> Population:
     return Population(network, n, PARTICLES // n, general_law(network, dtype), columns, first.constants)
 
 
-def sample_layers(population: Population, levels: list[Floats], layers: list[bool], seed: int, number: int):
+def known_share(network: Network, points: Floats, layer: int) -> float | None:
+    """Return a layer's share of dead units where it is known, otherwise None."""
+    quiet = quiet_set(network.activation)
+    dead_inputs = not network.has_bias and not points.any()
+    if dead_inputs and (layer == 0 or network.activation.value_at_zero == 0.0):
+        return float(network.activation.value_at_zero == 0.0)
+    if not quiet:  # a pre-activation is almost never where the activation is 0, unless it is 0 itself
+        return 0.0
+    if layer:
+        return None
+    low, high = quiet[0]
+    if not network.has_bias and not low < 0.0 < high and not half_space(points, 0.0).any():
+        return 0.0
+    normal = network.init in ("he", "gaussian") or (network.init == "orthogonal" and not network.has_bias)
+    if normal and network.sign_flip == "none" and (low, high) in ((-np.inf, 0.0), (0.0, np.inf)) and _few(points, network):
+        found = first_layer_death(
+            points, 1, bias_variance=network.bias_variance, weight_variance=network.weight_variance
+        )
+        return found.unit_probability if found.log_unit_error == 0.0 else None
+    return None
+
+
+def _few(points: Floats, network: Network) -> bool:
+    """Whether the points, with the constant of the biases, span at most three dimensions."""
+    columns = np.column_stack([points, np.full(len(points), float(network.has_bias))])
+    columns = columns[columns.any(axis=1)]
+    columns /= np.abs(columns).max(axis=1, keepdims=True)
+    return min(columns.shape) <= MOST_EXACT_RANK or (
+        columns.size <= MOST_RANK_ENTRIES and int(np.linalg.matrix_rank(columns)) <= MOST_EXACT_RANK
+    )
+
+
+def sample_layers(
+    population: Population, levels: list[Floats], layers: list[bool], seed: int, number: int
+) -> Iterator[DeadRows | None]:
     """Yield the `DeadRows` of every layer of one population; None for a layer that is not asked for.
 
     Parameters
@@ -110,7 +149,14 @@ def sample_layers(population: Population, levels: list[Floats], layers: list[boo
             advance_networks(columns, alive, population.of_points, law, layer, weights)
 
 
-def _sample_layer(population, columns, alive, levels, layer, stream):
+def _sample_layer(
+    population: Population,
+    columns: Columns,
+    alive: npt.NDArray[np.bool_],
+    levels: list[Floats],
+    layer: int,
+    stream: Stream,
+) -> DeadRows:
     """Sample the rows of one layer."""
     network = population.network
     row_law = row_law_of(network, layer)
