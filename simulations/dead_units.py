@@ -21,6 +21,7 @@ from neurondeath.simulations.estimation.dead_unit_counts import (
     exact_count,
     from_networks,
     from_populations,
+    none_found,
 )
 from neurondeath.simulations.inputs.input_sets import InputSet, check_fit, input_set
 from neurondeath.simulations.monte_carlo import simulate
@@ -36,7 +37,7 @@ from neurondeath_theory.networks.network_bounds import quiet_set
 
 __all__ = ["dead_unit_count"]
 
-LEAST_POPULATIONS = 8  # from which the number that the goal takes is estimated
+LEAST_POPULATIONS = 16  # from which the number that the goal takes is estimated
 MARGIN = 1.2  # of that number
 PILOT_NETWORKS, MOST_NETWORKS = 1000, 1_000_000  # of counting
 LEAST_MEAN_DEAD = 1e-9  # a share that counting takes to be at least this
@@ -111,10 +112,7 @@ def dead_unit_count(
     counting = counting or points.infinite or points.resample
     _compile(counting)
     began, end = time.process_time(), time.monotonic() + limit
-    if counting:
-        layers = _count(network, points, goal, end, seed)
-    else:
-        layers = _split(network, points, goal, end, seed)
+    layers = (_count if counting else _split)(network, points, goal, end, seed)
     seconds = time.process_time() - began
     return DeadUnitCount.from_layers(network, points.spec, points.n_points, layers, seconds)
 
@@ -145,8 +143,10 @@ def _split(network: Network, inputs: InputSet, goal: float, end: float, seed: in
         asked = (wanted >= number) & (wanted > 0)
         complete = True
         for layer, rows in enumerate(sample_layers(population, levels, asked.tolist(), seed, number)):
-            if number and rows is not None:
+            if rows is not None and number:
                 sampled[layer].append(rows)
+            elif rows is not None and rows.log_share == -np.inf:
+                layers[layer], wanted[layer] = none_found(), 0
             if time.monotonic() > end:
                 complete = False
                 break
@@ -155,11 +155,11 @@ def _split(network: Network, inputs: InputSet, goal: float, end: float, seed: in
         if number == LEAST_POPULATIONS:
             wanted = np.array([_populations_for(rows, goal) if rows else 0 for rows in sampled])
         number += 1
-    for layer, rows in enumerate(sampled):
+    for layer, found in enumerate(sampled):
         if layers[layer] is None:
-            shares = np.exp([row.log_share for row in rows])
-            from_dead = np.array([row.from_dead for row in rows])
-            effective = _effective(rows) if layer else np.inf  # before the first layer all networks are alike
+            shares = np.exp([rows.log_share for rows in found])
+            from_dead = np.array([rows.from_dead for rows in found])
+            effective = _effective(found) if layer else np.inf  # before the first layer all networks are alike
             layers[layer] = from_populations(shares, from_dead, effective, population.n_networks)
     return [layer for layer in layers if layer is not None]
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import typer
 
 from neurondeath.commands.data_formats import records
+from neurondeath.commands.messages import message
 from neurondeath.commands.network_layers import MOST_PAIR_LAYERS, check_exact, check_listed, read_layers, shown_layers
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
 from neurondeath.commands.show import show
@@ -156,7 +157,11 @@ def _dead_units(layers: Sequence[int], points: npt.NDArray[np.float64], bias: bo
     if bias:
         return {"dead_units": None, "dead_units_stderr": None}
     from neurondeath.simulations.dead_units import dead_unit_count
+    from neurondeath.simulations.kernels.jit import is_compiled
     from neurondeath_theory.networks.network import Network
+
+    if not is_compiled():
+        message("compiling the sampling kernels, once per version (some ten seconds)")
 
     network = Network([int(width) for width in layers], input_dim=points.shape[1])
     found = dead_unit_count(network, points, max_seconds=seconds)

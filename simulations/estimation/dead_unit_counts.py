@@ -1,8 +1,8 @@
 r"""The expected number of dead units of every layer: from populations of rows, or from counts over networks.
 
 With n units and B independent estimates $y_b$ of the mean over networks of q, the probability that one unit is dead
-given its layer's inputs, the number is $n \bar y$, its standard error $n\, sd(y) / \sqrt B$, and the interval Student's.
-It is withheld, with the reason, where the estimates cannot be trusted to show their own spread: below two of them, where
+given its layer's inputs, the number is $n \bar y$, its standard error $n\, sd(y) / \sqrt B$, the interval Student's. It
+is withheld, with the reason, where the estimates cannot be trusted to show their own spread: below two of them, where
 few networks carry them, and where they differ by more than their mean.
 """
 
@@ -19,11 +19,12 @@ from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.networks.network import Network
 
-__all__ = ["DeadUnitCount", "LayerCount", "exact_count", "from_networks", "from_populations"]
+__all__ = ["DeadUnitCount", "LayerCount", "exact_count", "from_networks", "from_populations", "none_found"]
 
 Floats = npt.NDArray[np.float64]
 
 LEAST_EFFECTIVE = 40.0  # networks, or dead units counted
+NONE_FOUND = "no row of weights was found dead: the share is 0 or below 1e-25"
 LARGEST_SPREAD = 1.0  # of the estimates of populations, relative to their mean
 
 
@@ -134,6 +135,11 @@ def exact_count(share: float, from_dead: float) -> LayerCount:
     return LayerCount(share, 0.0, share, share, from_dead, "exact", "")
 
 
+def none_found() -> LayerCount:
+    """Return a layer whose dead units are too rare to be found, if there are any."""
+    return LayerCount(0.0, np.nan, np.nan, np.nan, 0.0, "splitting", NONE_FOUND)
+
+
 def from_populations(shares: Floats, from_dead: Floats, effective: float, networks: int) -> LayerCount:
     """Estimate a layer's share from independent populations of rows.
 
@@ -156,7 +162,7 @@ def from_populations(shares: Floats, from_dead: Floats, effective: float, networ
         reason = "the time was up before two populations of networks; allow more by max_seconds"
     elif mean == 0.0:
         stderr = np.nan
-        reason = "no row of weights was found dead: the number is 0 or far below 1e-30"
+        reason = NONE_FOUND
     elif spread > LARGEST_SPREAD * mean:
         reason = f"populations of networks differ by {spread / mean:.2g} times their mean; allow more time"
     elif effective < LEAST_EFFECTIVE:

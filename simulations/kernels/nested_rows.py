@@ -5,18 +5,18 @@ in units of its standard deviation there, is $z_p$; the output is 0 where $l_p \
 
     H = max_p max(z_p - h_p, l_p - z_p)        the unit is dead iff H <= 0.
 
-N particles follow levels $\lambda_1 > .. > \lambda_L = 0$: the share with $H \le \lambda_k$ is recorded and fills the
-population again, and each particle's row moves within $H \le \lambda_k$, its network fixed. The product of the shares is
-an unbiased estimate of the mean over networks and rows for any levels that do not depend on the population. Without
+N particles follow levels $\lambda_1 > .. > \lambda_L = 0$: the share with $H \le \lambda_k$ is recorded, these fill the
+population again, and each particle's row moves within $H \le \lambda_k$, its network fixed. The product of the shares
+is an unbiased estimate of the mean over networks and rows for any levels that do not depend on the population. Without
 given levels each is the KEPT quantile of the gaps: a pilot, whose levels the populations use.
 
-A row is a function of standard normals g, one coordinate of which moves at a time: on the ellipse $g \cos t + g' \sin t$
-with an independent normal g', t shrunk towards 0 until the row is within the level [Murray, Adams, MacKay 2010]. The
+A row is a function of standard normals g, of which one at a time moves on an ellipse, to $g \cos t + g' \sin t$ with an
+independent normal g', t shrunk towards 0 until the row is within the level (Murray, Adams and MacKay, AISTATS 2010). The
 pre-activations after a move are $c z + d A_j + d' A_{j'}$ with rows of the inputs $A$, whatever the law:
 
     normal       w_j = g_j                        uniform      w_j = erf(g_j / sqrt 2) sqrt 3
     orthogonal   w_j = g_j sqrt(m) / |g|, g of dimension m = max(width, fan_in), only its first fan_in entries in use
-    asymmetric   w_j = g_j, but one entry chosen by a further coordinate, and there the root of a uniform one (Beta(2, 1))
+    asymmetric   w_j = g_j, but for one entry, chosen by a further coordinate: the root of a uniform one, Beta(2, 1)
 """
 
 import math
@@ -33,8 +33,8 @@ __all__ = ["MOST_LEVELS", "SWEEPS", "n_coordinates", "row_of", "sample_rows"]
 
 KEPT = 0.25  # share of the population that reaches the next level
 SWEEPS = 2  # moves of every coordinate per level
-MOST_LEVELS = 64  # beyond them the mean is below 1e-38, and counts as 0
-MOST_SHRINKS = 60
+MOST_LEVELS = 44  # beyond them the mean is below 1e-26, and counts as 0
+MOST_SHRINKS = 30  # then the coordinate stays, which keeps the law
 BISECTIONS = 60
 SQRT_HALF, SQRT_3 = math.sqrt(0.5), math.sqrt(3.0)
 

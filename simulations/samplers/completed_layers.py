@@ -63,7 +63,9 @@ def dead_after_flips(
     return dead
 
 
-def _completed(normals: Floats, places: npt.NDArray[np.int64], law: RowLaw, width: int, rng: np.random.Generator) -> Floats:
+def _completed(
+    normals: Floats, places: npt.NDArray[np.int64], law: RowLaw, width: int, rng: np.random.Generator
+) -> Floats:
     """Draw a layer around every row, shape (n_rows, width, fan_in + 1)."""
     n_rows, fan_in = len(normals), law.fan_in
     given = np.zeros((n_rows, fan_in + 1))
@@ -98,7 +100,7 @@ def _orthogonal_around(
     axes = frames[np.arange(n_rows), places] - goals
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
     frames -= 2.0 * (frames @ axes[:, :, None]) * axes[:, None, :]
-    return np.sqrt(size) * frames[:, :, : law.fan_in]
+    return np.asarray(np.sqrt(size) * frames[:, :, : law.fan_in])
 
 
 def _flip(z: Floats, alive: Flags, flip: str) -> None:

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath.simulations.counter_random import stream_key
+from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL
 from neurondeath.simulations.kernels.nested_rows import MOST_LEVELS, n_coordinates, sample_rows
 from neurondeath.simulations.kernels.network_population import advance_networks
 from neurondeath.simulations.kernels.packed_arguments import Columns, GeneralLaw, RowInputs, RowLaw, Stream
-from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL
 from neurondeath.simulations.samplers.completed_layers import dead_after_flips
 from neurondeath.simulations.samplers.crude_general import INITS, general_law, scaled_columns
 from neurondeath.simulations.samplers.half_space import half_space
@@ -31,7 +31,7 @@ __all__ = ["DeadRows", "Population", "known_share", "population_of_networks", "s
 
 Floats = npt.NDArray[np.float64]
 
-PARTICLES = 512  # rows per population, a multiple of the networks
+PARTICLES = 256  # rows per population, a multiple of the networks
 LEAST_NETWORKS = 16
 ROW_WORK = 48  # multiply-adds per input and point that a row takes, about: levels, sweeps and tries
 MOST_ENTRIES = 2**25  # of the features of a population
@@ -74,7 +74,9 @@ def population_of_networks(network: Network, points: Floats) -> Population:
     first = scaled_columns(network, points, dtype)
     rows = max(network.input_dim, *network.widths)
     n = PARTICLES
-    while n > LEAST_NETWORKS and (n * max(network.widths) > PARTICLES * ROW_WORK or n * rows * len(points) > MOST_ENTRIES):
+    while n > LEAST_NETWORKS and (
+        n * max(network.widths) > PARTICLES * ROW_WORK or n * rows * len(points) > MOST_ENTRIES
+    ):
         n //= 2
     features = np.zeros((n, rows, len(points)), dtype)
     features[:, : network.input_dim] = first.values
@@ -99,7 +101,12 @@ def known_share(network: Network, points: Floats, layer: int) -> float | None:
     if not network.has_bias and not low < 0.0 < high and not half_space(points, 0.0).any():
         return 0.0
     normal = network.init in ("he", "gaussian") or (network.init == "orthogonal" and not network.has_bias)
-    if normal and network.sign_flip == "none" and (low, high) in ((-np.inf, 0.0), (0.0, np.inf)) and _few(points, network):
+    if (
+        normal
+        and network.sign_flip == "none"
+        and (low, high) in ((-np.inf, 0.0), (0.0, np.inf))
+        and _few(points, network)
+    ):
         found = first_layer_death(
             points, 1, bias_variance=network.bias_variance, weight_variance=network.weight_variance
         )
@@ -135,7 +142,7 @@ def sample_layers(
     """
     network, law = population.network, population.law
     columns = Columns(*(array.copy() for array in population.columns))
-    alive = (columns.peak > 0) | (population.of_points > 0) | (network.sign_flip == "none")
+    alive = np.asarray((columns.peak > 0) | (population.of_points > 0) | (network.sign_flip == "none"))
     name = f"dead units of {network.description()}"
     first_trial = number * population.n_networks
     for layer in range(network.depth):
