@@ -11,7 +11,7 @@ is an unbiased estimate of the mean over networks and rows for any levels that d
 given levels each is the KEPT quantile of the gaps: a pilot, whose levels the populations use.
 
 A row is a function of standard normals g, of which one at a time moves on an ellipse, to $g \cos t + g' \sin t$ with an
-independent normal g', t shrunk towards 0 until the row is within the level (Murray, Adams and MacKay, AISTATS 2010). The
+independent normal g', t shrunk towards 0 until the row is within the level (Murray, Adams, MacKay, AISTATS 2010). The
 pre-activations after a move are $c z + d A_j + d' A_{j'}$ with rows of the inputs $A$, whatever the law:
 
     normal       w_j = g_j                        uniform      w_j = erf(g_j / sqrt 2) sqrt 3

@@ -178,7 +178,7 @@ def _sample_layer(
     if chosen:
         levels[layer] = used[:n_levels]
     networks = networks[:n_kept]
-    dead = ~alive.any(axis=1)
+    dead = np.asarray(~alive.any(axis=1))
     kept = np.ones(n_kept, dtype=bool)
     if network.sign_flip != "none" and n_kept:
         words = [int(word) for word in stream.key]
