@@ -61,6 +61,7 @@ def test_outputs_by_hand():
 
 def test_outputs_are_named_once_and_in_order():
     assert check_outputs("outputs", ["sparsity", "layerwise_alive"]) == ("layerwise_alive", "sparsity")
+    assert check_outputs("outputs", ["dead-units"]) == ("dead_units",)
     for wrong in ("variance", 3, ["nosuch"], ["variance", "variance"], [1]):
         with pytest.raises(ValueError, match="outputs"):
             check_outputs("outputs", wrong)
