@@ -135,6 +135,9 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "BatchNormStatement": Curves(x="depth", lines=("point_alive_at_most",), y_label="P(point alive), at most").draw,
     "BranchSurvival": Curves(x="branches", lines=("log10_all_dead",), y_label="log10 P(all branches dead)").draw,
     "DataAwareBounds": Bars(names="bound", values=("alive",), label=P_ALIVE).draw,
+    "DeadUnitCount": Curves(
+        x="depth", lines=("dead_units",), y_label="dead units, expected", errors=(("dead_units", "dead_units_stderr"),)
+    ).draw,
     "DeadUnitReport": Bars(names="activation", values=("units", "dead", "dormant", "silent"), label="units").draw,
     "DepthScales": Bars(
         names="", values=("variance_scale", "correlation_scale", "gradient_scale"), label="layers"

@@ -37,9 +37,9 @@ Trainability
     TailoredSlope, tailored_slope, variance_flow, wide_feature_rank
 
 Simulation
-    bernoulli_confidence_sequence, bounded_mean_confidence_sequence, ContradictionError, input_set, InputSet,
-    Merge, merge_stores, OverlapError, read_results, simulate, Simulation, SimulationResults, Store, StoreError,
-    sweep, Task
+    bernoulli_confidence_sequence, bounded_mean_confidence_sequence, ContradictionError, dead_unit_count,
+    DeadUnitCount, input_set, InputSet, Merge, merge_stores, OverlapError, read_results, simulate, Simulation,
+    SimulationResults, Store, StoreError, sweep, Task
 
 Figures and evidence
     check, cite, Evidence, FIGURES, make_figure, Report, Verdict

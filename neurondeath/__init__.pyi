@@ -11,12 +11,14 @@ from neurondeath.paper_check.verification import Report as Report
 from neurondeath.paper_check.verification import check as check
 
 # simulation
+from neurondeath.simulations.dead_units import dead_unit_count as dead_unit_count
 from neurondeath.simulations.estimation.confidence_sequences import (
     bernoulli_confidence_sequence as bernoulli_confidence_sequence,
 )
 from neurondeath.simulations.estimation.confidence_sequences import (
     bounded_mean_confidence_sequence as bounded_mean_confidence_sequence,
 )
+from neurondeath.simulations.estimation.dead_unit_counts import DeadUnitCount as DeadUnitCount
 from neurondeath.simulations.estimation.estimates import Simulation as Simulation
 from neurondeath.simulations.inputs.input_sets import InputSet as InputSet
 from neurondeath.simulations.inputs.input_sets import input_set as input_set

@@ -8,10 +8,11 @@ __all__ = ["LOG_VARIANCE_SUMS", "OUTPUTS", "OUTPUT_COLUMNS", "OUTPUT_VERSIONS", 
 
 OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation")
 
-# columns of results; `variance` has three
+# columns of results; `dead_units` has two and `variance` three
 OUTPUT_COLUMNS = (
     "layerwise_alive",
     "dead_units",
+    "dead_unit_share",
     "sparsity",
     "variance",
     "log_variance",
@@ -27,16 +28,17 @@ OUTPUT_VERSIONS = {"variance": 2}
 
 
 def check_outputs(name: str, outputs: Iterable[str]) -> tuple[str, ...]:
-    """Validate names of outputs, each at most once; return them in the order of OUTPUTS.
+    """Validate names of outputs, each at most once, with _ or -; return them in the order of OUTPUTS.
 
     Examples
     --------
-    >>> check_outputs("outputs", ["variance", "dead_units"])
+    >>> check_outputs("outputs", ["variance", "dead-units"])
     ('dead_units', 'variance')
     """
     if isinstance(outputs, str) or not isinstance(outputs, Iterable):
         raise invalid(name, f"be a sequence of names out of {', '.join(OUTPUTS)}", outputs)
-    wanted = [check_choice(f"{name}[{i}]", output, OUTPUTS) for i, output in enumerate(outputs)]
+    plain = [output.replace("-", "_") if isinstance(output, str) else output for output in outputs]
+    wanted = [check_choice(f"{name}[{i}]", output, OUTPUTS) for i, output in enumerate(plain)]
     if len(set(wanted)) < len(wanted):
         raise invalid(name, "name every output once", wanted)
     return tuple(output for output in OUTPUTS if output in wanted)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import typer
 
 from neurondeath.commands.data_formats import records
+from neurondeath.commands.messages import message
 from neurondeath.commands.network_layers import MOST_PAIR_LAYERS, check_exact, check_listed, read_layers, shown_layers
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
 from neurondeath.commands.show import show
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["bounds"]
 
 MOST_EXACT_LAYERS = 20_000  # of exact values, some seconds
+DEAD_UNIT_SECONDS = 5.0  # for the estimates of all networks together
 PRIORITY = (
     *("exact", ("lower", "upper"), ("de_caen", "gallot"), "mean_living_ratio", "error"),
     *(("log10_death_at_most", "log10_death_at_least"), ("first_layer_death", "first_layer_death_error")),
     ("first_layer_log10_death", "first_layer_log10_death_low", "first_layer_log10_death_high"),
-    *("log10_death", "death_relative_error", "general_lower"),
+    *("log10_death", "death_relative_error", "general_lower", ("dead_units", "dead_units_stderr")),
 )
 
 
@@ -85,7 +87,8 @@ def bounds(
             signs = bool((points >= 0).all())
             results.append(survival_bounds(layers, input_dim=points.shape[1], bias=bias, nonnegative_inputs=signs))
             first = _first_layer(layers, points) if first_layer else {}
-            data_aware.append({**_data_aware(layers, points, bias), **first})
+            dead = _dead_units(layers, points, bias, DEAD_UNIT_SECONDS / len(networks))
+            data_aware.append({**_data_aware(layers, points, bias), **first, **dead})
         title = f"P(alive) of plain ReLU networks {'with' if bias else 'without'} biases on {inputs}"
     else:
         results = [
@@ -149,6 +152,22 @@ def _first_layer(layers: Sequence[int], points: npt.NDArray[np.float64]) -> dict
         "first_layer_log10_death_high": found.log10_death_high,
         "first_layer_method": found.method,
     }
+
+
+def _dead_units(layers: Sequence[int], points: npt.NDArray[np.float64], bias: bool, seconds: float) -> dict[str, Any]:
+    """Estimate the expected number of dead units of the last layer; None with biases of unknown variance."""
+    if bias:
+        return {"dead_units": None, "dead_units_stderr": None}
+    from neurondeath.simulations.dead_units import dead_unit_count
+    from neurondeath.simulations.kernels.jit import is_compiled
+    from neurondeath_theory.networks.network import Network
+
+    if not is_compiled():
+        message("compiling the sampling kernels, once per version (some ten seconds)")
+
+    network = Network([int(width) for width in layers], input_dim=points.shape[1])
+    found = dead_unit_count(network, points, max_seconds=seconds)
+    return {"dead_units": found.dead_units[-1], "dead_units_stderr": found.dead_units_stderr[-1]}
 
 
 def _record(result: "SurvivalBounds | OneDimensionalSurvival", per_layer: bool) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 r"""Extra per-layer outputs, and their estimates with errors.
 
     layerwise_alive  P(every layer 1..l has an active unit at some point, not the same point in each)
-    dead_units       share of the layer's units inactive at every point
+    dead_units       number of the layer's units inactive at every point
+    dead_unit_share  the same as a share of the layer's units
     sparsity         share of zeros among the layer's activations
     variance         q_l, the mean square of the pre-activations over units and points
     log_variance     mean of log q_l over the networks with q_l > 0, which are those alive so far if there are no biases
@@ -56,7 +57,7 @@ def estimate_outputs(
         of independent trials: its exact interval follows from the count.
     """
     units = np.asarray(widths, dtype=np.float64)
-    scales = {"dead_units": units, "sparsity": units * n_points}
+    scales = {"sparsity": units * n_points}
     one = np.ones(len(units))
     estimates = {}
     for name in OUTPUTS:
@@ -66,6 +67,8 @@ def estimate_outputs(
         counts = totals.get(f"{name}_trials", np.full(len(units), trials))
         mean, stderr = _mean_and_error(totals[name], squares, counts)
         estimates[name] = mean / scales.get(name, one), stderr / scales.get(name, one)
+        if name == "dead_units":
+            estimates["dead_unit_share"] = mean / units, stderr / units
         if name == "variance":
             estimates |= _variances(estimates[name], totals)
     return estimates

@@ -27,6 +27,9 @@ __all__ = [
     "Parameters",
     "Population",
     "Position",
+    "RowInputs",
+    "RowLaw",
+    "RowMove",
     "ScaledPoints",
     "SplittingSums",
     "Stream",
@@ -263,6 +266,42 @@ class SplittingSums(NamedTuple):
     alive_squares: npt.NDArray[np.float64]
     living: npt.NDArray[np.float64]
     living_squares: npt.NDArray[np.float64]
+
+
+class RowLaw(NamedTuple):
+    """The law of one row (w, b) of a layer, in units of the standard deviations of its entries.
+
+    `dimension` is the larger of fan_in and width, of which an orthogonal row is a part; `beta_scale` turns the entry
+    that RAI redraws into those units.
+    """
+
+    init: int
+    fan_in: int
+    dimension: int
+    has_bias: bool
+    beta_scale: float
+
+
+class RowMove(NamedTuple):
+    """A change of a row: its pre-activations times `factor`, plus multiples of two rows of the inputs."""
+
+    factor: np.float32
+    first: int
+    of_first: np.float32
+    second: int
+    of_second: np.float32
+
+
+class RowInputs(NamedTuple):
+    """Inputs of a layer in several networks, in units of the pre-activations' standard deviations.
+
+    `features` has shape (n_networks, fan_in + 1, n_points), its last row the constant of the bias; a unit's output is 0
+    where its pre-activation is between `lows` and `highs`, of shape (n_networks, n_points).
+    """
+
+    features: npt.NDArray[np.float32]
+    highs: npt.NDArray[np.float32]
+    lows: npt.NDArray[np.float32]
 
 
 class UnitRange(NamedTuple):

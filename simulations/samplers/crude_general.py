@@ -46,9 +46,9 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     counts = np.zeros((engine.N_COUNTS, network.depth), dtype=np.int64)
     sums = np.zeros((engine.N_SUMS, network.depth))
     dtype = np.dtype(task.dtype)
-    law = _general_law(network, dtype)
+    law = general_law(network, dtype)
     for points, stream in stretches(task, seed, start, stop):
-        columns = _columns_at_infinity(network, dtype) if inputs.infinite else _columns(network, points, dtype)
+        columns = _columns_at_infinity(network, dtype) if inputs.infinite else scaled_columns(network, points, dtype)
         engine.sample_architecture(counts, sums, columns, law, bool(outputs), stream)
     living, squares = counts[engine.LIVING], counts[engine.LIVING + 1]
     if inputs.infinite:  # its directions are no points: what lives is the set, as one
@@ -69,7 +69,7 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     return statistics
 
 
-def _general_law(network: Network, dtype: np.dtype[Any]) -> GeneralLaw:
+def general_law(network: Network, dtype: np.dtype[Any]) -> GeneralLaw:
     kinks, values, slopes = (np.array(numbers).astype(dtype) for numbers in activation_table(network.activation))
     return GeneralLaw(
         widths=np.array(network.widths, dtype=np.int64),
@@ -84,7 +84,7 @@ def _general_law(network: Network, dtype: np.dtype[Any]) -> GeneralLaw:
     )
 
 
-def _columns(network: Network, points: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> ScaledPoints:
+def scaled_columns(network: Network, points: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> ScaledPoints:
     """Lay points out as columns with a largest entry in [1/2, 1), their constants and the exponents of their scale."""
     if network.architecture == "batch_norm":
         points = centred_points(points)

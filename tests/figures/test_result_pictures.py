@@ -76,6 +76,7 @@ MAKERS = {
     "BatchNormStatement": lambda _: nd.batch_norm_statement([4] * 6, 8),
     "BranchSurvival": lambda _: nd.residual_survival(3, 8),
     "DataAwareBounds": lambda _: nd.data_aware_bounds(POINTS, [3] * 4),
+    "DeadUnitCount": lambda _: nd.dead_unit_count(nd.Network([3] * 3, architecture="residual"), "gaussian:6"),
     "DeadUnitReport": lambda _: watched(),
     "DepthScales": lambda _: nd.depth_scales(DESIGN.activation, 1.0, DESIGN.sigma_w2, DESIGN.sigma_b2),
     "EdgeOfChaos": lambda _: DESIGN,

@@ -80,11 +80,12 @@ def test_bounds_on_data(nd):
     assert data["input_dim"] == 64
     assert data["lower"] < data["de_caen"] <= data["gallot"] < data["upper"]
     assert (data["n_points"], data["n_rays"]) == (100, 100)
+    assert 0 < data["dead_units_stderr"] < 0.1 * data["dead_units"] < 0.4
     two = json.loads(nd("bounds --width 3 --depth 9 --no-bias --inputs rays --format json")[1])
     rays = json.loads(nd("bounds --width 3 --depth 9 --one-dimensional-input --format json")[1])
     assert two["exact"] == pytest.approx(rays["exact"], abs=1e-8)
     withheld = json.loads(nd("bounds --width 4 --depth 20 --bias --inputs gaussian:9 --format json")[1])
-    assert withheld["gallot"] is None
+    assert (withheld["gallot"], withheld["dead_units"], withheld["dead_units_stderr"]) == (None, None, None)
     assert "--no-bias" in withheld["withheld"]
     assert "--no-bias" in nd("bounds --width 4 --depth 20 --bias --inputs gaussian:9")[1]
     assert len(nd("bounds --width 3,4 --depth 20 --no-bias --inputs gaussian:9 --format csv")[1].splitlines()) == 3

@@ -26,7 +26,12 @@ def test_outputs_of_one_wide_layer(seed):
     estimates = estimate_outputs(totals, trials, network.widths, inputs.n_points)
     assert tuple(estimates) == OUTPUT_COLUMNS
     q = 2 * np.mean((points**2).sum(axis=1)) / 4
-    for name, truth, wrong in (("dead_units", 0.5, 0.52), ("sparsity", 0.5, 0.52), ("variance", q, 1.1 * q)):
+    for name, truth, wrong in (
+        ("dead_units", 25.0, 26.0),
+        ("dead_unit_share", 0.5, 0.52),
+        ("sparsity", 0.5, 0.52),
+        ("variance", q, 1.1 * q),
+    ):
         assert_agrees(*estimates[name], [truth])
         assert_refutes(*estimates[name], [wrong])
     np.testing.assert_allclose(estimates["correlation"][0], 1.0, rtol=1e-6)
@@ -40,9 +45,10 @@ def test_outputs_by_hand():
     single = [crude_general.sample(task, 0, t, t + 1) for t in range(40)]
     totals = crude_general.sample(task, 0, 0, 40)
     estimates = estimate_outputs(totals, 40, network.widths, 4)
-    shares = np.array([row["dead_units"] for row in single]) / 2
-    np.testing.assert_allclose(estimates["dead_units"][0], shares.mean(axis=0))
-    np.testing.assert_allclose(estimates["dead_units"][1], shares.std(axis=0, ddof=1) / np.sqrt(40))
+    dead = np.array([row["dead_units"] for row in single])
+    for name, values in (("dead_units", dead), ("dead_unit_share", dead / 2)):
+        np.testing.assert_allclose(estimates[name][0], values.mean(axis=0))
+        np.testing.assert_allclose(estimates[name][1], values.std(axis=0, ddof=1) / np.sqrt(40))
     cosines = np.array([row["correlation"] / np.where(row["correlation_trials"], 1, np.nan) for row in single])
     counts = (~np.isnan(cosines)).sum(axis=0)
     np.testing.assert_allclose(estimates["correlation"][0], np.nanmean(cosines, axis=0))
@@ -55,6 +61,7 @@ def test_outputs_by_hand():
 
 def test_outputs_are_named_once_and_in_order():
     assert check_outputs("outputs", ["sparsity", "layerwise_alive"]) == ("layerwise_alive", "sparsity")
+    assert check_outputs("outputs", ["dead-units"]) == ("dead_units",)
     for wrong in ("variance", 3, ["nosuch"], ["variance", "variance"], [1]):
         with pytest.raises(ValueError, match="outputs"):
             check_outputs("outputs", wrong)
@@ -90,7 +97,7 @@ def test_shares_on_the_orthant_are_shares():
     """Zeros are counted at the end of every axis, not at one point."""
     for bias in (0.0, 0.5):
         result = simulate(Network([5], bias_variance=bias), "orthant", trials=200, outputs=["sparsity", "dead_units"])
-        for name in ("sparsity", "dead_units"):
+        for name in ("sparsity", "dead_unit_share"):
             assert 0.0 < result.outputs[name][0][0] < 1.0
         assert abs(result.outputs["sparsity"][0][0] - 0.5) < 0.06
 

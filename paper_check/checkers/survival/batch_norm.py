@@ -108,7 +108,7 @@ def batch_by_sampling(*, setting: Setting, layerwise: str, dead_units: str) -> E
         for layer in layers_to_check(network.depth):
             at, names = layer - 1, names_at(network, layer, M=result.inputs["n_points"])
             share = float(result.outputs["layerwise_alive"][0][at])
-            mean, stderr = (float(values[at]) for values in result.outputs["dead_units"])
+            mean, stderr = (float(values[at]) for values in result.outputs["dead_unit_share"])
             width = network.widths[at]
             # with no dead unit at all, the count of networks without any is more informative than a spread of 0
             units = {"hits": 0} if mean == 0.0 else {"mean": mean, "stderr": stderr}
