@@ -74,8 +74,9 @@ def simulate(
         How survival is estimated. "crude" counts networks; "conditional" estimates rare death and rare survival of
         plain Gaussian ReLU networks with full relative precision; "splitting" is an independent check of it, whose
         trials are populations of 1024 networks.
-    engine : {"auto", "dense", "gram", "single"}
-        How networks are sampled; "auto" chooses the one that is likely the fastest (see `simulations.engines`).
+    engine : {"auto", "dense", "gram", "single", "numpy"}
+        How networks are sampled; "auto" chooses the one that is likely the fastest (see `simulations.engines`), for a
+        network with a `Law` "numpy".
     outputs : sequence of str
         Extra per-layer outputs: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation".
     stream : str

@@ -73,14 +73,14 @@ EXAMPLES = {"degrees_of_freedom": "pass degrees_of_freedom=5.0", "zero_share": "
 
 
 def check_init(init: str | Law, weight_variance: float | None, bias_law: str) -> tuple[str, float, str]:
-    """Validate an init and its options; one law has one description.
+    r"""Validate an init and its options; one law has one description.
 
     Returns
     -------
     name : str
         The init; of a `Law` its own name.
     weight_variance : float
-        $\\sigma_w^2$; for rai the variance of its normal entries, times fan_in, for mirrored weights that of hidden
+        $\sigma_w^2$; for rai the variance of its normal entries, times fan_in, for mirrored weights that of hidden
         layers, for a `Law` 0.
     bias_law : str
         One of `BIAS_LAWS`.

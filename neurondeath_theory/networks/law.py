@@ -6,10 +6,11 @@ function changes the digest, so that no results of different laws are added up. 
 
 `symmetric` declares what the lower survival bound and the mean living ratio need (`network_bounds`): negating any rows
 of (W, b) does not change the law, and at a nonzero input (with biases at every input) no pre-activation takes a single
-value, such as 0, with positive probability. Then the signs of a layer's units are independent fair coins given everything else. The probes
-check it for two units: none is 0 at inputs in general position, of equal entries or along an axis (with biases at 0),
-and the four patterns of their signs at the first are equally frequent within `SIGMAS` standard errors, which a true
-declaration misses with a probability below 1e-9. A check finds plain mistakes; it is no proof.
+value, such as 0, with positive probability. Then the signs of a layer's units are independent fair coins given
+everything else. The probes check it for two units: none is 0 at inputs in general position, of equal entries or along
+an axis (with biases at 0), and the four patterns of their signs at the first are equally frequent within `SIGMAS`
+standard errors, which a true declaration misses with a probability below 1e-9. A check finds plain mistakes; it is no
+proof.
 """
 
 import hashlib
@@ -144,7 +145,9 @@ class Law:
 
 def _check_name(name: Any) -> None:
     if not (isinstance(name, str) and NAME.fullmatch(name)):
-        raise invalid("name", "be a letter and at most 59 letters, digits, _, . and -", name, "it names the law in stores")
+        raise invalid(
+            "name", "be a letter and at most 59 letters, digits, _, . and -", name, "it names the law in stores"
+        )
 
 
 def _call(name: str, sampler: Sampler, rng: np.random.Generator, fan_in: int, fan_out: int) -> Any:

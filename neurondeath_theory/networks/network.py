@@ -66,15 +66,14 @@ class Network:
         The activation or its name, as "relu" or "shifted-relu(tau=1)"; ReLU by default.
     init : {"he", "gaussian", "uniform", "orthogonal", "rai", "torch-default", "truncated-normal", "laplace", \
 "student-t", "sparse", "looks-linear", "looks-linear-gaussian"} or Law
-        Law of the weights, of variance 2 / fan_in or `weight_variance` / fan_in; see `neurondeath_theory.networks.inits`.
+        Law of the weights, of variance 2 / fan_in or `weight_variance` / fan_in (`neurondeath_theory.networks.inits`).
     weight_variance : float, optional
         $\sigma_w^2$, above 0: must be given for "gaussian", may be for "uniform", "orthogonal", "truncated-normal",
         "laplace", "student-t" and "sparse" (2 by default).
     bias_variance : float
-        $\sigma_b^2$, the variance of the Gaussian biases, at least 0; 0 means no biases, unless the law of the weights
-        draws its own.
+        $\sigma_b^2$, the variance of the Gaussian biases, at least 0; 0 means no biases, unless a law draws its own.
     bias_law : {"normal", "weights"}
-        Whether biases are Gaussian of variance `bias_variance`, or drawn from the law of a single weight of their layer.
+        Whether biases are Gaussian of variance `bias_variance`, or drawn from the law of a weight of their layer.
     degrees_of_freedom : float, optional
         Of "student-t", above 2; must be given.
     zero_share : float, optional
@@ -96,6 +95,8 @@ class Network:
     plain relu network 64 -> 8x2 -> 16, he init
     >>> print(Network(width=3, depth=20, activation="leaky-relu(0.1)"))
     plain leaky_relu(0.1) network 3 -> 3x20, he init
+    >>> print(Network([4] * 6, init="student-t", degrees_of_freedom=3, bias_law="weights"))
+    plain relu network 4 -> 4x6, student-t init (3 degrees of freedom), biases like weights
     >>> print(Network([4] * 6, architecture="skip", block_depth=3, init="orthogonal"))
     skip relu network 4 -> 4x6, blocks of 3, orthogonal init
     """
@@ -179,7 +180,9 @@ class Network:
                 rule = "be 0 with batch norm, whose statistics cancel every bias"
                 raise invalid("bias_variance", rule, self.bias_variance)
             if self.bias_law != "normal":
-                raise invalid("bias_law", "be normal with batch norm, whose statistics cancel every bias", self.bias_law)
+                raise invalid(
+                    "bias_law", "be normal with batch norm, whose statistics cancel every bias", self.bias_law
+                )
             if self.law is not None and self.law.biases:
                 raise invalid("init", "draw no biases with batch norm, whose statistics cancel them", self.init)
             if self.law is None and self.weight_variance != HE_VARIANCE:

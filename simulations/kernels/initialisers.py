@@ -103,7 +103,7 @@ def draw_layer(buffers, law, key, layer, trial):
         copy_entries(weights, all_weights[weights_at[layer] : weights_at[layer] + width * fan_in])
         copy_entries(biases, all_biases[biases_at[layer] : biases_at[layer] + width])
         return
-    if kind == MIRRORED_ORTHOGONAL or kind == MIRRORED_GAUSSIAN:
+    if kind in (MIRRORED_ORTHOGONAL, MIRRORED_GAUSSIAN):
         _draw_mirrored(weights, scratch, square, law, here)
         return
     if kind == RAI:

@@ -42,7 +42,7 @@ def with_passed_layers(sampled: Law, law: GeneralLaw, stream: Stream) -> Iterato
 
 
 class _StreamPlace:
-    """A generator that is moved to the beginning of the numbers of a layer; a new one each time takes ten times long."""
+    """A generator that is moved to the first number of a layer; to make a new one takes several times as long."""
 
     def __init__(self, key: tuple[np.uint64, np.uint64]) -> None:
         self._bits = np.random.Philox(key=int(key[0]) | int(key[1]) << 32)

@@ -25,6 +25,7 @@ from neurondeath.simulations.stores.store_rows import is_seed, name_of, read_ran
 from neurondeath.simulations.stores.task_records import OtherVersionError, TaskRecord, read_task
 from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.visible_text import visible
+from neurondeath_theory.networks.law import Law
 
 __all__ = ["ContradictionError", "OverlapError", "Store", "StoreError"]
 
@@ -54,8 +55,31 @@ class Store(Database):
         super().__init__(path, STORES, readonly=readonly, write_ahead=write_ahead)
 
     def add_task(self, task: Task) -> None:
-        """Record the description of a task; recording it again has no effect."""
+        """Record the description of a task; recording it again has no effect.
+
+        Raises
+        ------
+        StoreError
+            If the store contains tasks of another `Law` of the same name.
+        """
+        if task.network.law is not None:
+            self._check_law(task.network.law)
         self.add_description(task.task_id, task.description())
+
+    def _check_law(self, law: Law) -> None:
+        """Refuse a law whose name the store knows for another one: tables show the name, and trials do not add up."""
+        for task_id, text in self.rows(
+            "SELECT task_id, description FROM tasks WHERE instr(description, ?)", ('"law"',)
+        ):
+            try:
+                stored = read_task(task_id, text).network.law
+            except ValueError:
+                continue  # reported when it is read
+            if stored is not None and stored.name == law.name and stored.digest != law.digest:
+                raise StoreError(
+                    f"{self.path!r} contains a law {law.name!r} with digest {stored.digest}, and this one has "
+                    f"{law.digest}: its sampler is another; pass the same law to continue, or give this one a new name"
+                )
 
     def add_description(self, task_id: str, description: dict[str, Any]) -> None:
         """Record the description of a task id; recording it again has no effect.

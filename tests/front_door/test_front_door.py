@@ -49,6 +49,7 @@ SURFACE = {
     "InputSet",
     "Interrupted",
     "InvalidArgumentError",
+    "Law",
     "LogSizes",
     "LogWidthSchedule",
     "LooksLinear",
