@@ -1,4 +1,4 @@
-"""Laws of the weights named on the command line: FILE.py:name of a `Law`, or of a function that draws a layer."""
+"""Laws of the weights named on the command line: FILE.py:name of a `Law`, or of a function that draws one layer."""
 
 from typing import Any
 
