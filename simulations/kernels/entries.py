@@ -44,35 +44,31 @@ def fill_entries(out, buffers, law, parameter, scale, position):
     words, normals, counters = buffers
     count = out.size
     total = whole_groups(count)
-    if law == UNIFORM:
-        philox_words(words[:total], counters, position, 0)
-        half_width = math.sqrt(3.0) * np.float64(scale)
-        signed = words.view(np.int32)
+    philox_words(words[: whole_groups(2 * count)] if law == STUDENT_T else words[:total], counters, position, 0)
+    if law in (GAUSSIAN, TRUNCATED_NORMAL, SPARSE):
+        factor = np.float32(1.0) if law == TRUNCATED_NORMAL else scale
+        normals_from_words(normals[:total], words[:total], np.float32(factor / math.sqrt(1.0 - parameter)))
+    signed, factor = words.view(np.int32), np.float64(scale)
+    if law == GAUSSIAN:
+        copy_entries(out, normals[:count])
+    elif law == UNIFORM:
+        half_width = math.sqrt(3.0) * factor
         for i in range(count):
             out[i] = (np.float64(signed[i]) + 0.5) * TO_SIGNED * half_width
     elif law == LAPLACE:
-        philox_words(words[:total], counters, position, 0)
-        factor = np.float64(scale) / math.sqrt(2.0)
-        signed = words.view(np.int32)
+        factor /= math.sqrt(2.0)
         for i in range(count):
             v = (np.float64(signed[i]) + 0.5) * TO_SIGNED
             out[i] = math.copysign(factor * math.log(abs(v)), v)
     elif law == STUDENT_T:
-        philox_words(words[: whole_groups(2 * count)], counters, position, 0)
-        factor = np.float64(scale) * math.sqrt(parameter - 2.0)
+        factor *= math.sqrt(parameter - 2.0)
         for i in range(count):
             u = (np.float64(words[2 * i]) + 0.5) * TO_UNIT
             angle = (np.float64(words[2 * i + 1]) + 0.5) * TO_UNIT * 2.0 * math.pi
             out[i] = factor * math.sqrt(math.expm1(-2.0 / parameter * math.log(u))) * math.cos(angle)
-    elif law == GAUSSIAN:
-        philox_words(words[:total], counters, position, 0)
-        normals_from_words(normals[:total], words[:total], scale)
-        copy_entries(out, normals[:count])
     elif law == TRUNCATED_NORMAL:
-        _fill_truncated(out, buffers, np.float32(scale / TRUNCATED_SD), position)
+        _cut(out, buffers, np.float32(factor / TRUNCATED_SD), position)
     else:
-        philox_words(words[:total], counters, position, 0)
-        normals_from_words(normals[:total], words[:total], np.float32(scale / math.sqrt(1.0 - parameter)))
         key, layer, trial, purpose = position
         philox_words(words[:total], counters, Position(key, layer, trial, purpose + PURPOSE_ZEROS), 0)
         for i in range(count):
@@ -80,13 +76,11 @@ def fill_entries(out, buffers, law, parameter, scale, position):
 
 
 @kernel
-def _fill_truncated(out, buffers, factor, position):
-    """Fill with normals within the cut; a block with normals outside is drawn again, for these alone."""
+def _cut(out, buffers, factor, position):
+    """Fill with the normals of the buffer that lie within the cut, and draw the others again."""
     words, normals, counters = buffers
     key, layer, trial, purpose = position
     total = whole_groups(out.size)
-    philox_words(words[:total], counters, position, 0)
-    normals_from_words(normals[:total], words[:total], np.float32(1.0))
     few_words, few = words[total : total + 4], normals[total : total + 4]
     for i in range(out.size):
         normal = normals[i]

@@ -22,7 +22,7 @@ from neurondeath.simulations.kernels.entries import (
     fill_entries,
 )
 from neurondeath.simulations.kernels.jit import kernel
-from neurondeath.simulations.kernels.normals import normals_from_words, whole_groups
+from neurondeath.simulations.kernels.normals import whole_groups
 from neurondeath.simulations.kernels.packed_arguments import Counters, Parameters, PassedParameters, Position, WeightLaw
 from neurondeath.simulations.kernels.philox import make_counters, philox_words
 
@@ -93,51 +93,61 @@ def layer_buffers(widths, fan_ins, init, passed, like):
 
 @kernel
 def draw_layer(buffers, law, key, layer, trial):
-    """Draw the parameters of one layer of one network into the buffers."""
+    """Draw the parameters of one layer of one network into the buffers.
+
+    Every law starts from independent entries. They are drawn at one place: the compiler copies that code to each call.
+    """
     (weights, biases), words, normals, counters, square, passed = buffers
     (kind, parameter, draws_biases), width, fan_in, weight_scale, bias_scale = law
-    scratch = (words, normals, counters)
-    here = Position(key, layer, trial, PURPOSE_WEIGHTS)
     if kind == PASSED:
-        (all_weights, all_biases), weights_at, biases_at = passed
-        copy_entries(weights, all_weights[weights_at[layer] : weights_at[layer] + width * fan_in])
-        copy_entries(biases, all_biases[biases_at[layer] : biases_at[layer] + width])
+        _copy_passed(weights, biases, passed, layer, width, fan_in)
         return
-    if kind in (MIRRORED_ORTHOGONAL, MIRRORED_GAUSSIAN):
-        _draw_mirrored(weights, scratch, square, law, here)
-        return
-    if kind == RAI:
-        _draw_rai(weights, biases, scratch, law, here)
-        return
-    if kind == ORTHOGONAL:
-        total = whole_groups(width * fan_in)
-        philox_words(words[:total], counters, here, 0)
-        normals_from_words(normals[:total], words[:total], np.float32(1.0))
-        _orthogonal(weights, normals, square, width, fan_in, np.float64(weight_scale))
-    else:
-        fill_entries(weights[: width * fan_in], scratch, kind, parameter, weight_scale, here)
-    of_biases = Position(key, layer, trial, PURPOSE_BIASES)
-    if draws_biases:
-        fill_entries(biases[:width], scratch, kind, parameter, weight_scale, of_biases)
-    elif bias_scale > 0.0:
-        fill_entries(biases[:width], scratch, GAUSSIAN, 0.0, bias_scale, of_biases)
+    scratch = (words, normals, counters)
+    mirrored = kind in (MIRRORED_ORTHOGONAL, MIRRORED_GAUSSIAN)
+    rows, sources = width, fan_in + 1 if kind == RAI else fan_in
+    if mirrored:
+        rows, sources = width // 2, fan_in if layer == 0 else fan_in // 2
+    out, purpose = weights[: rows * sources], PURPOSE_WEIGHTS
+    entry_law = GAUSSIAN if mirrored or kind in (ORTHOGONAL, RAI) else kind
+    scale = np.float32(1.0) if kind in (ORTHOGONAL, MIRRORED_ORTHOGONAL) else weight_scale
+    for _ in range(2):  # weights, then biases
+        fill_entries(out, scratch, entry_law, parameter, scale, Position(key, layer, trial, purpose))
+        if purpose == PURPOSE_WEIGHTS:
+            if kind == ORTHOGONAL:
+                _orthogonal(weights, normals, square, rows, sources, np.float64(weight_scale))
+            elif kind == MIRRORED_ORTHOGONAL:
+                _orthogonal(weights, normals, square, rows, sources, weight_scale / math.sqrt(max(rows, sources)))
+            elif kind == RAI:
+                _separate_and_redraw(
+                return
+                    weights, biases[:width], scratch, fan_in, Position(key, layer, trial, PURPOSE_ASYMMETRY)
+                )
+            if mirrored:
+                _mirror(weights, rows, sources, layer == 0)
+            if bias_scale > 0.0:
+                entry_law, parameter, scale = GAUSSIAN, 0.0, bias_scale
+            elif not draws_biases:
+                return
+        out, purpose = biases[:width], PURPOSE_BIASES
 
 
 @kernel
-def _draw_rai(weights, biases, scratch, law, position):
-    """Draw rows (w, b) of normals, and redraw one entry of each from Beta(2, 1)."""
+def _copy_passed(weights, biases, passed, layer, width, fan_in):
+    """Copy the parameters of a layer that were drawn elsewhere."""
+    (all_weights, all_biases), weights_at, biases_at = passed
+    copy_entries(weights, all_weights[weights_at[layer] : weights_at[layer] + width * fan_in])
+    copy_entries(biases, all_biases[biases_at[layer] : biases_at[layer] + width])
+
+
+@kernel
+def _separate_and_redraw(weights, biases, scratch, fan_in, position):
+    """Separate rows of normals (w, b) in the scratch, and redraw one entry of each row from Beta(2, 1)."""
     words, normals, counters = scratch
-    _, width, fan_in, weight_scale, _ = law
-    row = fan_in + 1
-    total = whole_groups(width * row)
-    philox_words(words[:total], counters, position, 0)
-    normals_from_words(normals[:total], words[:total], weight_scale)
+    width, row = biases.size, fan_in + 1
+    philox_words(words[: 4 * width], counters, position, 0)
     for i in range(width):
         copy_entries(weights[i * fan_in : (i + 1) * fan_in], normals[i * row : i * row + fan_in])
         biases[i] = normals[i * row + fan_in]
-    key, layer, trial, _ = position
-    philox_words(words[: 4 * width], counters, Position(key, layer, trial, PURPOSE_ASYMMETRY), 0)
-    for i in range(width):
         entry = np.int64(words[4 * i] * np.uint64(row) >> np.uint64(32))
         beta = math.sqrt((np.float64(words[4 * i + 1]) + 0.5) * TO_UNIT)  # Beta(2, 1): P(X <= x) = x^2
         if entry == fan_in:
@@ -147,20 +157,9 @@ def _draw_rai(weights, biases, scratch, law, position):
 
 
 @kernel
-def _draw_mirrored(weights, scratch, square, law, position):
-    """Draw A and write [A; -A] in the first layer, [[A, -A], [-A, A]] in the others."""
-    words, normals, counters = scratch
-    (kind, _, _), width, fan_in, weight_scale, _ = law
-    first = position.layer == 0
-    rows, sources = width // 2, fan_in if first else fan_in // 2
-    total = whole_groups(rows * sources)
-    philox_words(words[:total], counters, position, 0)
-    normals_from_words(normals[:total], words[:total], np.float32(1.0))
-    if kind == MIRRORED_ORTHOGONAL:  # A sits at the beginning of `weights` until it is spread out, from the end
-        _orthogonal(weights, normals, square, rows, sources, np.float64(weight_scale) / math.sqrt(max(rows, sources)))
-    else:
-        for at in range(rows * sources):
-            weights[at] = normals[at] * weight_scale
+def _mirror(weights, rows, sources, first):
+    """Spread out A to [A; -A] in the first layer, to [[A, -A], [-A, A]] in the others, from its end, in place."""
+    fan_in = sources if first else 2 * sources
     for i in range(rows - 1, -1, -1):
         for j in range(sources - 1, -1, -1):
             entry = weights[i * sources + j]
