@@ -83,7 +83,7 @@ def simulate(
         Name of a random stream: simulations with the same name and seed use common random numbers, the same weights
         where their networks have the same layers, which reduces the variance of differences (flip minus no flip).
     workers : int, optional
-        Threads of this machine; all cores by default.
+        Threads of this machine; all cores by default. The sampler of a `Law` is Python: one thread at a time runs it.
     scheduler : str
         "local", or the address of a Dask scheduler to run on (extra `distributed`); the numbers are the same.
     store : path, optional
@@ -116,6 +116,14 @@ def simulate(
     >>> rare = simulate(Network([30] * 50), "gaussian:32", trials=200, estimator="conditional")
     >>> -9 < float(rare.log10_death[-1]) < -8
     True
+
+    A law of weights of your own, drawn by a function:
+
+    >>> from neurondeath_theory.networks.law import Law
+    >>> cauchy = Law("cauchy", lambda rng, fan_in, fan_out: rng.standard_cauchy((fan_out, fan_in)), symmetric=True)
+    >>> result = simulate(Network([3] * 2, init=cauchy), "gaussian:16", trials=100)
+    >>> result.engine, result.lower_bound.tolist()
+    ('numpy', [0.875, 0.765625])
     """
     if not isinstance(network, Network):
         raise invalid("network", "be a Network", network)

@@ -118,10 +118,9 @@ def draw_layer(buffers, law, key, layer, trial):
             elif kind == MIRRORED_ORTHOGONAL:
                 _orthogonal(weights, normals, square, rows, sources, weight_scale / math.sqrt(max(rows, sources)))
             elif kind == RAI:
-                _separate_and_redraw(
+                redrawn = Position(key, layer, trial, PURPOSE_ASYMMETRY)
+                _separate_and_redraw(weights, biases[:width], scratch, fan_in, redrawn)
                 return
-                    weights, biases[:width], scratch, fan_in, Position(key, layer, trial, PURPOSE_ASYMMETRY)
-                )
             if mirrored:
                 _mirror(weights, rows, sources, layer == 0)
             if bias_scale > 0.0:

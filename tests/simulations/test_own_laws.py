@@ -1,5 +1,7 @@
 """Networks of laws of the user's own: streams, stores, workers, estimates, and what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,10 @@ from neurondeath.simulations.outputs import OUTPUTS
 from neurondeath.simulations.samplers import crude_general
 from neurondeath.simulations.stores.merging import merge_stores
 from neurondeath.simulations.stores.store import Store, StoreError
+from neurondeath.simulations.stores.task_records import read_task
 from neurondeath.simulations.sweep_results import read_results, sweep
 from neurondeath.simulations.sweeps.driver import run_tasks
-from neurondeath.simulations.task import Task
+from neurondeath.simulations.task import Task, identify
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.networks.law import Law
 from neurondeath_theory.networks.network import Network
@@ -110,6 +113,30 @@ def test_topping_up_needs_the_same_law(tmp_path):
     assert simulate(network, "gaussian:8", trials=30, store=path).trials == 30
     assert simulate(Network([4] * 3, init=TILTED), "gaussian:8", trials=30, store=path).trials == 30
     assert len(read_results(path)) == 2
+
+
+def test_forged_descriptions_of_laws_are_refused():
+    task = Task(Network([3], init=TILTED), input_set("gaussian:8", dimension=3), engine="numpy")
+    good = task.description()
+    assert read_task(task.task_id, json.dumps(good, sort_keys=True)).network == task.network
+    digest = TILTED.digest
+    for forged in (
+        {"digest": digest[:-1]},
+        {"digest": digest.upper()},
+        {"digest": digest, "biases": False},  # a default, which is not written
+        {"digest": digest, "biases": 1},
+        {"digest": digest, "sampler": "os.system"},
+        {"digest": None},
+        digest,
+        [],
+    ):
+        described = good | {"network": good["network"] | {"law": forged}}
+        with pytest.raises(ValueError, match=r"not|written"):
+            read_task(identify(described), json.dumps(described, sort_keys=True))
+    for name in ("he", "two words", 7, "é"):
+        described = good | {"network": good["network"] | {"init": name}}
+        with pytest.raises(ValueError, match="not a description"):
+            read_task(identify(described), json.dumps(described, sort_keys=True))
 
 
 def test_sweeps_over_laws():
