@@ -8,7 +8,7 @@ Every public name is imported when it is first used; names for PyTorch need the 
 
 Networks and activations
     absolute_value, bounds_that_hold, clipped_shifted_relu, clipped_soft_threshold, hard_tanh, HoldingBounds,
-    identity, leaky_relu, Network, PiecewiseLinear, rai_constant, relu, shifted_relu, soft_threshold
+    identity, Law, leaky_relu, Network, PiecewiseLinear, rai_constant, relu, shifted_relu, soft_threshold
 
 Survival
     absorbed_probability, data_aware_bounds, DataAwareBounds, first_layer_death, FirstLayerDeath,

@@ -86,6 +86,7 @@ from neurondeath_theory.networks.activations import leaky_relu as leaky_relu
 from neurondeath_theory.networks.activations import relu as relu
 from neurondeath_theory.networks.activations import shifted_relu as shifted_relu
 from neurondeath_theory.networks.activations import soft_threshold as soft_threshold
+from neurondeath_theory.networks.law import Law as Law
 from neurondeath_theory.networks.network import Network as Network
 from neurondeath_theory.networks.network_bounds import HoldingBounds as HoldingBounds
 from neurondeath_theory.networks.network_bounds import bounds_that_hold as bounds_that_hold

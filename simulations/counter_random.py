@@ -28,6 +28,7 @@ __all__ = [
     "PURPOSE_RESAMPLED_INPUTS",
     "PURPOSE_SIGNS",
     "PURPOSE_WEIGHTS",
+    "PURPOSE_ZEROS",
     "STREAM_VERSION",
     "normal_pairs",
     "philox",
@@ -47,6 +48,7 @@ PURPOSE_PROBES = 5
 PURPOSE_COPIES = 6
 PURPOSE_ASYMMETRY = 16  # which entry of a row RAI redraws, and its new value
 PURPOSE_RESAMPLED_INPUTS = 17  # points drawn again for every trial
+PURPOSE_ZEROS = 18  # which entries of sparse weights are zero; 19 of biases drawn like them
 
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

@@ -2,7 +2,8 @@
 
 - `single`: one point of a plain ReLU network whose pre-activations have symmetric signs; cost independent of width.
 - `gram`: plain ReLU networks with Gaussian weights; the cost depends on the number of points instead of the fan-in.
-- `dense`: every network.
+- `dense`: every network whose weights follow one of the named laws.
+- `numpy`: networks of a `Law`, whose own sampler draws the weights in Python; what follows is compiled as for `dense`.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ SAMPLERS = {
     ("crude", "dense"): "neurondeath.simulations.samplers.crude_dense",
     ("crude", "gram"): "neurondeath.simulations.samplers.crude_gram",
     ("crude", "single"): "neurondeath.simulations.samplers.crude_single",
+    ("crude", "numpy"): "neurondeath.simulations.samplers.crude_general",
     ("conditional", "dense"): "neurondeath.simulations.samplers.conditional_dense",
     ("splitting", "dense"): "neurondeath.simulations.samplers.splitting_dense",
 }
@@ -51,7 +53,8 @@ PANEL_POINTS = 32  # points are padded to a multiple of this
 def is_plain_gaussian(network: Network, inputs: InputSet, outputs: Sequence[str] = ()) -> bool:
     """Whether the fast kernels can sample a task: plain ReLU, Gaussian weights, finite inputs, no extra outputs."""
     plain = (network.architecture, network.activation, network.sign_flip) == ("plain", relu(), "none")
-    return plain and network.init in ("he", "gaussian") and not inputs.infinite and not outputs
+    gaussian = network.law is None and network.init in ("he", "gaussian") and network.bias_law == "normal"
+    return plain and gaussian and not inputs.infinite and not outputs
 
 
 def choose_engine(network: Network, inputs: InputSet, outputs: Sequence[str] = ()) -> tuple[str, str]:
@@ -62,6 +65,8 @@ def choose_engine(network: Network, inputs: InputSet, outputs: Sequence[str] = (
     engine, reason : str
         Name of the engine, and the reason for the choice in one line.
     """
+    if network.law is not None:
+        return "numpy", "the weights are drawn by the law's own sampler, in Python"
     if _refusal("single", network, inputs, outputs) is None:
         return "single", "one point: its survival depends on fair coin flips only"
     if _refusal("gram", network, inputs, outputs) is None:
@@ -88,11 +93,16 @@ def check_sampler(estimator: str, engine: str, network: Network, inputs: InputSe
         raise invalid("estimator", rule, estimator, "use crude")
     reason = _refusal(engine, network, inputs, outputs)
     if reason is not None:
-        raise invalid("engine", f"fit the task: {engine} {reason}", engine, "use dense or auto")
+        remedy = "use dense or auto" if network.law is None else "use numpy or auto"
+        raise invalid("engine", f"fit the task: {engine} {reason}", engine, remedy)
 
 
 def _refusal(engine: str, network: Network, inputs: InputSet, outputs: Sequence[str]) -> str | None:
     """Return why an engine cannot sample a task; None if it can."""
+    if engine == "numpy":
+        return "draws the weights of a Law" if network.law is None else None
+    if network.law is not None and engine == "dense":
+        return "does not draw the weights of a Law"
     if engine == "dense":
         return None
     if not is_plain_gaussian(network, inputs, outputs):

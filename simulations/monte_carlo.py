@@ -74,15 +74,16 @@ def simulate(
         How survival is estimated. "crude" counts networks; "conditional" estimates rare death and rare survival of
         plain Gaussian ReLU networks with full relative precision; "splitting" is an independent check of it, whose
         trials are populations of 1024 networks.
-    engine : {"auto", "dense", "gram", "single"}
-        How networks are sampled; "auto" chooses the one that is likely the fastest (see `simulations.engines`).
+    engine : {"auto", "dense", "gram", "single", "numpy"}
+        How networks are sampled; "auto" chooses the one that is likely the fastest (see `simulations.engines`), for a
+        network with a `Law` "numpy".
     outputs : sequence of str
         Extra per-layer outputs: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation".
     stream : str
         Name of a random stream: simulations with the same name and seed use common random numbers, the same weights
         where their networks have the same layers, which reduces the variance of differences (flip minus no flip).
     workers : int, optional
-        Threads of this machine; all cores by default.
+        Threads of this machine; all cores by default. The sampler of a `Law` is Python: one thread at a time runs it.
     scheduler : str
         "local", or the address of a Dask scheduler to run on (extra `distributed`); the numbers are the same.
     store : path, optional
@@ -115,6 +116,14 @@ def simulate(
     >>> rare = simulate(Network([30] * 50), "gaussian:32", trials=200, estimator="conditional")
     >>> -9 < float(rare.log10_death[-1]) < -8
     True
+
+    A law of weights of your own, drawn by a function:
+
+    >>> from neurondeath_theory.networks.law import Law
+    >>> cauchy = Law("cauchy", lambda rng, fan_in, fan_out: rng.standard_cauchy((fan_out, fan_in)), symmetric=True)
+    >>> result = simulate(Network([3] * 2, init=cauchy), "gaussian:16", trials=100)
+    >>> result.engine, result.lower_bound.tolist()
+    ('numpy', [0.875, 0.765625])
     """
     if not isinstance(network, Network):
         raise invalid("network", "be a Network", network)

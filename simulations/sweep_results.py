@@ -104,7 +104,8 @@ def sweep(
     **options
         Options of networks and inputs, each a value, a list of values or a text such as "2:16:2": width, depth, widths,
         inputs, input_dim, input_seed, resample_inputs, data_dir, architecture, block_depth, activation, tau, m, slope,
-        init, weight_variance, bias_variance, sign_flip, estimator, engine, outputs, stream, dtype.
+        init (a `Law` too), weight_variance, degrees_of_freedom, zero_share, bias_variance, bias_law, sign_flip,
+        estimator, engine, outputs, stream, dtype.
 
     Returns
     -------

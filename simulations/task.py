@@ -18,6 +18,7 @@ from neurondeath_theory.networks.network import Network
 __all__ = ["DTYPES", "VERSION_KEYS", "Task", "identify"]
 
 SHARD_WORK = 2**29  # multiply-adds per shard: some ten milliseconds
+PASSED_LAYER_WORK = 2**20  # multiply-adds that take about as long as a layer drawn in Python
 SINGLE_LAYER_WORK = 100  # multiply-adds that take as long as one layer of the single engine
 MOST_SHARD_TRIALS = 1024
 DTYPES = ("float32", "float64")
@@ -117,6 +118,7 @@ class Task:
         else:
             pairs = zip(self.network.widths, self.network.fan_ins, strict=True)
             work = n_points * sum(width * fan_in for width, fan_in in pairs) * TRIAL_COST[self.estimator]
+            work += PASSED_LAYER_WORK * self.network.depth if self.engine == "numpy" else 0
         trials = 1 if self.estimator != "conditional" else population_of(self.network, self.inputs).trials
         while trials < MOST_SHARD_TRIALS and 2 * trials * work <= SHARD_WORK:
             trials *= 2

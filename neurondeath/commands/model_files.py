@@ -1,23 +1,19 @@
 """Models, weights and data named on the command line: module:function, a file, a short specification."""
 
-import importlib
-import importlib.util
 import io
 import math
-import sys
 import warnings
 import zipfile
-from pathlib import Path
-from types import ModuleType
 from typing import Any, BinaryIO
 
 import torch
 from torch import nn
 
+from neurondeath.commands.python_files import load_object, reason_of
 from neurondeath.simulations.inputs.input_sets import input_set
 from neurondeath_theory.foundation.array_files import MOST_ENTRIES
 from neurondeath_theory.foundation.errors import NeuronDeathError
-from neurondeath_theory.foundation.input_files import MOST_TEXT_BYTES, input_file
+from neurondeath_theory.foundation.input_files import input_file
 from neurondeath_theory.foundation.number_text import whole_number
 from neurondeath_theory.foundation.validation import check_count, invalid
 from neurondeath_theory.foundation.zip_contents import open_zip
@@ -40,14 +36,7 @@ def load_model(spec: str) -> nn.Module:
     InvalidArgumentError
         If there is no such module or attribute, calling it fails, or it returns no nn.Module.
     """
-    place, _, attribute = spec.rpartition(":")
-    if not place or not attribute:
-        raise invalid("MODEL", "be module:function or file.py:function", spec, "as in my_models:build")
-    found: Any = _import(place, spec)
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise invalid("MODEL", f"name something in {place}", attribute)
-        found = getattr(found, part)
+    found = load_object("MODEL", spec, "my_models:build")
     if isinstance(found, nn.Module):
         return found
     if not callable(found):
@@ -57,7 +46,7 @@ def load_model(spec: str) -> nn.Module:
     except NeuronDeathError:
         raise
     except (Exception, SystemExit) as error:
-        raise invalid("MODEL", "work when called without arguments", spec, reason=_reason(error)) from None
+        raise invalid("MODEL", "work when called without arguments", spec, reason=reason_of(error)) from None
     if not isinstance(model, nn.Module):
         raise invalid("MODEL", "return a torch.nn.Module", type(model).__name__)
     return model
@@ -180,37 +169,3 @@ def read_shape(text: str | None) -> tuple[int, ...] | None:
         rule = f"be whole numbers from 1 to {LONGEST_SIDE}, separated by commas"
         raise invalid("--input-shape", rule, text)
     return lengths
-
-
-def _import(place: str, spec: str) -> ModuleType:
-    try:
-        if place.endswith(".py"):
-            return _import_file(Path(place))
-        if "" not in sys.path and str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, "")  # as `python -m` does
-        return importlib.import_module(place)
-    except NeuronDeathError:
-        raise
-    except ModuleNotFoundError as error:
-        if error.name is not None and (place == error.name or place.startswith(f"{error.name}.")):
-            raise invalid("MODEL", "name a module that can be imported from here", place) from None
-        raise invalid("MODEL", "name a module that imports without an error", spec, reason=_reason(error)) from None
-    except (Exception, SystemExit) as error:
-        raise invalid("MODEL", "name a module that imports without an error", spec, reason=_reason(error)) from None
-
-
-def _import_file(path: Path) -> ModuleType:
-    with input_file("MODEL", path, most_bytes=MOST_TEXT_BYTES, what="Python file"):
-        pass  # a file of text, which Python reads again
-    found = importlib.util.spec_from_file_location(path.stem, path)
-    if found is None or found.loader is None:
-        raise invalid("MODEL", "name a Python file", str(path))
-    module = importlib.util.module_from_spec(found)
-    sys.modules.setdefault(path.stem, module)
-    sys.path.insert(0, str(path.resolve().parent))
-    found.loader.exec_module(module)
-    return module
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".removesuffix(": ")

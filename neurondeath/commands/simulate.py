@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neurondeath.commands.law_files import with_laws
 from neurondeath.commands.layer_tables import KNOWN_COLUMNS, show_layers
 from neurondeath.commands.messages import message
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
@@ -37,13 +38,13 @@ LONGEST_METAVAR = 45  # characters; longer lists of choices stand in the help te
 Text = str | None
 
 
-def _option(name: str) -> Any:
-    """Describe an option of the grid by its key in grid files."""
+def _option(name: str, more: str = "") -> Any:
+    """Describe an option of the grid by its key in grid files; the command line may know one more kind of value."""
     key = OPTIONS[name]
     choices = key.kind.split(" | ")
     text, metavar = key.meaning, "|".join(choices) if len(choices) > 1 else None
     if metavar and len(metavar) > LONGEST_METAVAR:
-        text, metavar = f"{text.removesuffix('.')}: {', '.join(choices)}.", None
+        text, metavar = f"{text.removesuffix('.')}: {', '.join([*choices, more] if more else choices)}.", None
     if key.default is not None and key.default != []:
         text += f"  [default: {key.default}]"
     return typer.Option(metavar=metavar, help=text)
@@ -66,9 +67,12 @@ def simulate(
     tau: Annotated[Text, _option("tau")] = None,
     m: Annotated[Text, _option("m")] = None,
     slope: Annotated[Text, _option("slope")] = None,
-    init: Annotated[Text, _option("init")] = None,
+    init: Annotated[Text, _option("init", "or FILE.py:NAME, a Law of your own")] = None,
     weight_variance: Annotated[Text, _option("weight_variance")] = None,
+    degrees_of_freedom: Annotated[Text, _option("degrees_of_freedom")] = None,
+    zero_share: Annotated[Text, _option("zero_share")] = None,
     bias_variance: Annotated[Text, _option("bias_variance")] = None,
+    bias_law: Annotated[Text, _option("bias_law")] = None,
     sign_flip: Annotated[Text, _option("sign_flip")] = None,
     estimator: Annotated[Text, _option("estimator")] = None,
     engine: Annotated[Text, _option("engine")] = None,
@@ -176,11 +180,10 @@ def _studies(given: dict[str, Any], grid: str | None) -> list[Study]:
                 _option_name(next(iter(given))),
             )
         return read_grid_file(grid)
-    factors = [
-        [{option: value} for value in read_values(_option_name(option), option, given[option])]
-        for option in OPTIONS
-        if option in given
-    ]
+    values = {option: read_values(_option_name(option), option, given[option]) for option in OPTIONS if option in given}
+    if "init" in values:
+        values["init"] = with_laws(values["init"])
+    factors = [[{option: value} for value in values[option]] for option in values]
     return [Study(factors=factors, spell=_option_name)]
 
 

@@ -11,9 +11,8 @@ $\phi$ and the distribution of $(W_l, b_l)$. With $x_0$ the input and $z_l = W_l
 - batch_norm: $x_l = \phi(\hat z_l)$, each unit's pre-activations shifted and scaled to mean 0 and variance 1 over the
   input set (shift 0, scale 1, no regularising constant; 0 for a unit that is constant on the set).
 
-Initialisations give weights of variance $\sigma_w^2$ / fan_in: normal ("he", "gaussian"), uniform, or an orthogonal
-matrix (Haar law; orthonormal rows, or columns if there are more units than inputs) times a constant. Biases are normal
-of variance $\sigma_b^2$. "rai" draws rows (w, b) by `neurondeath_theory.networks.rai`, biases included.
+The laws of weights and biases, `init` and `bias_law`, are those of `neurondeath_theory.networks.inits`, or a `Law` of
+the user's own.
 """
 
 from dataclasses import dataclass, field
@@ -28,15 +27,24 @@ from neurondeath_theory.foundation.validation import (
 )
 from neurondeath_theory.foundation.widths import Widths, layer_widths
 from neurondeath_theory.networks.activations import as_activation, relu
+from neurondeath_theory.networks.inits import (
+    BIAS_LAWS,
+    HE_VARIANCE,
+    INITS,
+    LARGEST_VARIANCE,
+    MIRRORED,
+    OWN_VARIANCE,
+    check_biases,
+    check_init,
+    check_mirror,
+    check_parameter,
+)
+from neurondeath_theory.networks.law import Law
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
-from neurondeath_theory.networks.rai import rai_constant
 
-__all__ = ["ARCHITECTURES", "HE_VARIANCE", "INITS", "SIGN_FLIPS", "Network"]
+__all__ = ["ARCHITECTURES", "BIAS_LAWS", "HE_VARIANCE", "INITS", "SIGN_FLIPS", "Network"]
 
-HE_VARIANCE = 2.0  # He et al. 2015: keeps E x^2 through a ReLU layer
-LARGEST_VARIANCE = 1e30  # of weights and biases; the simulations compute in single precision
 ARCHITECTURES = ("plain", "residual", "skip", "dense", "batch_norm")
-INITS = ("he", "gaussian", "uniform", "orthogonal", "rai")
 SIGN_FLIPS = ("none", "layer", "neuron")
 
 
@@ -56,12 +64,20 @@ class Network:
         How layers are joined; see the module docstring.
     activation : PiecewiseLinear or str
         The activation or its name, as "relu" or "shifted-relu(tau=1)"; ReLU by default.
-    init : {"he", "gaussian", "uniform", "orthogonal", "rai"}
-        Law of the weights, of variance 2 / fan_in or `weight_variance` / fan_in.
+    init : {"he", "gaussian", "uniform", "orthogonal", "rai", "torch-default", "truncated-normal", "laplace", \
+"student-t", "sparse", "looks-linear", "looks-linear-gaussian"} or Law
+        Law of the weights, of variance 2 / fan_in or `weight_variance` / fan_in (`neurondeath_theory.networks.inits`).
     weight_variance : float, optional
-        $\sigma_w^2$, above 0: must be given for "gaussian", may be for "uniform" and "orthogonal" (2 by default).
+        $\sigma_w^2$, above 0: must be given for "gaussian", may be for "uniform", "orthogonal", "truncated-normal",
+        "laplace", "student-t" and "sparse" (2 by default).
     bias_variance : float
-        $\sigma_b^2$, the variance of the Gaussian biases, at least 0; 0 means no biases.
+        $\sigma_b^2$, the variance of the Gaussian biases, at least 0; 0 means no biases, unless a law draws its own.
+    bias_law : {"normal", "weights"}
+        Whether biases are Gaussian of variance `bias_variance`, or drawn from the law of a weight of their layer.
+    degrees_of_freedom : float, optional
+        Of "student-t", above 2; must be given.
+    zero_share : float, optional
+        Of "sparse", the probability that a weight is 0, in (0, 1); must be given.
     sign_flip : {"none", "layer", "neuron"}
         Correction of signs at initialisation by the input set, for plain ReLU networks (`sign_flip_guarantee`).
     block_depth : int, optional
@@ -79,6 +95,8 @@ class Network:
     plain relu network 64 -> 8x2 -> 16, he init
     >>> print(Network(width=3, depth=20, activation="leaky-relu(0.1)"))
     plain leaky_relu(0.1) network 3 -> 3x20, he init
+    >>> print(Network([4] * 6, init="student-t", degrees_of_freedom=3, bias_law="weights"))
+    plain relu network 4 -> 4x6, student-t init (3 degrees of freedom), biases like weights
     >>> print(Network([4] * 6, architecture="skip", block_depth=3, init="orthogonal"))
     skip relu network 4 -> 4x6, blocks of 3, orthogonal init
     """
@@ -87,9 +105,13 @@ class Network:
     input_dim: int
     architecture: str
     activation: PiecewiseLinear
-    init: str
-    weight_variance: float
+    init: str  # of a Law its name
+    weight_variance: float  # of a Law 0: its variance is its own
     bias_variance: float
+    bias_law: str
+    degrees_of_freedom: float | None
+    zero_share: float | None
+    law: Law | None
     sign_flip: str
     block_depth: int
     fan_ins: tuple[int, ...] = field(repr=False, compare=False)
@@ -103,9 +125,12 @@ class Network:
         input_dim: int | None = None,
         architecture: str = "plain",
         activation: PiecewiseLinear | str | None = None,
-        init: str = "he",
+        init: str | Law = "he",
         weight_variance: float | None = None,
         bias_variance: float = 0.0,
+        bias_law: str = "normal",
+        degrees_of_freedom: float | None = None,
+        zero_share: float | None = None,
         sign_flip: str = "none",
         block_depth: int | None = None,
     ) -> None:
@@ -113,15 +138,20 @@ class Network:
         dimension = layers[0] if input_dim is None else check_count("input_dim", input_dim)
         architecture = check_choice("architecture", architecture, ARCHITECTURES)
         phi = relu() if activation is None else as_activation("activation", activation)
-        init, sigma_w2 = _check_init(init, weight_variance)
+        bias_law = check_choice("bias_law", bias_law, BIAS_LAWS)
+        name, sigma_w2, bias_law = check_init(init, weight_variance, bias_law)
         values = {
             "widths": layers,
             "input_dim": dimension,
             "architecture": architecture,
             "activation": phi,
-            "init": init,
+            "init": name,
             "weight_variance": sigma_w2,
             "bias_variance": check_real("bias_variance", bias_variance, low=0.0, high=LARGEST_VARIANCE),
+            "bias_law": bias_law,
+            "degrees_of_freedom": check_parameter("degrees_of_freedom", degrees_of_freedom, name),
+            "zero_share": check_parameter("zero_share", zero_share, name),
+            "law": init if isinstance(init, Law) else None,
             "sign_flip": check_choice("sign_flip", sign_flip, SIGN_FLIPS),
             "block_depth": _check_blocks(architecture, layers, block_depth),
             "fan_ins": (dimension, *layers[:-1]),
@@ -142,14 +172,21 @@ class Network:
                     rule = f"be {self.input_dim}, the input dimension, since it is added to the stream"
                     remedy = "pass input_dim equal to the width; a linear embedding in front is not part of the law"
                     raise invalid(f"widths[{layer}]", rule, self.widths[layer], remedy)
-        if self.init == "rai" and self.bias_variance > 0.0:
-            raise invalid("bias_variance", "be 0 for the rai init, which draws its own biases", self.bias_variance)
+        check_biases(self.init, self.law, self.bias_variance, self.bias_law)
+        if self.init in MIRRORED:
+            check_mirror(self.init, self.widths, self.architecture, self.activation, self.sign_flip)
         if self.architecture == "batch_norm":
             if self.bias_variance > 0.0:
                 rule = "be 0 with batch norm, whose statistics cancel every bias"
                 raise invalid("bias_variance", rule, self.bias_variance)
-            if self.weight_variance != HE_VARIANCE:
-                rule = "be he, uniform or orthogonal at their own variance with batch norm"
+            if self.bias_law != "normal":
+                raise invalid(
+                    "bias_law", "be normal with batch norm, whose statistics cancel every bias", self.bias_law
+                )
+            if self.law is not None and self.law.biases:
+                raise invalid("init", "draw no biases with batch norm, whose statistics cancel them", self.init)
+            if self.law is None and self.weight_variance != HE_VARIANCE:
+                rule = "be a law at its own variance 2 and without biases with batch norm, such as he or uniform"
                 remedy = "its statistics cancel every scale and bias"
                 raise invalid("init", rule, f"{self.init} of variance {self.weight_variance:g}", remedy)
         if self.sign_flip != "none":
@@ -170,7 +207,13 @@ class Network:
     @property
     def has_bias(self) -> bool:
         """Whether the layers have random biases."""
-        return self.bias_variance > 0.0 or self.init == "rai"
+        own = self.init == "rai" if self.law is None else self.law.biases
+        return own or self.bias_variance > 0.0 or self.bias_law != "normal"
+
+    @property
+    def has_own_variance(self) -> bool:
+        """Whether `weight_variance` is that of the init by its definition."""
+        return self.law is not None or self.init in OWN_VARIANCE or self.weight_variance == HE_VARIANCE
 
     def description(self) -> dict[str, Any]:
         """Describe the law in plain data; default values are left out, so that new options change no description.
@@ -189,18 +232,28 @@ class Network:
             plain["activation"] = _plain_numbers(self.activation)
         if self.init != "he":
             plain["init"] = self.init
-            if self.init != "rai" and self.weight_variance != HE_VARIANCE:
+            if not self.has_own_variance:
                 plain["weight_variance"] = self.weight_variance
-        if self.has_bias and self.init != "rai":
+        if self.law is not None:
+            plain["law"] = {"digest": self.law.digest}
+            plain["law"] |= {name: True for name in ("biases", "symmetric") if getattr(self.law, name)}
+        if self.bias_variance > 0.0:
             plain["bias_variance"] = self.bias_variance
+        if self.bias_law != "normal" and self.init != "torch-default":
+            plain["bias_law"] = self.bias_law
+        for name in ("degrees_of_freedom", "zero_share"):
+            if getattr(self, name) is not None:
+                plain[name] = getattr(self, name)
         if self.sign_flip != "none":
             plain["sign_flip"] = self.sign_flip
         return plain
 
     @classmethod
     def from_description(cls, plain: dict[str, Any]) -> "Network":
-        """Rebuild a network from its description."""
-        rest = {name: value for name, value in plain.items() if name != "widths"}
+        """Rebuild a network from its description; a `Law` comes back without its sampler."""
+        rest = {name: value for name, value in plain.items() if name not in ("widths", "law")}
+        if "law" in plain:
+            rest["init"] = Law.recorded(rest["init"], **plain["law"])
         if "activation" in rest:
             rest["activation"] = PiecewiseLinear(**rest["activation"])
         return cls([width for width, count in plain["widths"] for _ in range(count)], **rest)
@@ -208,27 +261,16 @@ class Network:
     def __str__(self) -> str:
         runs = [f"{width}x{count}" if count > 1 else f"{width}" for width, count in self.description()["widths"]]
         blocks = f", blocks of {self.block_depth}" if self.block_depth > 1 else ""
-        own = self.init in ("he", "rai") or self.weight_variance == HE_VARIANCE
-        law = f"{self.init} init" + ("" if own else f" (sw2 {self.weight_variance:g})")
+        numbers = [] if self.has_own_variance else [f"sw2 {self.weight_variance:g}"]
+        numbers += [f"{self.degrees_of_freedom:g} degrees of freedom"] if self.degrees_of_freedom is not None else []
+        numbers += [f"{self.zero_share:g} zeros"] if self.zero_share is not None else []
+        law = f"{self.init} {'init' if self.law is None else 'law'}" + (f" ({', '.join(numbers)})" if numbers else "")
         biases = f", bias variance {self.bias_variance:g}" if self.bias_variance > 0.0 else ""
+        if self.bias_law != "normal" and self.init != "torch-default":
+            biases = ", biases like weights"
         flip = "" if self.sign_flip == "none" else f", {self.sign_flip} sign flip"
         shape = f"{self.input_dim} -> {' -> '.join(runs)}"
         return f"{self.architecture} {self.activation} network {shape}{blocks}, {law}{biases}{flip}"
-
-
-def _check_init(init: str, weight_variance: float | None) -> tuple[str, float]:
-    """Return the name of the init and sigma_w^2; for rai the variance of its normal entries, times fan_in."""
-    init = check_choice("init", init, INITS)
-    if init in ("he", "rai") and weight_variance is not None:
-        raise invalid("weight_variance", f"be left out of the {init} init", weight_variance, 'use init="gaussian"')
-    if init == "gaussian" and weight_variance is None:
-        raise invalid("weight_variance", "be given for the gaussian init", None, "pass weight_variance=2.0")
-    if init == "rai":
-        return init, rai_constant() ** 2
-    if weight_variance is None:
-        return init, HE_VARIANCE
-    sigma_w2 = check_real("weight_variance", weight_variance, low=0.0, high=LARGEST_VARIANCE, low_open=True)
-    return ("he" if init == "gaussian" and sigma_w2 == HE_VARIANCE else init), sigma_w2  # one law, one description
 
 
 def _check_blocks(architecture: str, widths: tuple[int, ...], block_depth: int | None) -> int:

@@ -7,13 +7,26 @@ Three statements about P(alive) and the mean living ratio, with $p_l = \prod_{j 
   $P \le \prod_j (1 - 2^{-n_j (n_{j-1} + 1)})$ and the like.
 
 Requirements on the law. Lower bound and living ratio: negating rows of (W, b) changes nothing and no pre-activation
-has an atom at 0 (Gaussian, uniform, orthogonal, not RAI). Upper bound: the sign of every single entry is a fair coin
-given the magnitudes (not orthogonal either: a 2 x 2 Haar matrix never kills the orthant).
+has an atom at 0. Upper bound: the sign of every single entry is a fair coin given the magnitudes.
+
+- Independent symmetric entries with densities (Gaussian, uniform, truncated normal, Laplace, Student t, the default of
+  PyTorch, their biases from either law): all three.
+- Orthogonal: the first two; a 2 x 2 Haar matrix never kills the orthant.
+- Sparse, zeros with probability s: the sign of a zero entry may be drawn as a fair coin, so the upper bound holds (the
+  layer is even dead on the orthant with probability $((1+s)/2)^{n f}$, f inputs). A row is zero on the m nonzero
+  features of a point with probability $s^m$, and its unit inactive with probability $(1 + s^m)/2$: without biases, or
+  with sparse ones, a point dies more often than $1 - p_l$, and the first two fail unless $\phi(0) \ne 0$. Gaussian
+  biases remove the atom, and all three hold.
+- RAI: none. Mirrored (looks-linear) weights: units come in pairs u, -u, not independent, and a network is the linear
+  map of its A's: a point that is not zero dies only if an A sends it to 0, which has probability zero, as its kernel is
+  a random subspace. So every nonzero point lives.
+- A `Law`: nothing is known, unless it is declared symmetric; then the first two.
 
 Requirements on the activation $\phi$, by its quiet set Q, where $\phi = 0$. Each z is positive with probability 1/2
 given the past, independently over units, so:
 
-- Q without an interior (leaky ReLU, |x|, identity): every point lives with probability one, for every law.
+- Q without an interior (leaky ReLU, |x|, identity): every point lives with probability one, for every law without
+  atoms at 0.
 - Q = the half-line on one side of 0 (ReLU; clipped at any height): all as for ReLU.
 - Q inside such a half-line (shifted ReLU, tau < 0): a layer dies at most as often: $p_l$ bounds P(alive) and the living
   ratio from below.
@@ -33,6 +46,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurondeath_theory.networks.inits import MIRRORED
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
@@ -41,12 +55,17 @@ __all__ = [
     "activation_table",
     "bounds_that_hold",
     "is_homogeneous",
+    "may_vanish",
     "quiet_set",
     "silences_half_the_line",
 ]
 
 KINK_VALUE_ROUNDING_ERROR = 1e-12  # relative to the largest kink times the largest slope
 NO_SYMMETRY = "the rai init has no sign symmetry, and no bound is known for it"
+UNKNOWN_LAW = "nothing is known of the law {name}; declare it symmetric if it is"
+UNKNOWN_SIGNS = "the law {name} is declared symmetric in its rows, which promises nothing about single entries"
+ZERO_ROWS = "a row of sparse weights can be zero, so a unit is inactive with a probability above 1/2"
+VANISHING = "sparse weights can send a point to 0, so it is not certain to live"
 AT_THE_MEAN = "a point that equals the mean of its batch is dead for all signs, and special sets contain such points"
 TIED = "batch statistics couple the points of the set, and no upper bound is known"
 FLIPPED = "sign flips depend on the inputs, which breaks the symmetry; use sign_flip_guarantee"
@@ -61,7 +80,7 @@ class HoldingBounds:
     lower, living_ratio, upper : str
         Lower bound, exact mean living ratio, upper bound.
     always_active : bool
-        The activation is zero at isolated points at most, so every nonzero point lives.
+        Every nonzero point lives: the activation is zero at isolated points at most, or weights are mirrored.
     """
 
     lower: str
@@ -97,8 +116,14 @@ def bounds_that_hold(network: Network) -> HoldingBounds:
         return HoldingBounds(lower=FLIPPED, living_ratio=FLIPPED, upper=FLIPPED)
     if network.architecture == "batch_norm":
         return HoldingBounds(lower=AT_THE_MEAN, living_ratio=AT_THE_MEAN, upper=TIED)
-    if not quiet:
+    unknown = UNKNOWN_LAW.format(name=network.init) if may_vanish(network) and network.law is not None else ""
+    if unknown:
+        return HoldingBounds(lower=unknown, living_ratio=unknown, upper=unknown)
+    atom = may_vanish(network) and phi.value_at_zero == 0.0
+    if network.init in MIRRORED or (not quiet and not atom):
         return HoldingBounds(lower="", living_ratio="", upper="", always_active=True)
+    if not quiet:
+        return HoldingBounds(lower=VANISHING, living_ratio=VANISHING, upper=f"{phi} is silent at 0 only")
     if network.init == "rai":
         return HoldingBounds(lower=NO_SYMMETRY, living_ratio=NO_SYMMETRY, upper=NO_SYMMETRY)
     lower = living_ratio = upper = ""
@@ -106,11 +131,29 @@ def bounds_that_hold(network: Network) -> HoldingBounds:
         lower = living_ratio = f"{phi} is zero on both signs of its argument: signs do not decide survival"
     elif not silences_half_the_line(phi):
         living_ratio = f"{phi} is active on more than half of the line: the ratio is at least this"
+    if atom and not lower:
+        lower = living_ratio = ZERO_ROWS
     if network.init == "orthogonal":
         upper = "the signs of the entries of an orthogonal matrix are not independent"
+    elif network.law is not None:
+        upper = UNKNOWN_SIGNS.format(name=network.init)
     elif not _pushed_to_silence(phi, quiet) or (network.architecture == "skip" and not _has_sign(phi, 1.0)):
         upper = f"{phi} is active on both signs of its argument, or has outputs of both signs"
     return HoldingBounds(lower=lower, living_ratio=living_ratio, upper=upper)
+
+
+def may_vanish(network: Network) -> bool:
+    """Whether a pre-activation at a point that is not zero can be exactly 0 with positive probability.
+
+    Examples
+    --------
+    >>> sparse = Network([4], init="sparse", zero_share=0.5)
+    >>> may_vanish(sparse), may_vanish(Network([4], init="sparse", zero_share=0.5, bias_variance=0.1))
+    (True, False)
+    """
+    if network.law is not None:
+        return not network.law.symmetric
+    return network.init == "sparse" and network.bias_variance == 0.0
 
 
 def silences_half_the_line(phi: PiecewiseLinear) -> bool:

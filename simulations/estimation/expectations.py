@@ -21,7 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath_theory.networks.network import Network
-from neurondeath_theory.networks.network_bounds import HoldingBounds, bounds_that_hold, silences_half_the_line
+from neurondeath_theory.networks.network_bounds import (
+    HoldingBounds,
+    bounds_that_hold,
+    may_vanish,
+    silences_half_the_line,
+)
 from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee
 from neurondeath_theory.survival.bounds import survival_bounds
 
@@ -29,6 +34,7 @@ __all__ = ["Expectation", "expected"]
 
 Floats = npt.NDArray[np.float64]
 LN2 = float(np.log(2.0))
+FLIP_OF_ZERO = "a sign flip cannot activate a unit whose pre-activation is exactly 0, which this law does not exclude"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +120,8 @@ def expected(network: Network, inputs: Mapping[str, Any]) -> Expectation:
 
 def _with_sign_flip(network: Network, inputs: Mapping[str, Any]) -> Expectation:
     """Bounds from the guarantee, which holds in every trial; without biases a point at zero is always dead."""
+    if may_vanish(network):
+        return Expectation(reasons=dict.fromkeys(("lower", "upper", "living_ratio"), FLIP_OF_ZERO))
     can_live = inputs["n_points"] if network.has_bias else inputs["n_nonzero"]
     reasons = {"living_ratio": "sign flips guarantee a living ratio; its mean is not known"}
     if can_live == 0:
@@ -131,7 +139,7 @@ def _with_sign_flip(network: Network, inputs: Mapping[str, Any]) -> Expectation:
 
 def _layerwise(network: Network, inputs: Mapping[str, Any]) -> Floats | None:
     """P(layer-wise alive) with batch norm: with two distinct points every unit is active at some points, not at all."""
-    if network.architecture != "batch_norm" or not silences_half_the_line(network.activation):
+    if network.architecture != "batch_norm" or not silences_half_the_line(network.activation) or may_vanish(network):
         return None
     distinct = inputs.get("several_points")
     return None if distinct is None else np.full(network.depth, float(distinct))

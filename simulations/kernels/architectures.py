@@ -64,7 +64,7 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
     Both have one row per statistic and one column per layer. `points` gives the dtype the networks are computed in;
     `detailed` requests the further statistics.
     """
-    widths, fan_ins, weight_scales, bias_scale, architecture, block_depth, init, flip, activation = law
+    widths, fan_ins, weight_scales, bias_scale, architecture, block_depth, init, flip, activation, passed = law
     first, of_points, first_exponents = points
     depth, (input_dim, n_points) = widths.size, first.shape
     rows = max(input_dim, widths.max())
@@ -77,7 +77,7 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
     active, covered = np.zeros(n_points, np.int64), np.zeros(n_points, np.bool_)
     branch_alive, ever = np.zeros(n_points, np.bool_), np.zeros(n_points, np.bool_)
     lengths, totals = np.zeros(n_points), np.zeros(rows)
-    buffers = layer_buffers(widths, fan_ins, init, first)
+    buffers = layer_buffers(widths, fan_ins, init, passed, first)
     parameters = buffers.parameters
 
     for trial in range(stream.first_trial, stream.first_trial + stream.n_trials):

@@ -25,6 +25,7 @@ __all__ = [
     "Law",
     "LayerShape",
     "Parameters",
+    "PassedParameters",
     "Population",
     "Position",
     "RowInputs",
@@ -35,6 +36,7 @@ __all__ = [
     "Stream",
     "TileOffsets",
     "UnitRange",
+    "WeightLaw",
     "WeightShares",
     "Workspace",
 ]
@@ -92,11 +94,31 @@ class Activation(NamedTuple):
     slopes: Floats
 
 
+class WeightLaw(NamedTuple):
+    """Which law draws the weights (an integer of `initialisers`), its parameter, and whether it draws the biases too.
+
+    The parameter is the degrees of freedom of Student's t, or the share of zeros of sparse weights.
+    """
+
+    kind: int
+    parameter: float
+    draws_biases: bool
+
+
+class PassedParameters(NamedTuple):
+    """Weights and biases of all layers of a network, drawn elsewhere, and where each layer begins in them."""
+
+    parameters: Parameters
+    weights_at: npt.NDArray[np.int64]
+    biases_at: npt.NDArray[np.int64]
+
+
 class GeneralLaw(NamedTuple):
     """The law of any network, its choices as the integers of `architectures`, `initialisers` and `sign_flips`.
 
     The arrays have one entry per layer. `weight_scales` are the standard deviations of the weights, for RAI of the
-    entries before one is redrawn.
+    entries before one is redrawn, for mirrored weights of the entries of A (orthogonal ones: factors of A). `passed`
+    is read if the law of the weights is PASSED, in which case there is one trial.
     """
 
     widths: npt.NDArray[np.int64]
@@ -105,9 +127,10 @@ class GeneralLaw(NamedTuple):
     bias_scale: np.float32
     architecture: int
     block_depth: int
-    init: int
+    init: WeightLaw
     flip: int
     activation: Activation
+    passed: PassedParameters
 
 
 class ScaledPoints(NamedTuple):

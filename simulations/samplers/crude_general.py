@@ -1,4 +1,4 @@
-"""Crude Monte Carlo of every network on every input set, by multiplying the weights out.
+"""Crude Monte Carlo of every network on every input set, by multiplying the weights out (engines dense and numpy).
 
 The fast kernel of `crude_dense` covers plain Gaussian ReLU networks; this one covers the rest, and whatever is measured
 beside life and death.
@@ -11,10 +11,16 @@ import numpy.typing as npt
 
 from neurondeath.simulations.inputs.input_sets import centred_points
 from neurondeath.simulations.kernels import architectures as engine
-from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL, RAI, UNIFORM
-from neurondeath.simulations.kernels.packed_arguments import Activation, GeneralLaw, ScaledPoints
+from neurondeath.simulations.kernels import initialisers
+from neurondeath.simulations.kernels.packed_arguments import (
+    Activation,
+    GeneralLaw,
+    ScaledPoints,
+    WeightLaw,
+)
 from neurondeath.simulations.kernels.sign_flips import FLIP_LAYER, FLIP_NEURON, NO_FLIP
 from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS
+from neurondeath.simulations.samplers.passed_layers import no_passed_layers, with_passed_layers
 from neurondeath.simulations.samplers.points import bias_scale, stretches, weight_scales
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.network_bounds import activation_table, is_homogeneous
@@ -31,7 +37,20 @@ ARCHITECTURES = {
     "dense": engine.DENSE,
     "batch_norm": engine.BATCH_NORM,
 }
-INITS = {"he": GAUSSIAN, "gaussian": GAUSSIAN, "uniform": UNIFORM, "orthogonal": ORTHOGONAL, "rai": RAI}
+INITS = {
+    "he": initialisers.GAUSSIAN,
+    "gaussian": initialisers.GAUSSIAN,
+    "uniform": initialisers.UNIFORM,
+    "orthogonal": initialisers.ORTHOGONAL,
+    "rai": initialisers.RAI,
+    "torch-default": initialisers.UNIFORM,
+    "truncated-normal": initialisers.TRUNCATED_NORMAL,
+    "laplace": initialisers.LAPLACE,
+    "student-t": initialisers.STUDENT_T,
+    "sparse": initialisers.SPARSE,
+    "looks-linear": initialisers.MIRRORED_ORTHOGONAL,
+    "looks-linear-gaussian": initialisers.MIRRORED_GAUSSIAN,
+}
 FLIPS = {"none": NO_FLIP, "layer": FLIP_LAYER, "neuron": FLIP_NEURON}
 ROWS = {"dead_units": engine.DEAD_UNITS, "sparsity": engine.ZEROS}
 FLOAT_ROWS = {"variance": engine.VARIANCE, "correlation": engine.CORRELATION}
@@ -49,7 +68,9 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     law = general_law(network, dtype)
     for points, stream in stretches(task, seed, start, stop):
         columns = _columns_at_infinity(network, dtype) if inputs.infinite else scaled_columns(network, points, dtype)
-        engine.sample_architecture(counts, sums, columns, law, bool(outputs), stream)
+        trials = [(law, stream)] if network.law is None else with_passed_layers(network.law, law, stream)
+        for of_trials, here in trials:
+            engine.sample_architecture(counts, sums, columns, of_trials, bool(outputs), here)
     living, squares = counts[engine.LIVING], counts[engine.LIVING + 1]
     if inputs.infinite:  # its directions are no points: what lives is the set, as one
         living = squares = counts[engine.ALIVE]
@@ -78,10 +99,18 @@ def general_law(network: Network, dtype: np.dtype[Any]) -> GeneralLaw:
         bias_scale=bias_scale(network),
         architecture=ARCHITECTURES[network.architecture],
         block_depth=network.block_depth,
-        init=INITS[network.init],
+        init=_weight_law(network),
         flip=FLIPS[network.sign_flip],
         activation=Activation(kinks, values, slopes),
+        passed=no_passed_layers(dtype),
     )
+
+
+def _weight_law(network: Network) -> WeightLaw:
+    if network.law is not None:
+        return WeightLaw(initialisers.PASSED, 0.0, False)
+    numbers = [value for value in (network.degrees_of_freedom, network.zero_share) if value is not None]
+    return WeightLaw(INITS[network.init], numbers[0] if numbers else 0.0, network.bias_law == "weights")
 
 
 def scaled_columns(network: Network, points: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> ScaledPoints:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from neurondeath.simulations.counter_random import stream_key
 from neurondeath.simulations.kernels.packed_arguments import Law, Stream
+from neurondeath_theory.networks.inits import MIRRORED, mirror_gain
 from neurondeath_theory.networks.network import Network
 
 if TYPE_CHECKING:
@@ -55,8 +56,18 @@ def plain_law(network: Network) -> Law:
 
 
 def weight_scales(network: Network) -> npt.NDArray[np.float32]:
-    """Return the standard deviations of the weights, layer by layer."""
-    return np.sqrt(network.weight_variance / np.array(network.fan_ins)).astype(np.float32)
+    """Return the standard deviations of the weights, layer by layer; with mirrored weights the scales of the A's.
+
+    An orthogonal A is multiplied by 1, a Gaussian one has variance 1/(its columns), both in hidden layers over the gain
+    of a pair of units.
+    """
+    fan_ins = np.array(network.fan_ins)
+    if network.init in MIRRORED:
+        pairs = np.where(np.arange(network.depth) > 0, fan_ins // 2, fan_ins)
+        gains = np.where(np.arange(network.depth) > 0, mirror_gain(network.activation) or 1.0, 1.0)
+        scales = 1.0 / gains if network.init == "looks-linear" else 1.0 / (gains * np.sqrt(pairs))
+        return scales.astype(np.float32)
+    return np.sqrt(network.weight_variance / fan_ins).astype(np.float32)
 
 
 def bias_scale(network: Network) -> np.float32:

@@ -25,6 +25,7 @@ from neurondeath.simulations.stores.store_rows import is_seed, name_of, read_ran
 from neurondeath.simulations.stores.task_records import OtherVersionError, TaskRecord, read_task
 from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.visible_text import visible
+from neurondeath_theory.networks.law import Law
 
 __all__ = ["ContradictionError", "OverlapError", "Store", "StoreError"]
 
@@ -63,7 +64,8 @@ class Store(Database):
         Raises
         ------
         StoreError
-            If no task of this id has such a description, or the stored one is damaged.
+            If no task of this id has such a description, the stored one is damaged, or the store contains another `Law`
+            of the same name.
         """
         try:
             self.copy_task(read_task(task_id, json.dumps(description, sort_keys=True)))
@@ -78,16 +80,32 @@ class Store(Database):
         Raises
         ------
         StoreError
-            If the stored description is damaged.
+            If the stored description is damaged, or the store contains another `Law` of the same name.
         """
         task_id = task.task_id
         if list(self.rows("SELECT 1 FROM tasks WHERE task_id = ?", (task_id,))):
             self.record(task_id)
             return
+        if task.network.law is not None:
+            self._check_law(task.network.law)
         with self.transaction():
             row = (task_id, task.text, task_checksum(task_id, task.text))
             self.connection.execute("INSERT OR IGNORE INTO tasks VALUES (?, ?, ?)", row)
             self.record(task_id)  # the description that is stored is readable, whoever stored it
+
+    def _check_law(self, law: Law) -> None:
+        """Refuse a law whose name the store knows for another one: tables show the name, and trials do not add up."""
+        texts = self.rows("SELECT task_id, description FROM tasks WHERE instr(description, ?)", ('"law"',))
+        for task_id, text in list(texts):
+            try:
+                stored = read_task(task_id, text).network.law
+            except ValueError:
+                continue  # reported when it is read
+            if stored is not None and stored.name == law.name and stored.digest != law.digest:
+                raise StoreError(
+                    f"{self.path!r} contains a law {law.name!r} with digest {stored.digest}, and this one has "
+                    f"{law.digest}: its sampler is another; pass the same law to continue, or give this one a new name"
+                )
 
     def add(self, shard: Shard) -> None:
         """Commit a finished shard of a task that was added; adding the same shard again has no effect.

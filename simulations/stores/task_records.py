@@ -48,6 +48,10 @@ OPTIONAL_NETWORK_KEYS = {
     "init",
     "weight_variance",
     "bias_variance",
+    "bias_law",
+    "degrees_of_freedom",
+    "zero_share",
+    "law",
     "sign_flip",
 }
 

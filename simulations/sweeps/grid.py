@@ -2,8 +2,9 @@
 
 A study is a product of factors. A factor is a list of settings, each of which sets one or several options: widths 4
 and 8 are one factor of two settings; pairs of a width and a depth are one factor too. Some options apply only to some
-values of another option (tau, m and slope: of the activation; weight_variance: of the init; block_depth: of the
-architecture). Combinations to which such an option does not apply omit it if it applies to others of the study.
+values of another option (tau, m and slope: of the activation; weight_variance, degrees_of_freedom and zero_share: of
+the init; block_depth: of the architecture). Combinations to which such an option does not apply omit it if it applies
+to others of the study.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,19 +21,24 @@ from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_theory.foundation.widths import MOST_LAYERS, short_widths
 from neurondeath_theory.networks.activations import FAMILIES, named_activation, options_of
-from neurondeath_theory.networks.network import INITS, Network
+from neurondeath_theory.networks.inits import FREE_VARIANCE, PARAMETERS
+from neurondeath_theory.networks.network import Network
 
 __all__ = ["Study", "TaskGrid", "make_grid"]
 
 MOST_TASKS = 100_000
-NETWORK_OPTIONS = ("architecture", "init", "weight_variance", "bias_variance", "sign_flip", "block_depth")
+NETWORK_OPTIONS = (
+    *("architecture", "init", "weight_variance", "degrees_of_freedom", "zero_share", "bias_variance", "bias_law"),
+    *("sign_flip", "block_depth"),
+)
 # option that applies only to some values of another option: (that other option, the values to which it applies)
 APPLIES_TO = {
     option: ("activation", tuple(name for name in FAMILIES if option in options_of(name)))
     for option in ("tau", "m", "slope")
 } | {
-    "weight_variance": ("init", tuple(init for init in INITS if init not in ("he", "rai"))),
+    "weight_variance": ("init", FREE_VARIANCE),
     "block_depth": ("architecture", ("skip",)),
+    **{option: ("init", (init,)) for option, (init, _, _) in PARAMETERS.items()},
 }
 
 Setting = Mapping[str, Any]

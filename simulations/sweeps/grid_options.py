@@ -6,6 +6,7 @@ as in `he,orthogonal`; a file may also contain a TOML list. Ranges of real numbe
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,8 @@ from neurondeath_theory.foundation.number_text import real_number
 from neurondeath_theory.foundation.validation import check_count, check_flag, check_widths, invalid
 from neurondeath_theory.foundation.widths import parse_counts
 from neurondeath_theory.networks.activations import FAMILIES
-from neurondeath_theory.networks.network import ARCHITECTURES, INITS, SIGN_FLIPS
+from neurondeath_theory.networks.law import Law
+from neurondeath_theory.networks.network import ARCHITECTURES, BIAS_LAWS, INITS, SIGN_FLIPS
 
 __all__ = ["OPTIONS", "parse_reals", "read_values"]
 
@@ -122,6 +124,11 @@ def _reals(name: str, raw: Any) -> list[Any]:
 
 def _words(name: str, raw: Any) -> list[Any]:
     return [word.strip() for value in _texts(name, raw) for word in value.split(",")]
+
+
+def _inits(name: str, raw: Any) -> list[Any]:
+    """Read names of inits; from Python also laws."""
+    return [one for value in _listed(raw) for one in ([value] if isinstance(value, Law) else _words(name, value))]
 
 
 def _texts(name: str, raw: Any) -> list[Any]:
@@ -232,7 +239,7 @@ OPTIONS: dict[str, Key] = {
     ),
     "m": Key(kind=REALS, meaning="Clipping height, or limit of hard-tanh.", check=_reals, default=None, example=1.2),
     "slope": Key(kind=REALS, meaning="Negative slope of leaky-relu.", check=_reals, default=None, example=0.1),
-    "init": _choice(INITS, "Initialisation of the weights.", "he"),
+    "init": replace(_choice(INITS, "Initialisation of the weights.", "he"), check=_inits),
     "weight_variance": Key(
         kind=REALS,
         meaning="Variance sigma_w^2 of the weights, over the fan-in; required by init gaussian.",
@@ -240,11 +247,28 @@ OPTIONS: dict[str, Key] = {
         default=None,
         example=2.0,
     ),
+    "degrees_of_freedom": Key(
+        kind=REALS,
+        meaning="Degrees of freedom of init student-t, above 2.",
+        check=_reals,
+        default=None,
+        example=4.0,
+    ),
+    "zero_share": Key(
+        kind=REALS,
+        meaning="Share of zeros among the weights of init sparse, in (0, 1).",
+        check=_reals,
+        default=None,
+        example=0.5,
+    ),
     "bias_variance": Key(
         kind=REALS,
         meaning="Variance sigma_b^2 of Gaussian biases, e.g. 0,0.1 or 0:0.5:0.1; 0 means no biases.",
         check=_reals,
         default=0.0,
+    ),
+    "bias_law": _choice(
+        BIAS_LAWS, "Biases are normal of variance bias_variance, or drawn from the law of the weights.", "normal"
     ),
     "sign_flip": _choice(SIGN_FLIPS, "Correction of signs at initialisation by the input set.", "none"),
     "estimator": _choice(ESTIMATORS, "How P(alive) is estimated.", "crude"),

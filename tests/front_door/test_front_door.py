@@ -50,6 +50,7 @@ SURFACE = {
     "InputSet",
     "Interrupted",
     "InvalidArgumentError",
+    "Law",
     "LearningVerdict",
     "LogSizes",
     "LogWidthSchedule",

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import stats
 
 from neurondeath.simulations.counter_random import (
     PURPOSE_ASYMMETRY,
     PURPOSE_BIASES,
     PURPOSE_WEIGHTS,
+    PURPOSE_ZEROS,
     stream_normals,
     stream_words,
 )
@@ -23,11 +25,20 @@ def draw(network: Network, key, layer, trial):
     scale = np.sqrt(network.weight_variance / fan_in)
     at = {"layer": layer, "trial": trial}
     biases = np.zeros(width)
+    if network.law is not None:
+        bits = np.random.Philox(key=key[0] + key[1] * 2**32, counter=[0, 0, layer, trial])
+        return network.law.draw(np.random.Generator(bits), fan_in, width)
+    if network.init in ("looks-linear", "looks-linear-gaussian"):
+        return draw_mirrored(network, key, at), biases
+    if network.bias_law == "weights":
+        biases = independent_entries(network, key, width, scale, PURPOSE_BIASES, at)
+        weights = independent_entries(network, key, width * fan_in, scale, PURPOSE_WEIGHTS, at)
+        return weights.reshape(width, fan_in), biases
     if network.bias_variance > 0:
         biases = stream_normals(key, width, purpose=PURPOSE_BIASES, **at) * np.sqrt(network.bias_variance)
-    if network.init == "uniform":
-        signed = stream_words(key, width * fan_in, purpose=PURPOSE_WEIGHTS, **at).view(np.int32).astype(float)
-        return (signed + 0.5).reshape(width, fan_in) / 2**31 * np.sqrt(3) * scale, biases
+    if network.init in ("uniform", "truncated-normal", "laplace", "student-t", "sparse"):
+        weights = independent_entries(network, key, width * fan_in, scale, PURPOSE_WEIGHTS, at)
+        return weights.reshape(width, fan_in), biases
     if network.init == "rai":
         rows = stream_normals(key, width * (fan_in + 1), purpose=PURPOSE_WEIGHTS, **at).reshape(width, fan_in + 1)
         rows *= rai_constant() / np.sqrt(fan_in)
@@ -42,6 +53,50 @@ def draw(network: Network, key, layer, trial):
         q = q * np.sign(np.diag(r))
         normals = (q if width > fan_in else q.T) * np.sqrt(max(width, fan_in))
     return normals * scale, biases
+
+
+def independent_entries(network: Network, key, count, scale, purpose, at):
+    """Return independent entries of the law of a network's weights, of standard deviation `scale`."""
+    if network.init in ("uniform", "torch-default"):
+        signed = stream_words(key, count, purpose=purpose, **at).view(np.int32).astype(float)
+        return (signed + 0.5) / 2**31 * np.sqrt(3) * scale
+    if network.init == "laplace":
+        signed = (stream_words(key, count, purpose=purpose, **at).view(np.int32).astype(float) + 0.5) / 2**31
+        return -np.sign(signed) * np.log(np.abs(signed)) * scale / np.sqrt(2)
+    if network.init == "student-t":
+        nu = network.degrees_of_freedom
+        words = (stream_words(key, 2 * count, purpose=purpose, **at).reshape(count, 2).astype(float) + 0.5) / 2**32
+        t = np.sqrt(nu * (words[:, 0] ** (-2 / nu) - 1)) * np.cos(2 * np.pi * words[:, 1])
+        return t / np.sqrt(nu / (nu - 2)) * scale
+    normals = stream_normals(key, count, purpose=purpose, **at)
+    if network.init == "truncated-normal":
+        variant = 0
+        while (outside := np.abs(normals) > 2).any():
+            variant += 1
+            normals = np.where(outside, stream_normals(key, count, purpose=purpose, variant=variant, **at), normals)
+        return normals / stats.truncnorm.std(-2, 2) * scale
+    if network.init == "sparse":
+        words = stream_words(key, count, purpose=purpose + PURPOSE_ZEROS, **at).astype(float) + 0.5
+        kept = words / 2**32 >= network.zero_share
+        return normals * kept / np.sqrt(1 - network.zero_share) * scale
+    return normals * scale
+
+
+def draw_mirrored(network: Network, key, at):
+    """Return [A; -A] or, after the first layer, [[A, -A], [-A, A]], A over the gain of a pair of units."""
+    layer = at["layer"]
+    rows, sources = network.widths[layer] // 2, network.fan_ins[layer] // (2 if layer else 1)
+    half = stream_normals(key, rows * sources, purpose=PURPOSE_WEIGHTS, **at).reshape(rows, sources)
+    if network.init == "looks-linear":
+        q, r = np.linalg.qr(half if rows > sources else half.T)
+        q = q * np.sign(np.diag(r))
+        half = q if rows > sources else q.T
+    else:
+        half = half / np.sqrt(sources)
+    if layer == 0:
+        return np.vstack([half, -half])
+    half = half / (network.activation(1e3) - network.activation(-1e3)) * 1e3
+    return np.block([[half, -half], [-half, half]])
 
 
 def flip_signs(z, alive, mode):
@@ -159,4 +214,5 @@ def statistics(network: Network, points, key, trials) -> dict:
 
 def make_task(network, inputs, *, outputs=(), dtype="float64"):
     """Make a task on the common random numbers of all twins."""
-    return Task(network, inputs, dtype=dtype, outputs=tuple(outputs), stream="twins")
+    engine = "dense" if network.law is None else "numpy"
+    return Task(network, inputs, engine=engine, dtype=dtype, outputs=tuple(outputs), stream="twins")

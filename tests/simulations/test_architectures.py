@@ -21,6 +21,7 @@ from neurondeath_theory.networks.activations import (
     shifted_relu,
     soft_threshold,
 )
+from neurondeath_theory.networks.law import Law
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from neurondeath_theory.remedies.streams_and_batch_norm import (
@@ -70,6 +71,31 @@ NETWORKS += [
     (Network([3] * 4, activation=phi, architecture=architecture), "gaussian:7")
     for phi in ACTIVATIONS[::3]
     for architecture in ("dense", "batch_norm")
+]
+UNEQUAL = Law("unequal", lambda rng, fan_in, fan_out: rng.uniform(-1, 2, (fan_out, fan_in)) / fan_in**0.5)
+TWO_SIDED = Law(
+    "two-sided",
+    lambda rng, fan_in, fan_out: (rng.laplace(size=(fan_out, fan_in)), rng.logistic(size=fan_out) / fan_in),
+    symmetric=True,
+)
+NETWORKS += [
+    (Network([3, 5, 2, 7], input_dim=4, init="torch-default"), "gaussian:9"),
+    (Network([4] * 5, init="truncated-normal", bias_variance=0.3), "gaussian:9"),
+    (Network([4, 3] * 2, init="truncated-normal", weight_variance=1.5, bias_law="weights"), "sphere:9"),
+    (Network([2, 3, 1], input_dim=4, init="laplace", architecture="dense", bias_law="weights"), "gaussian:9"),
+    (Network([3] * 5, init="student-t", degrees_of_freedom=2.5, architecture="residual"), "gaussian:9"),
+    (Network([3] * 5, init="student-t", degrees_of_freedom=7, bias_law="weights", sign_flip="neuron"), "gaussian:9"),
+    (Network([4] * 6, init="sparse", zero_share=0.4), "gaussian:9"),
+    (Network([3] * 5, init="sparse", zero_share=0.7, architecture="residual", bias_law="weights"), "gaussian:9"),
+    (Network([4] * 4, init="sparse", zero_share=0.6, architecture="batch_norm"), "gaussian:9"),
+    (Network([3] * 4, init="he", bias_law="weights"), "gaussian:9"),
+    (Network([4, 8, 8, 2, 6], input_dim=5, init="looks-linear"), "gaussian:9"),
+    (Network([8, 4, 4], input_dim=3, init="looks-linear-gaussian", activation=leaky_relu(0.2)), "gaussian:9"),
+    (Network([3] * 5, init=UNEQUAL), "gaussian:9"),
+    (Network([3, 2, 4], input_dim=5, init=TWO_SIDED, sign_flip="layer"), "gaussian:9"),
+    (Network([2, 3] * 2, input_dim=3, architecture="skip", block_depth=2, init=TWO_SIDED), "gaussian:9"),
+    (Network([2, 3], input_dim=3, architecture="dense", init=TWO_SIDED, activation=shifted_relu(0.4)), "gaussian:9"),
+    (Network([3] * 5, architecture="batch_norm", init=UNEQUAL), "gaussian:9"),
 ]
 
 
@@ -126,7 +152,8 @@ def test_trials_do_not_depend_on_how_they_are_cut():
 
 def living_ratio(network, inputs, seed, trials):
     """Mean and standard error of the living ratio, and P(alive), layer by layer."""
-    found = crude_dense.sample(make_task(network, inputs, dtype="float32"), seed, 0, trials)
+    sampler = crude_dense if network.law is None else crude_general
+    found = sampler.sample(make_task(network, inputs, dtype="float32"), seed, 0, trials)
     mean = found["living"] / trials
     variance = (found["living_squares"] - trials * mean**2) / (trials - 1)
     return mean / inputs.n_points, np.sqrt(variance / trials) / inputs.n_points, found["alive"] / trials
@@ -152,6 +179,13 @@ THEORY = [
     (Network([3] * 6, init="uniform"), "gaussian:8", None),
     (Network([3] * 6, init="orthogonal", bias_variance=0.5), "gaussian:8", None),
     (Network([3] * 6, activation=clipped_shifted_relu(0.0, 0.5)), "gaussian:8", None),
+    (Network([3] * 6, init="torch-default"), "gaussian:8", None),
+    (Network([3] * 6, init="truncated-normal", bias_law="weights"), "gaussian:8", None),
+    (Network([3] * 6, init="laplace"), "gaussian:8", None),
+    (Network([3] * 6, init="student-t", degrees_of_freedom=3), "gaussian:8", None),
+    (Network([3] * 6, init="sparse", zero_share=0.6, bias_variance=0.5), "gaussian:8", None),
+    (Network([2] * 4, architecture="residual", init="laplace"), "gaussian:8", residual_survival(2, 4).some_alive),
+    (Network([3] * 2, init=TWO_SIDED), "gaussian:8", None),
 ]
 
 
@@ -351,12 +385,16 @@ def test_signs_do_not_depend_on_norms():
 def test_same_numbers_without_the_compiler_and_with_bounds_checked(setting, tmp_path):
     program = (
         "from neurondeath_theory.networks.activations import soft_threshold, relu;"
+        "from neurondeath_theory.networks.law import Law;"
         "cases = [dict(init='rai'), dict(init='orthogonal', sign_flip='neuron'),"
         "dict(init='uniform', sign_flip='layer'),"
         "dict(architecture='residual'), dict(architecture='skip', block_depth=2, activation=soft_threshold(0.3)),"
-        "dict(architecture='dense', bias_variance=0.2), dict(architecture='batch_norm')];"
-        "tasks = [Task(Network([2] * 4, **case), input_set('gaussian:4', dimension=2), dtype='float64')"
-        " for case in cases];"
+        "dict(architecture='dense', bias_variance=0.2), dict(architecture='batch_norm'),"
+        "dict(init='torch-default'), dict(init='truncated-normal'), dict(init='laplace', bias_law='weights'),"
+        "dict(init='student-t', degrees_of_freedom=3), dict(init='sparse', zero_share=0.4), dict(init='looks-linear'),"
+        "dict(init='looks-linear-gaussian'), dict(init=Law('own', lambda r, i, o: r.laplace(size=(o, i))))];"
+        "tasks = [Task(Network([2] * 4, **case), input_set('gaussian:4', dimension=2), dtype='float64',"
+        " engine='dense' if isinstance(case.get('init', ''), str) else 'numpy') for case in cases];"
         "print([{k: v.tolist() for k, v in run_shard(task, 2, 0, 2).statistics.items()} for task in tasks])"
     )
     assert_same_numbers(program, setting, tmp_path)

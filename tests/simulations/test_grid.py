@@ -61,6 +61,14 @@ def test_options_are_omitted_where_they_do_not_apply():
         ("gaussian", 3.0),
     ]
     assert len(tasks) == 4
+    laws = study(
+        width=[4], depth=[2], init=["he", "student-t", "sparse"], degrees_of_freedom=[3.0, 5.0], zero_share=[0.2]
+    )
+    made = [
+        (task.network.init, task.network.degrees_of_freedom, task.network.zero_share)
+        for task in make_grid([laws]).tasks
+    ]
+    assert made == [("he", None, None), ("student-t", 3.0, None), ("student-t", 5.0, None), ("sparse", None, 0.2)]
     tasks = make_grid([study(width=[4], depth=[6], architecture=["plain", "skip"], block_depth=[2, 3])]).tasks
     assert [task.network.block_depth for task in tasks] == [1, 2, 3]
 
@@ -71,6 +79,9 @@ def test_options_are_omitted_where_they_do_not_apply():
         ({"width": [4], "depth": [2], "tau": [1.0]}, "tau"),
         ({"width": [4], "depth": [2], "activation": ["shifted-relu"]}, "tau"),
         ({"width": [4], "depth": [2], "weight_variance": [1.0]}, "weight_variance"),
+        ({"width": [4], "depth": [2], "init": ["torch-default"], "weight_variance": [1.0]}, "weight_variance"),
+        ({"width": [4], "depth": [2], "zero_share": [0.5]}, "only the sparse init"),
+        ({"width": [4], "depth": [2], "init": ["sparse"]}, "zero_share"),
         ({"width": [4]}, "depth"),
         ({"width": [4], "depth": [2], "widths": [(4, 4)]}, "widths"),
         ({"width": range(1, 1001), "depth": range(1, 1001)}, "100000"),
@@ -268,7 +279,7 @@ def test_the_table_of_keys_names_values_default_and_meaning():
     keys = grid_keys()
     assert keys["key"] == [*OPTIONS, "name", "zip"]
     row = {name: column[keys["key"].index("init")] for name, column in keys.items()}
-    assert row["values"] == "he | gaussian | uniform | orthogonal | rai"
+    assert row["values"].startswith("he | gaussian | uniform | orthogonal | rai | torch-default | ")
     assert row["default"] == '"he"'
     assert all(keys["meaning"])
 

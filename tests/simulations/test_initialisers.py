@@ -4,19 +4,23 @@ import numpy as np
 import pytest
 
 from neurondeath.simulations.kernels import initialisers
+from neurondeath.simulations.kernels.packed_arguments import WeightLaw
+from neurondeath.simulations.samplers.passed_layers import no_passed_layers
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.rai import rai_constant
 from tests.references.architecture_twins import draw
 from tests.references.statistical import assert_agrees, assert_refutes
 
 
-def drawn_layer(init, width, fan_in, *, trials, scale):
+def drawn_layer(init, width, fan_in, *, trials, scale, parameter=0.0, draws_biases=False, layer=0):
     """Yield weights and biases as the kernel draws them, network by network."""
-    buffers = initialisers.layer_buffers(np.array([width]), np.array([fan_in]), init, np.zeros(1))
-    law = initialisers.LayerLaw(init, width, fan_in, np.float32(scale), np.float32(0))
+    weight_law = WeightLaw(init, parameter, draws_biases)
+    none = no_passed_layers(np.dtype(np.float64))
+    buffers = initialisers.layer_buffers(np.array([width]), np.array([fan_in]), weight_law, none, np.zeros(1))
+    law = initialisers.LayerLaw(weight_law, width, fan_in, np.float32(scale), np.float32(0))
     weights, biases = buffers.parameters
     for trial in range(trials):
-        initialisers.draw_layer(buffers, law, (np.uint64(7), np.uint64(8)), 0, trial)
+        initialisers.draw_layer(buffers, law, (np.uint64(7), np.uint64(8)), layer, trial)
         yield weights[: width * fan_in].reshape(width, fan_in).copy(), biases.copy()
 
 

@@ -58,6 +58,15 @@ NETWORKS = [
     Network([2, 4, 3], input_dim=4, architecture="batch_norm", init="orthogonal"),
     Network([3, 3], init="rai", sign_flip="layer"),
     Network([3, 3], init="orthogonal", sign_flip="neuron", bias_variance=1.0),
+    Network([3, 3], init="torch-default"),
+    Network([3, 3], init="truncated-normal", weight_variance=1.5),
+    Network([3, 3], init="laplace", bias_law="weights"),
+    Network([3, 3], init="student-t", degrees_of_freedom=2.5),
+    Network([3, 3], init="student-t", degrees_of_freedom=4, bias_variance=0.5, architecture="residual"),
+    Network([3, 3], init="sparse", zero_share=0.25, bias_variance=0.5),
+    Network([3, 3], init="he", bias_law="weights"),
+    Network([4, 6], init="looks-linear"),
+    Network([4, 6], init="looks-linear-gaussian", activation=leaky_relu(0.2)),
 ]
 
 
@@ -81,6 +90,8 @@ def test_different_laws_have_different_descriptions():
     assert Network([3], activation=shifted_relu(0.0)).description() == Network([3]).description()
     assert Network([3], init="uniform", weight_variance=2.0) == Network([3], init="uniform")
     assert Network([3], block_depth=1) == Network([3])
+    third = Network([3], init="uniform", weight_variance=1 / 3, bias_law="weights")
+    assert third.description() == {"widths": [[3, 1]], "input_dim": 3, "init": "torch-default"}
 
 
 def test_shapes_and_scales():
@@ -105,6 +116,18 @@ HOLDS = [  # lower bound, living ratio, upper bound
     ({"init": "uniform"}, (True, True, True)),
     ({"init": "orthogonal"}, (True, True, False)),
     ({"init": "rai"}, (False, False, False)),
+    ({"init": "torch-default"}, (True, True, True)),
+    ({"init": "truncated-normal"}, (True, True, True)),
+    ({"init": "laplace", "bias_law": "weights"}, (True, True, True)),
+    ({"init": "student-t", "degrees_of_freedom": 3}, (True, True, True)),
+    ({"init": "sparse", "zero_share": 0.5}, (False, False, True)),
+    ({"init": "sparse", "zero_share": 0.5, "bias_law": "weights"}, (False, False, True)),
+    ({"init": "sparse", "zero_share": 0.5, "bias_variance": 0.1}, (True, True, True)),
+    ({"init": "sparse", "zero_share": 0.5, "activation": leaky_relu()}, (False, False, False)),
+    ({"init": "sparse", "zero_share": 0.5, "activation": shifted_relu(-0.5)}, (True, False, False)),
+    ({"init": "sparse", "zero_share": 0.5, "activation": shifted_relu(0.5)}, (False, False, True)),
+    ({"init": "looks-linear"}, (True, True, True)),
+    ({"init": "looks-linear-gaussian", "activation": leaky_relu()}, (True, True, True)),
     ({"sign_flip": "layer"}, (False, False, False)),
     ({"architecture": "batch_norm"}, (False, False, False)),
     ({"architecture": "residual"}, (True, True, True)),
@@ -179,6 +202,30 @@ def test_activation_table(phi):
         ({"widths": [3], "architecture": "batch_norm", "init": "gaussian", "weight_variance": 1.0}, "cancel"),
         ({"widths": [3], "architecture": "batch_norm", "init": "rai"}, "cancel"),
         ({"widths": [3], "architecture": "residual", "sign_flip": "layer"}, "plain"),
+        ({"widths": [3], "init": 7}, "or a Law"),
+        ({"widths": [3], "bias_law": "uniform"}, "normal, weights"),
+        ({"widths": [3], "bias_law": "weights", "bias_variance": 1.0}, "`bias_variance` must be 0 with bias_law"),
+        ({"widths": [3], "init": "orthogonal", "bias_law": "weights"}, "not independent"),
+        ({"widths": [3], "init": "rai", "bias_law": "weights"}, "not independent"),
+        ({"widths": [3], "architecture": "batch_norm", "bias_law": "weights"}, "cancel"),
+        ({"widths": [3], "architecture": "batch_norm", "init": "torch-default"}, "cancel"),
+        ({"widths": [3], "init": "torch-default", "weight_variance": 1.0}, "weight_variance"),
+        ({"widths": [3], "init": "torch-default", "bias_variance": 1.0}, "its own biases"),
+        ({"widths": [3], "init": "student-t"}, "degrees_of_freedom=5"),
+        ({"widths": [3], "init": "student-t", "degrees_of_freedom": 2}, "lie in (2"),
+        ({"widths": [3], "degrees_of_freedom": 5}, "only the student-t init"),
+        ({"widths": [3], "init": "sparse"}, "zero_share"),
+        ({"widths": [3], "init": "sparse", "zero_share": 1.0}, "lie in (0, 1)"),
+        ({"widths": [3], "init": "laplace", "zero_share": 0.5}, "only the sparse init"),
+        ({"widths": [4, 3], "init": "looks-linear"}, "widths[1]"),
+        ({"widths": [4], "init": "looks-linear", "bias_variance": 1.0}, "pairs need biases 0"),
+        ({"widths": [4], "init": "looks-linear", "bias_law": "weights"}, "pairs need biases 0"),
+        ({"widths": [4], "init": "looks-linear", "weight_variance": 1.0}, "weight_variance"),
+        ({"widths": [4, 4], "init": "looks-linear", "architecture": "residual"}, "chain"),
+        ({"widths": [4], "init": "looks-linear", "architecture": "batch_norm"}, "chain"),
+        ({"widths": [4], "init": "looks-linear", "activation": shifted_relu(0.5)}, "phi(u) - phi(-u)"),
+        ({"widths": [4], "init": "looks-linear-gaussian", "activation": absolute_value()}, "phi(u) - phi(-u)"),
+        ({"widths": [4], "init": "looks-linear", "sign_flip": "neuron"}, "breaks its pair"),
         ({"widths": [3], "architecture": "batch_norm", "sign_flip": "neuron"}, "plain"),
         ({"widths": [3], "activation": leaky_relu(), "sign_flip": "neuron"}, "relu"),
     ],
