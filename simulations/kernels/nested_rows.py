@@ -167,7 +167,8 @@ def row_of(row, normals, law):
         row[fan_in] = normals[fan_in]
         row[_entry(normals[fan_in + 1], fan_in)] = _beta(normals[fan_in + 2]) * law.beta_scale
     elif law.has_bias:
-        row[fan_in] = normals[n_coordinates(law) - 1]
+        bias = normals[n_coordinates(law) - 1]
+        row[fan_in] = _uniform(bias) if law.uniform_bias else bias
 
 
 @kernel
@@ -222,7 +223,7 @@ def _change(normals, j, new, law):
     if law.init == GAUSSIAN:
         return RowMove(one, j, np.float32(new - normals[j]), j, nothing)
     if law.init == UNIFORM:
-        change = _uniform(new) - _uniform(normals[j]) if j < fan_in else new - normals[j]
+        change = _uniform(new) - _uniform(normals[j]) if j < fan_in or law.uniform_bias else new - normals[j]
         return RowMove(one, j, np.float32(change), j, nothing)
     if law.init == ORTHOGONAL:
         if law.has_bias and j == n_coordinates(law) - 1:

@@ -22,10 +22,10 @@ def advance_networks(columns, alive, of_points, law, layer, stream):
     a `GeneralLaw` of plain networks.
     """
     features, exponents, constants, peaks = columns
-    widths, fan_ins, weight_scales, bias_scale, _, _, init, flip, activation = law
+    widths, fan_ins, weight_scales, bias_scale, _, _, init, flip, activation, passed = law
     n_networks, rows, n_points = features.shape
     width, fan_in = widths[layer], fan_ins[layer]
-    buffers = layer_buffers(widths[layer : layer + 1], fan_ins[layer : layer + 1], init, of_points)
+    buffers = layer_buffers(widths[layer : layer + 1], fan_ins[layer : layer + 1], init, passed, of_points)
     of_layer = LayerLaw(init, width, fan_in, weight_scales[layer], bias_scale)
     z = np.zeros((rows, n_points), features.dtype)
     active, covered = np.zeros(n_points, np.int64), np.zeros(n_points, np.bool_)

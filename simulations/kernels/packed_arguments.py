@@ -295,7 +295,7 @@ class RowLaw(NamedTuple):
     """The law of one row (w, b) of a layer, in units of the standard deviations of its entries.
 
     `dimension` is the larger of fan_in and width, of which an orthogonal row is a part; `beta_scale` turns the entry
-    that RAI redraws into those units.
+    that RAI redraws into those units; `uniform_bias` says whether the bias is uniform instead of normal.
     """
 
     init: int
@@ -303,6 +303,7 @@ class RowLaw(NamedTuple):
     dimension: int
     has_bias: bool
     beta_scale: float
+    uniform_bias: bool
 
 
 class RowMove(NamedTuple):

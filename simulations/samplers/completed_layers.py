@@ -74,7 +74,8 @@ def _completed(
     layers = rng.standard_normal((n_rows, width, fan_in + 1))
     at = np.arange(n_rows)
     if law.init == UNIFORM:
-        layers[:, :, :fan_in] = np.sqrt(3.0) * rng.uniform(-1.0, 1.0, (n_rows, width, fan_in))
+        n_uniform = fan_in + law.uniform_bias
+        layers[:, :, :n_uniform] = np.sqrt(3.0) * rng.uniform(-1.0, 1.0, (n_rows, width, n_uniform))
     elif law.init == ORTHOGONAL:
         layers[:, :, :fan_in] = _orthogonal_around(normals[:, : law.dimension], places, law, width, rng)
     elif law.init == RAI:

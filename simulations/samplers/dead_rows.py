@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath.simulations.counter_random import stream_key
-from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL
+from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL, UNIFORM
 from neurondeath.simulations.kernels.nested_rows import MOST_LEVELS, n_coordinates, sample_rows
 from neurondeath.simulations.kernels.network_population import advance_networks
 from neurondeath.simulations.kernels.packed_arguments import Columns, GeneralLaw, RowInputs, RowLaw, Stream
@@ -27,10 +27,11 @@ from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.network_bounds import quiet_set
 from neurondeath_theory.survival.first_layer import first_layer_death
 
-__all__ = ["DeadRows", "Population", "known_share", "population_of_networks", "sample_layers"]
+__all__ = ["SPLIT_INITS", "DeadRows", "Population", "known_share", "population_of_networks", "sample_layers"]
 
 Floats = npt.NDArray[np.float64]
 
+SPLIT_INITS = ("he", "gaussian", "uniform", "orthogonal", "rai", "torch-default")  # laws whose rows can be moved
 PARTICLES = 256  # rows per population, a multiple of the networks
 LEAST_NETWORKS = 16
 ROW_WORK = 48  # multiply-adds per input and point that a row takes, about: levels, sweeps and tries
@@ -100,9 +101,9 @@ def known_share(network: Network, points: Floats, layer: int) -> float | None:
     low, high = quiet[0]
     if not network.has_bias and not low < 0.0 < high and not half_space(points, 0.0).any():
         return 0.0
-    normal = network.init in ("he", "gaussian") or (network.init == "orthogonal" and not network.has_bias)
+    normal = network.init in ("he", "gaussian") and network.bias_law == "normal"
     if (
-        normal
+        (normal or (network.init == "orthogonal" and not network.has_bias))
         and network.sign_flip == "none"
         and (low, high) in ((-np.inf, 0.0), (0.0, np.inf))
         and _few(points, network)
@@ -200,19 +201,21 @@ def row_law_of(network: Network, layer: int) -> RowLaw:
     """Return the law of one row of a layer; where only directions matter an orthogonal row is a normal one."""
     fan_in, width = network.fan_ins[layer], network.widths[layer]
     init = INITS[network.init]
+    uniform_bias = init == UNIFORM and network.bias_law == "weights"
     (low, high), *_ = quiet_set(network.activation)
     cone = low in (-np.inf, 0.0) and high in (0.0, np.inf)
     if init == ORTHOGONAL and cone and not network.has_bias and network.sign_flip == "none":
         init = GAUSSIAN
     scale = float(np.sqrt(network.weight_variance / fan_in))
-    return RowLaw(init, fan_in, max(fan_in, width), network.has_bias, 1.0 / scale)
+    return RowLaw(init, fan_in, max(fan_in, width), network.has_bias, 1.0 / scale, uniform_bias)
 
 
 def row_inputs(network: Network, columns: Columns, layer: int) -> RowInputs:
     """Scale the features of every network to pre-activations of variance 1, and the ends of the quiet set with them."""
     fan_in = network.fan_ins[layer]
     weight_scale = float(np.sqrt(network.weight_variance / fan_in))
-    bias_scale = weight_scale if network.init == "rai" else float(np.sqrt(network.bias_variance))
+    own_bias = network.init == "rai" or network.bias_law == "weights"
+    bias_scale = weight_scale if own_bias else float(np.sqrt(network.bias_variance))
     features = np.empty((len(columns.values), fan_in + 1, columns.values.shape[2]), np.float32)
     features[:, :fan_in] = columns.values[:, :fan_in] * np.float32(weight_scale)
     features[:, fan_in] = columns.constants * np.float32(bias_scale)

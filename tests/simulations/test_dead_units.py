@@ -47,6 +47,9 @@ ROWS = {
         Network([AXES], init="uniform", bias_variance=0.01),
         over_biases(lambda t: np.clip(0.5 + t / (2 * np.sqrt(3) * SW), 0, 1), 0.1),
     ),
+    # the largest of AXES + 1 independent numbers of one law is the bias: P(w_i + b <= 0 at every axis)
+    "torch-default": (Network([AXES], init="torch-default"), 1 / (AXES + 1)),
+    "he, biases of its own": (Network([AXES], bias_law="weights"), 1 / (AXES + 1)),
     "rai": (Network([AXES], init="rai"), rai_share()),
     "shifted": (Network([AXES], activation="shifted-relu(tau=-0.05)"), NORMAL.cdf(-0.05 / SW) ** AXES),
     "band": (
@@ -83,11 +86,13 @@ def counted(network, points, trials, seed):
                 q, r = np.linalg.qr(weights if width > fan_in else weights.T)
                 weights = (q * np.sign(np.diag(r))) * np.sqrt(max(width, fan_in))
                 weights = weights if width > fan_in else weights.T
-            if network.init == "uniform":
+            if network.init in ("uniform", "torch-default"):
                 weights = np.sqrt(3) * rng.uniform(-1, 1, (width, fan_in))
             weights *= scale
             if network.bias_variance:
                 biases = np.sqrt(network.bias_variance) * rng.standard_normal(width)
+            if network.init == "torch-default":
+                biases = scale * np.sqrt(3) * rng.uniform(-1, 1, width)
             if network.init == "rai":
                 biases = scale * rng.standard_normal(width)
                 rows = np.column_stack([weights, biases])
@@ -107,6 +112,7 @@ COUNTED = (
     Network([5, 4, 5], init="uniform", bias_variance=0.3, activation="shifted-relu(tau=0.3)"),
     Network([4, 4, 4], activation="clipped-soft-threshold(tau=0.8, m=1)"),
     Network([4, 5, 4], init="rai"),
+    Network([4, 5, 4], init="torch-default"),
     Network([3, 5, 3], sign_flip="layer", init="orthogonal"),
     Network([3, 5, 3], sign_flip="neuron", bias_variance=0.4),
     Network([3, 4, 3], sign_flip="neuron", init="orthogonal", input_dim=2),
