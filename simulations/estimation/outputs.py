@@ -7,6 +7,11 @@ r"""Extra per-layer outputs, and their estimates with errors.
     log_variance     mean of log q_l over the networks with q_l > 0, which are those alive so far if there are no biases
     log_variance_sd  standard deviation of log q_l over these networks
     correlation      mean cosine between the pre-activations of two points, over pairs where neither is zero
+    effective_rank   entropy rank of the layer's features, scaled to unit length and then centred over the points
+                     (`neurondeath_theory.trainability.feature_rank`), over the networks with a feature that is not
+                     zero; 0 where all points have one direction to 1e-13. Features are what the next layer reads: the
+                     layer's activations; of residual and skip networks the stream after each block; of dense ones all
+                     features so far
 
 All points count, also those that died in an earlier layer. Every trial yields one number per layer; the estimate is the
 mean over trials, its standard error the sample standard deviation over $\sqrt{trials}$. For `layerwise_alive` the mean

@@ -13,6 +13,7 @@ import numpy as np
 
 from neurondeath.simulations.kernels.batch_normalisation import centre, normalise
 from neurondeath.simulations.kernels.copies import copy_entries, copy_rows
+from neurondeath.simulations.kernels.feature_rank import entropy_rank, rank_scratch
 from neurondeath.simulations.kernels.initialisers import LayerLaw, draw_layer, layer_buffers
 from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
 from neurondeath.simulations.kernels.layer_statistics import correlation_and_log_variance, count_zeros
@@ -34,6 +35,8 @@ __all__ = [
     "N_COUNTS",
     "N_SUMS",
     "PLAIN",
+    "RANK",
+    "RANK_TRIALS",
     "SKIP",
     "VARIANCE",
     "ZEROS",
@@ -43,26 +46,18 @@ __all__ = [
 PLAIN, SKIP, DENSE, BATCH_NORM = 0, 1, 2, 3
 
 # rows of `counts`; the sums of squares of LIVING, DEAD_UNITS and ZEROS are in the row after them
-ALIVE, LIVING, LAYERWISE_ALIVE, DEAD_UNITS, ZEROS, CORRELATION_TRIALS, LOG_VARIANCE_TRIALS, N_COUNTS = (
-    0,
-    1,
-    3,
-    4,
-    6,
-    8,
-    9,
-    10,
-)
+ALIVE, LIVING, LAYERWISE_ALIVE, DEAD_UNITS, ZEROS = 0, 1, 3, 4, 6
+CORRELATION_TRIALS, LOG_VARIANCE_TRIALS, RANK_TRIALS, N_COUNTS = 8, 9, 10, 11
 # rows of `sums`, each followed by the row of its squares, that of the logarithm also by its third and fourth powers
-VARIANCE, CORRELATION, LOG_VARIANCE, N_SUMS = 0, 2, 4, 8
+VARIANCE, CORRELATION, LOG_VARIANCE, RANK, N_SUMS = 0, 2, 4, 8, 10
 
 
 @kernel
-def sample_architecture(counts, sums, points, law, detailed, stream):
+def sample_architecture(counts, sums, points, law, measures, stream):
     """Add the networks of a stream's trials to `counts` (int64) and `sums` (float64).
 
     Both have one row per statistic and one column per layer. `points` gives the dtype the networks are computed in;
-    `detailed` requests the further statistics.
+    `measures` requests the further statistics.
     """
     widths, fan_ins, weight_scales, bias_scale, architecture, block_depth, init, flip, activation = law
     first, of_points, first_exponents = points
@@ -77,6 +72,8 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
     active, covered = np.zeros(n_points, np.int64), np.zeros(n_points, np.bool_)
     branch_alive, ever = np.zeros(n_points, np.bool_), np.zeros(n_points, np.bool_)
     lengths, totals = np.zeros(n_points), np.zeros(rows)
+    detailed = measures.layers
+    of_rank = rank_scratch(x.shape[0] if architecture == DENSE else rows, n_points if measures.rank else 0)
     buffers = layer_buffers(widths, fan_ins, init, first)
     parameters = buffers.parameters
 
@@ -143,6 +140,14 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
                 rescale(main, of_points, input_dim)
                 for p in range(n_points):
                     ever[p] |= branch_alive[p]
+            if measures.rank:
+                if architecture == DENSE:
+                    rank = entropy_rank(x, features, of_rank)
+                elif architecture == SKIP and layer % block_depth == block_depth - 1:
+                    rank = entropy_rank(x, input_dim, of_rank)
+                else:
+                    rank = entropy_rank(h, width, of_rank)
+                _add_rank(counts, sums, layer, rank)
             if not detailed and _settled(counts, layer, depth, architecture, n_living, ever, layerwise):
                 break  # layers left out are dead, or counted
 
@@ -191,6 +196,15 @@ def _add_pre_activations(counts, sums, layer, cosine, log_variance):
         sums[CORRELATION, layer] += cosine
         sums[CORRELATION + 1, layer] += cosine * cosine
         counts[CORRELATION_TRIALS, layer] += 1
+
+
+@inlined_kernel
+def _add_rank(counts, sums, layer, rank):
+    """Add the rank of a layer's features, if it has any, and its square."""
+    if not math.isnan(rank):
+        sums[RANK, layer] += rank
+        sums[RANK + 1, layer] += rank * rank
+        counts[RANK_TRIALS, layer] += 1
 
 
 @kernel

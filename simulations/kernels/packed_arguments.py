@@ -24,6 +24,7 @@ __all__ = [
     "GeneralLaw",
     "Law",
     "LayerShape",
+    "Measures",
     "Parameters",
     "Population",
     "Position",
@@ -105,6 +106,13 @@ class GeneralLaw(NamedTuple):
     init: int
     flip: int
     activation: Activation
+
+
+class Measures(NamedTuple):
+    """What to measure beside life: statistics of layers (`layer_statistics`), and the rank of their features."""
+
+    layers: bool
+    rank: bool
 
 
 class ScaledPoints(NamedTuple):

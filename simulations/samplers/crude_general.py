@@ -12,7 +12,7 @@ import numpy.typing as npt
 from neurondeath.simulations.inputs.input_sets import centred_points
 from neurondeath.simulations.kernels import architectures as engine
 from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL, RAI, UNIFORM
-from neurondeath.simulations.kernels.packed_arguments import Activation, GeneralLaw, ScaledPoints
+from neurondeath.simulations.kernels.packed_arguments import Activation, GeneralLaw, Measures, ScaledPoints
 from neurondeath.simulations.kernels.sign_flips import FLIP_LAYER, FLIP_NEURON, NO_FLIP
 from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS
 from neurondeath.simulations.samplers.points import bias_scale, stretches, weight_scales
@@ -34,7 +34,8 @@ ARCHITECTURES = {
 INITS = {"he": GAUSSIAN, "gaussian": GAUSSIAN, "uniform": UNIFORM, "orthogonal": ORTHOGONAL, "rai": RAI}
 FLIPS = {"none": NO_FLIP, "layer": FLIP_LAYER, "neuron": FLIP_NEURON}
 ROWS = {"dead_units": engine.DEAD_UNITS, "sparsity": engine.ZEROS}
-FLOAT_ROWS = {"variance": engine.VARIANCE, "correlation": engine.CORRELATION}
+FLOAT_ROWS = {"variance": engine.VARIANCE, "correlation": engine.CORRELATION, "effective_rank": engine.RANK}
+TRIAL_ROWS = {"correlation": engine.CORRELATION_TRIALS, "effective_rank": engine.RANK_TRIALS}
 
 
 def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
@@ -47,9 +48,10 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     sums = np.zeros((engine.N_SUMS, network.depth))
     dtype = np.dtype(task.dtype)
     law = _general_law(network, dtype)
+    measures = Measures(layers=bool(outputs), rank="effective_rank" in outputs)
     for points, stream in stretches(task, seed, start, stop):
         columns = _columns_at_infinity(network, dtype) if inputs.infinite else _columns(network, points, dtype)
-        engine.sample_architecture(counts, sums, columns, law, bool(outputs), stream)
+        engine.sample_architecture(counts, sums, columns, law, measures, stream)
     living, squares = counts[engine.LIVING], counts[engine.LIVING + 1]
     if inputs.infinite:  # its directions are no points: what lives is the set, as one
         living = squares = counts[engine.ALIVE]
@@ -60,8 +62,9 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
         for name, row in rows.items():
             if name in outputs:
                 statistics[name], statistics[f"{name}_squares"] = table[row].copy(), table[row + 1].copy()
-    if "correlation" in outputs:
-        statistics["correlation_trials"] = counts[engine.CORRELATION_TRIALS].copy()
+    for name, row in TRIAL_ROWS.items():
+        if name in outputs:
+            statistics[f"{name}_trials"] = counts[row].copy()
     if "variance" in outputs:
         statistics["log_variance_trials"] = counts[engine.LOG_VARIANCE_TRIALS].copy()
         for power, name in enumerate(LOG_VARIANCE_SUMS):

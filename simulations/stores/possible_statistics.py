@@ -83,7 +83,19 @@ def _impossible_counts(sums: dict[str, Floats], record: TaskRecord, trials: int)
         )
         if not (_within(defined, trials) and possible.all()):
             return "the sums of correlation are not possible"
+    if "effective_rank" in sums and not _possible_rank(sums, record, trials):
+        return "the sums of effective_rank are not possible"
     return None
+
+
+def _possible_rank(sums: dict[str, Floats], record: TaskRecord, trials: int) -> bool:
+    """Whether ranks lie between 0 and the number of points less one, or of features."""
+    defined, network = sums["effective_rank_trials"], record.network
+    features = record.widths
+    if network.architecture == "dense":
+        features = network.input_dim + np.cumsum(record.widths)
+    most = np.minimum(float(max(record.n_columns - 1, 1)), features)
+    return _within(defined, trials) and _moments(sums, "effective_rank", defined, most)
 
 
 def _impossible_averages(sums: dict[str, Floats], record: TaskRecord, trials: int) -> str | None:

@@ -264,5 +264,7 @@ OPTIONS: dict[str, Key] = {
         default=None,
         example="common",
     ),
-    "dtype": _choice(DTYPES, "Arithmetic of the forward pass; float64 checks float32.", "float32"),
+    "dtype": _choice(
+        DTYPES, "Arithmetic of the forward pass; float64 checks float32, and effective_rank sets it.", "float32"
+    ),
 }

@@ -15,6 +15,7 @@ from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS
 from neurondeath.simulations.task import Task
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.rai import rai_constant
+from neurondeath_theory.trainability.feature_rank import entropy_rank
 
 
 def draw(network: Network, key, layer, trial):
@@ -78,6 +79,7 @@ class Forward:
     zeros: list = field(default_factory=list)
     variance: list = field(default_factory=list)
     correlation: list = field(default_factory=list)
+    rank: list = field(default_factory=list)
 
 
 def forward(network: Network, points, key, trial) -> Forward:
@@ -118,6 +120,9 @@ def forward(network: Network, points, key, trial) -> Forward:
         out.zeros.append(int((y == 0).sum()))
         out.variance.append(float((z**2).mean()))
         out.correlation.append(mean_cosine(z))
+        ends = network.architecture in ("residual", "skip") and (layer + 1) % network.block_depth == 0
+        features = stream if ends or network.architecture == "dense" else y
+        out.rank.append(entropy_rank(features.T) if features.any() else float("nan"))
     return out
 
 
@@ -151,9 +156,10 @@ def statistics(network: Network, points, key, trials) -> dict:
     table["log_variance_trials"] = alive.sum(axis=0)
     for power, name in enumerate(LOG_VARIANCE_SUMS, start=1):
         table[name] = (np.where(alive, logs, 0.0) ** power).sum(axis=0)
-    cosines = np.array([run.correlation for run in runs])
-    table["correlation"], table["correlation_squares"] = np.nansum(cosines, axis=0), np.nansum(cosines**2, axis=0)
-    table["correlation_trials"] = (~np.isnan(cosines)).sum(axis=0)
+    for name, attribute in (("correlation", "correlation"), ("effective_rank", "rank")):
+        values = np.array([getattr(run, attribute) for run in runs])
+        table[name], table[f"{name}_squares"] = np.nansum(values, axis=0), np.nansum(values**2, axis=0)
+        table[f"{name}_trials"] = (~np.isnan(values)).sum(axis=0)
     return table
 
 
