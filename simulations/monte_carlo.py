@@ -78,7 +78,7 @@ def simulate(
         How networks are sampled; "auto" chooses the one that is likely the fastest (see `simulations.engines`).
     outputs : sequence of str
         Extra per-layer outputs: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation",
-        "effective_rank" (see `neurondeath.simulations.estimation.outputs`).
+        "effective_rank", "log_gradient" (see `neurondeath.simulations.estimation.outputs`).
     stream : str
         Name of a random stream: simulations with the same name and seed use common random numbers, the same weights
         where their networks have the same layers, which reduces the variance of differences (flip minus no flip).

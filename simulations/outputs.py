@@ -5,20 +5,22 @@ from collections.abc import Iterable
 from neurondeath_theory.foundation.validation import check_choice, invalid
 
 __all__ = [
+    "LOG_GRADIENT_SUMS",
     "LOG_VARIANCE_SUMS",
     "OUTPUTS",
     "OUTPUT_COLUMNS",
     "OUTPUT_VERSIONS",
+    "POWERS",
     "WITH_TRIALS",
     "check_outputs",
     "precision_for",
 ]
 
-OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation", "effective_rank")
+OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation", "effective_rank", "log_gradient")
 # outputs that some trials leave undefined: their statistics contain the number of those that define them
-WITH_TRIALS = ("correlation", "effective_rank")
+WITH_TRIALS = ("correlation", "effective_rank", "log_gradient")
 
-# columns of results; `variance` has three
+# columns of results; `variance` has three, `log_gradient` two
 OUTPUT_COLUMNS = (
     "layerwise_alive",
     "dead_units",
@@ -28,10 +30,14 @@ OUTPUT_COLUMNS = (
     "log_variance_sd",
     "correlation",
     "effective_rank",
+    "log_gradient",
+    "log_gradient_sd",
 )
 
-# statistics of `variance`: sums of the first four powers of log q over the trials with q > 0
-LOG_VARIANCE_SUMS = ("log_variance", "log_variance_squares", "log_variance_cubes", "log_variance_fourths")
+POWERS = ("", "_squares", "_cubes", "_fourths")
+# statistics of `variance` and `log_gradient`: sums of the first four powers of a logarithm over the trials that have it
+LOG_VARIANCE_SUMS = tuple(f"log_variance{power}" for power in POWERS)
+LOG_GRADIENT_SUMS = tuple(f"log_gradient{power}" for power in POWERS)
 
 # outputs of small differences between features, for which single precision is not enough
 IN_DOUBLE = ("effective_rank",)

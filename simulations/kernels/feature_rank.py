@@ -15,7 +15,7 @@ import numpy.typing as npt
 from neurondeath.simulations.kernels.jit import kernel
 from neurondeath.simulations.kernels.symmetric_eigenvalues import eigenvalues
 
-__all__ = ["RankScratch", "entropy_rank", "rank_scratch"]
+__all__ = ["RankScratch", "entropy_rank", "layer_ranks", "rank_scratch"]
 
 EQUAL_FEATURES = 1e-13  # root mean square difference of unit-length features that is rounding of a forward pass
 
@@ -32,13 +32,26 @@ class RankScratch(NamedTuple):
     vector: Floats
 
 
-@kernel
-def rank_scratch(rows, n_points):
+def rank_scratch(rows: int, n_points: int) -> RankScratch:
     """Create scratch for features of up to `rows` units."""
     size = min(rows, n_points)
     return RankScratch(
         np.zeros((rows, n_points)), np.zeros(size * size), np.zeros(size), np.zeros(size), np.zeros(size)
     )
+
+
+@kernel
+def layer_ranks(out, features, widths, dense, scratch):
+    """Fill `out` with the ranks of all layers.
+
+    The first rows of `features` are those of the input; those of the layers follow. In dense networks every layer has
+    all rows so far.
+    """
+    first = features.shape[0] - widths.sum()
+    for layer in range(widths.size):
+        last = first + widths[layer]
+        out[layer] = entropy_rank(features[0 if dense else first : last], last if dense else widths[layer], scratch)
+        first = last
 
 
 @kernel

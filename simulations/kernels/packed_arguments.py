@@ -24,10 +24,10 @@ __all__ = [
     "GeneralLaw",
     "Law",
     "LayerShape",
-    "Measures",
     "Parameters",
     "Population",
     "Position",
+    "Records",
     "ScaledPoints",
     "SplittingSums",
     "Stream",
@@ -94,7 +94,7 @@ class GeneralLaw(NamedTuple):
     """The law of any network, its choices as the integers of `architectures`, `initialisers` and `sign_flips`.
 
     The arrays have one entry per layer. `weight_scales` are the standard deviations of the weights, for RAI of the
-    entries before one is redrawn.
+    entries before one is redrawn; `branch_scale` is the factor of the branches of a critical residual.
     """
 
     widths: npt.NDArray[np.int64]
@@ -106,13 +106,20 @@ class GeneralLaw(NamedTuple):
     init: int
     flip: int
     activation: Activation
+    branch_scale: float
 
 
-class Measures(NamedTuple):
-    """What to measure beside life: statistics of layers (`layer_statistics`), and the rank of their features."""
+class Records(NamedTuple):
+    """What the forward pass measures, and what it keeps of the last network for further measures.
+
+    `layers` requests the statistics of layers. `features`, shape (input_dim + units, n_points), takes what every layer
+    gives to the next, after input_dim rows that only dense networks fill; `gains`, shape (units, n_points), the slopes
+    of the activations. Arrays without rows take nothing.
+    """
 
     layers: bool
-    rank: bool
+    features: Floats
+    gains: Floats
 
 
 class ScaledPoints(NamedTuple):

@@ -4,18 +4,21 @@ The fast kernel of `crude_dense` covers plain Gaussian ReLU networks; this one c
 beside life and death.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neurondeath.simulations.inputs.input_sets import centred_points
+from neurondeath.simulations.kernels import architecture_codes as codes
 from neurondeath.simulations.kernels import architectures as engine
 from neurondeath.simulations.kernels.initialisers import GAUSSIAN, ORTHOGONAL, RAI, UNIFORM
-from neurondeath.simulations.kernels.packed_arguments import Activation, GeneralLaw, Measures, ScaledPoints
+from neurondeath.simulations.kernels.packed_arguments import Activation, GeneralLaw, ScaledPoints
 from neurondeath.simulations.kernels.sign_flips import FLIP_LAYER, FLIP_NEURON, NO_FLIP
 from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS
 from neurondeath.simulations.samplers.points import bias_scale, stretches, weight_scales
+from neurondeath.simulations.samplers.ranks_and_gradients import RanksAndGradients
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.network_bounds import activation_table, is_homogeneous
 
@@ -25,17 +28,16 @@ if TYPE_CHECKING:
 __all__ = ["sample"]
 
 ARCHITECTURES = {
-    "plain": engine.PLAIN,
-    "residual": engine.SKIP,
-    "skip": engine.SKIP,
-    "dense": engine.DENSE,
-    "batch_norm": engine.BATCH_NORM,
+    "plain": codes.PLAIN,
+    "residual": codes.SKIP,
+    "skip": codes.SKIP,
+    "dense": codes.DENSE,
+    "batch_norm": codes.BATCH_NORM,
 }
 INITS = {"he": GAUSSIAN, "gaussian": GAUSSIAN, "uniform": UNIFORM, "orthogonal": ORTHOGONAL, "rai": RAI}
 FLIPS = {"none": NO_FLIP, "layer": FLIP_LAYER, "neuron": FLIP_NEURON}
 ROWS = {"dead_units": engine.DEAD_UNITS, "sparsity": engine.ZEROS}
-FLOAT_ROWS = {"variance": engine.VARIANCE, "correlation": engine.CORRELATION, "effective_rank": engine.RANK}
-TRIAL_ROWS = {"correlation": engine.CORRELATION_TRIALS, "effective_rank": engine.RANK_TRIALS}
+FLOAT_ROWS = {"variance": engine.VARIANCE, "correlation": engine.CORRELATION}
 
 
 def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
@@ -48,10 +50,14 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     sums = np.zeros((engine.N_SUMS, network.depth))
     dtype = np.dtype(task.dtype)
     law = _general_law(network, dtype)
-    measures = Measures(layers=bool(outputs), rank="effective_rank" in outputs)
+    further = None
     for points, stream in stretches(task, seed, start, stop):
         columns = _columns_at_infinity(network, dtype) if inputs.infinite else _columns(network, points, dtype)
-        engine.sample_architecture(counts, sums, columns, law, measures, stream)
+        if further is None:
+            further = RanksAndGradients(outputs, law, columns.values)
+        for part in further.streams(stream):
+            engine.sample_architecture(counts, sums, columns, law, further.records, part)
+            further.add(part)
     living, squares = counts[engine.LIVING], counts[engine.LIVING + 1]
     if inputs.infinite:  # its directions are no points: what lives is the set, as one
         living = squares = counts[engine.ALIVE]
@@ -62,14 +68,13 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
         for name, row in rows.items():
             if name in outputs:
                 statistics[name], statistics[f"{name}_squares"] = table[row].copy(), table[row + 1].copy()
-    for name, row in TRIAL_ROWS.items():
-        if name in outputs:
-            statistics[f"{name}_trials"] = counts[row].copy()
+    if "correlation" in outputs:
+        statistics["correlation_trials"] = counts[engine.CORRELATION_TRIALS].copy()
     if "variance" in outputs:
         statistics["log_variance_trials"] = counts[engine.LOG_VARIANCE_TRIALS].copy()
         for power, name in enumerate(LOG_VARIANCE_SUMS):
             statistics[name] = sums[engine.LOG_VARIANCE + power].copy()
-    return statistics
+    return statistics if further is None else statistics | further.sums
 
 
 def _general_law(network: Network, dtype: np.dtype[Any]) -> GeneralLaw:
@@ -79,11 +84,12 @@ def _general_law(network: Network, dtype: np.dtype[Any]) -> GeneralLaw:
         fan_ins=np.array(network.fan_ins, dtype=np.int64),
         weight_scales=weight_scales(network),
         bias_scale=bias_scale(network),
-        architecture=ARCHITECTURES[network.architecture],
+        architecture=ARCHITECTURES[network.architecture] if network.effective_depth is None else codes.STREAM,
         block_depth=network.block_depth,
         init=INITS[network.init],
         flip=FLIPS[network.sign_flip],
         activation=Activation(kinks, values, slopes),
+        branch_scale=math.sqrt((network.effective_depth or 0.0) / network.depth),
     )
 
 
@@ -93,6 +99,8 @@ def _columns(network: Network, points: npt.NDArray[np.float64], dtype: np.dtype[
         points = centred_points(points)
         sizes = np.full(len(points), np.abs(points).max())  # statistics of the batch: one scale for all
     else:
+        if network.input_mean_square is not None:
+            points = _of_mean_square(points, network.input_mean_square)
         sizes = np.abs(points).max(axis=1)
     exponents = np.frexp(sizes)[1].astype(np.int64)
     has_constants = network.has_bias or not is_homogeneous(network.activation)
@@ -100,6 +108,14 @@ def _columns(network: Network, points: npt.NDArray[np.float64], dtype: np.dtype[
         exponents = np.maximum(exponents, 0)
     columns = np.ascontiguousarray(np.ldexp(points.T, -exponents), dtype=dtype)
     return ScaledPoints(columns, np.full(len(points), has_constants, dtype=dtype), exponents)
+
+
+def _of_mean_square(points: npt.NDArray[np.float64], mean_square: float) -> npt.NDArray[np.float64]:
+    """Scale every point to a mean square; zeros stay zero."""
+    largest = np.abs(points).max(axis=1, keepdims=True)
+    scaled = np.divide(points, largest, out=np.zeros_like(points), where=largest > 0.0)  # squares cannot overflow
+    size = np.sqrt(np.mean(scaled**2, axis=1, keepdims=True))
+    return np.asarray(np.divide(scaled * math.sqrt(mean_square), size, out=np.zeros_like(points), where=size > 0.0))
 
 
 def _columns_at_infinity(network: Network, dtype: np.dtype[Any]) -> ScaledPoints:
