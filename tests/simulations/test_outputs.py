@@ -104,9 +104,8 @@ def test_log_gradients_of_plain_networks(seed):
         totals = crude_general.sample(task, seed, 0, trials)
         assert (totals["log_gradient_trials"] == totals["alive"][-1]).all()
         estimates = estimate_outputs(totals, trials, network.widths, 1)
-        law = log_sizes(
-            [10] * 20
-        )  # of the last j layers by j; the read-out has mean square 1/10, a layer's weights 2/10
+        # entry j - 1 is that of the last j layers; the mean square is 1/10 of the read-out, 2/10 of other weights
+        law = log_sizes([10] * 20)
         mean, error = estimates["log_gradient"]
         assert_agrees(mean, error, law.mean[::-1] - np.log(2.0))
         assert_refutes(mean, error, law.mean - np.log(2.0))
