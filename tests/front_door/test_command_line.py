@@ -18,6 +18,7 @@ from neurondeath.commands.network_layers import shown_layers
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.widths import parse_counts
 from neurondeath_theory.survival.bounds import survival_bounds
+from neurondeath_theory.trainability.tailored_slope import tailored_slope
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_every_architecture_and_estimator_from_the_command_line(nd):
     assert stream["layers"][0]["log_gradient_sd_stderr"] > 0
     out = nd("simulate --width 4 --depth 20 --trials 9 --activation tailored-leaky-relu --quiet --format json")[1]
     (tailored,) = json.loads(out)["tasks"]
-    assert (tailored["activation"], tailored["init"]) == ("leaky_relu(0.180915)", "gaussian")
+    assert (tailored["activation"], tailored["init"]) == (str(tailored_slope(20).activation), "gaussian")
     sparse = tasks("--activation clipped-shifted-relu --tau 1 --m 1 --outputs sparsity,variance")["layers"]
     assert 0.5 < sparse[0]["sparsity"] <= 1.0
     assert sparse[0]["variance_stderr"] > 0
