@@ -8,7 +8,7 @@ $\phi$ and the distribution of $(W_l, b_l)$. With $x_0$ the input and $z_l = W_l
 - residual with an effective depth D, the critical residual stream (`critical_residual`): $x_l = \phi(z_l)$ with
   $z_l = \sqrt{1 - a^2}\, z_{l-1} + a\,(W_l \phi(z_{l-1}) + b_l)$, $a^2 = D / k$, from $z_0$ the input. Its theory wants
   weights and biases at the edge of chaos, and inputs of the mean square q* (`input_mean_square`). As in other residual
-  networks a point is alive while some layer so far has been active there; with D = k, where nothing bypasses the
+  networks, alive at a point means that some layer so far was active there; with D = k, where nothing bypasses the
   layers, every layer must be.
 - skip: blocks of `block_depth` plain layers, whose output is added to the block's input; the last width of each block
   is $n_0$. Blocks of one layer are the residual network.
