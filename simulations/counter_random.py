@@ -25,6 +25,7 @@ __all__ = [
     "PURPOSE_FACTORS",
     "PURPOSE_INPUTS",
     "PURPOSE_PROBES",
+    "PURPOSE_READOUT",
     "PURPOSE_RESAMPLED_INPUTS",
     "PURPOSE_SIGNS",
     "PURPOSE_WEIGHTS",
@@ -49,6 +50,7 @@ PURPOSE_COPIES = 6
 PURPOSE_ASYMMETRY = 16  # which entry of a row RAI redraws, and its new value
 PURPOSE_RESAMPLED_INPUTS = 17  # points drawn again for every trial
 PURPOSE_ZEROS = 18  # which entries of sparse weights are zero; 19 of biases drawn like them
+PURPOSE_READOUT = 24  # the vector whose gradient is measured
 
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

@@ -91,6 +91,9 @@ def check_sampler(estimator: str, engine: str, network: Network, inputs: InputSe
             "without further outputs"
         )
         raise invalid("estimator", rule, estimator, "use crude")
+    if "log_gradient" in outputs and (network.architecture == "batch_norm" or network.sign_flip != "none"):
+        rule = "leave out log_gradient with batch norm and with sign flips, whose gradients are not measured"
+        raise invalid("outputs", rule, list(outputs))
     reason = _refusal(engine, network, inputs, outputs)
     if reason is not None:
         remedy = "use dense or auto" if network.law is None else "use numpy or auto"

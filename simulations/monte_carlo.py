@@ -78,7 +78,8 @@ def simulate(
         How networks are sampled; "auto" chooses the one that is likely the fastest (see `simulations.engines`), for a
         network with a `Law` "numpy".
     outputs : sequence of str
-        Extra per-layer outputs: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation".
+        Extra per-layer outputs: "layerwise_alive", "dead_units", "sparsity", "variance", "correlation",
+        "effective_rank", "log_gradient" (see `neurondeath.simulations.estimation.outputs`).
     stream : str
         Name of a random stream: simulations with the same name and seed use common random numbers, the same weights
         where their networks have the same layers, which reduces the variance of differences (flip minus no flip).
@@ -90,7 +91,7 @@ def simulate(
         A results store for the trials: trials that it already contains are not sampled again. By default the trials
         are kept in memory only.
     dtype : {"float32", "float64"}
-        Arithmetic of the forward pass.
+        Arithmetic of the forward pass; "effective_rank" needs "float64", and sets it.
     quiet : bool
         Show no progress on stderr.
 

@@ -4,11 +4,23 @@ from collections.abc import Iterable
 
 from neurondeath_theory.foundation.validation import check_choice, invalid
 
-__all__ = ["LOG_VARIANCE_SUMS", "OUTPUTS", "OUTPUT_COLUMNS", "OUTPUT_VERSIONS", "check_outputs"]
+__all__ = [
+    "LOG_GRADIENT_SUMS",
+    "LOG_VARIANCE_SUMS",
+    "OUTPUTS",
+    "OUTPUT_COLUMNS",
+    "OUTPUT_VERSIONS",
+    "POWERS",
+    "WITH_TRIALS",
+    "check_outputs",
+    "precision_for",
+]
 
-OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation")
+OUTPUTS = ("layerwise_alive", "dead_units", "sparsity", "variance", "correlation", "effective_rank", "log_gradient")
+# outputs that some trials leave undefined: their statistics contain the number of those that define them
+WITH_TRIALS = ("correlation", "effective_rank", "log_gradient")
 
-# columns of results; `dead_units` has two and `variance` three
+# columns of results; `dead_units` and `log_gradient` have two, `variance` three
 OUTPUT_COLUMNS = (
     "layerwise_alive",
     "dead_units",
@@ -18,10 +30,18 @@ OUTPUT_COLUMNS = (
     "log_variance",
     "log_variance_sd",
     "correlation",
+    "effective_rank",
+    "log_gradient",
+    "log_gradient_sd",
 )
 
-# statistics of `variance`: sums of the first four powers of log q over the trials with q > 0
-LOG_VARIANCE_SUMS = ("log_variance", "log_variance_squares", "log_variance_cubes", "log_variance_fourths")
+POWERS = ("", "_squares", "_cubes", "_fourths")
+# statistics of `variance` and `log_gradient`: sums of the first four powers of a logarithm over the trials that have it
+LOG_VARIANCE_SUMS = tuple(f"log_variance{power}" for power in POWERS)
+LOG_GRADIENT_SUMS = tuple(f"log_gradient{power}" for power in POWERS)
+
+# outputs of small differences between features, for which single precision is not enough
+IN_DOUBLE = ("effective_rank",)
 
 # part of the task id; raised when the same task would give other statistics (1 is left out)
 OUTPUT_VERSIONS = {"variance": 2}
@@ -42,3 +62,14 @@ def check_outputs(name: str, outputs: Iterable[str]) -> tuple[str, ...]:
     if len(set(wanted)) < len(wanted):
         raise invalid(name, "name every output once", wanted)
     return tuple(output for output in OUTPUTS if output in wanted)
+
+
+def precision_for(outputs: Iterable[str], dtype: str) -> str:
+    """Return the arithmetic in which outputs are computed: that asked for, or double precision where they need it.
+
+    Examples
+    --------
+    >>> precision_for(["variance"], "float32"), precision_for(["variance", "effective_rank"], "float32")
+    ('float32', 'float64')
+    """
+    return "float64" if any(output in IN_DOUBLE for output in outputs) else dtype

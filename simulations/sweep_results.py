@@ -103,9 +103,9 @@ def sweep(
         Show no progress on stderr.
     **options
         Options of networks and inputs, each a value, a list of values or a text such as "2:16:2": width, depth, widths,
-        inputs, input_dim, input_seed, resample_inputs, data_dir, architecture, block_depth, activation, tau, m, slope,
-        init (a `Law` too), weight_variance, degrees_of_freedom, zero_share, bias_variance, bias_law, sign_flip,
-        estimator, engine, outputs, stream, dtype.
+        inputs, input_dim, input_seed, resample_inputs, data_dir, architecture, block_depth, effective_depth,
+        input_mean_square, activation, tau, m, slope, init (a `Law` too), weight_variance, degrees_of_freedom,
+        zero_share, bias_variance, bias_law, sign_flip, estimator, engine, outputs, stream, dtype.
 
     Returns
     -------

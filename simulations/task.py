@@ -10,7 +10,7 @@ from typing import Any
 from neurondeath.simulations.counter_random import STREAM_VERSION
 from neurondeath.simulations.engines import ENGINES, ESTIMATOR_VERSIONS, ESTIMATORS, TRIAL_COST, check_sampler
 from neurondeath.simulations.inputs.input_sets import InputSet, check_fit
-from neurondeath.simulations.outputs import OUTPUT_VERSIONS, check_outputs
+from neurondeath.simulations.outputs import OUTPUT_VERSIONS, check_outputs, precision_for
 from neurondeath.simulations.populations import population_of
 from neurondeath_theory.foundation.validation import check_choice, invalid
 from neurondeath_theory.networks.network import Network
@@ -42,7 +42,8 @@ class Task:
     engine : str
         How networks are sampled for the estimator.
     dtype : {"float32", "float64"}
-        Arithmetic of the forward pass; "float64" checks "float32" on the same random numbers.
+        Arithmetic of the forward pass; "float64" checks "float32" on the same random numbers. The output
+        "effective_rank" sets "float64".
     outputs : tuple of str
         Extra per-layer outputs, see `neurondeath.simulations.estimation.outputs`.
     stream : str
@@ -65,6 +66,7 @@ class Task:
         if not (isinstance(self.stream, str) and self.stream.isprintable() and len(self.stream) <= LONGEST_STREAM):
             raise invalid("stream", f"be printable text of at most {LONGEST_STREAM} characters", self.stream)
         object.__setattr__(self, "outputs", check_outputs("outputs", self.outputs))
+        object.__setattr__(self, "dtype", precision_for(self.outputs, self.dtype))
         check_fit(self.network, self.inputs)
         check_sampler(self.estimator, self.engine, self.network, self.inputs, self.outputs)
 

@@ -63,6 +63,8 @@ def simulate(
     data_dir: Annotated[Text, _option("data_dir")] = None,
     architecture: Annotated[Text, _option("architecture")] = None,
     block_depth: Annotated[Text, _option("block_depth")] = None,
+    effective_depth: Annotated[Text, _option("effective_depth")] = None,
+    input_mean_square: Annotated[Text, _option("input_mean_square")] = None,
     activation: Annotated[Text, _option("activation")] = None,
     tau: Annotated[Text, _option("tau")] = None,
     m: Annotated[Text, _option("m")] = None,

@@ -5,6 +5,11 @@ $\phi$ and the distribution of $(W_l, b_l)$. With $x_0$ the input and $z_l = W_l
 
 - plain: $x_l = \phi(z_l)$.
 - residual: $x_l = x_{l-1} + \phi(z_l)$; every width equals $n_0$, no embedding comes first.
+- residual with an effective depth D, the critical residual stream (`critical_residual`): $x_l = \phi(z_l)$ with
+  $z_l = \sqrt{1 - a^2}\, z_{l-1} + a\,(W_l \phi(z_{l-1}) + b_l)$, $a^2 = D / k$, from $z_0$ the input. Its theory wants
+  weights and biases at the edge of chaos, and inputs of the mean square q* (`input_mean_square`). As in other residual
+  networks, alive at a point means that some layer so far was active there; with D = k, where nothing bypasses the
+  layers, every layer must be.
 - skip: blocks of `block_depth` plain layers, whose output is added to the block's input; the last width of each block
   is $n_0$. Blocks of one layer are the residual network.
 - dense: $x_l = (x_{l-1}, \phi(z_l))$, so layer l reads $n_0 + n_1 + .. + n_{l-1}$ features.
@@ -82,6 +87,11 @@ class Network:
         Correction of signs at initialisation by the input set, for plain ReLU networks (`sign_flip_guarantee`).
     block_depth : int, optional
         Layers per block of the skip architecture, at least 1; the number of layers is a multiple of it.
+    effective_depth : float, optional
+        D of the residual architecture, in (0, k]: with it the critical residual stream.
+    input_mean_square : float, optional
+        With an effective depth, the mean square to which every input is scaled first, above 0 (zeros stay zero); by
+        default inputs are read as they are.
 
     Raises
     ------
@@ -99,6 +109,8 @@ class Network:
     plain relu network 4 -> 4x6, student-t init (3 degrees of freedom), biases like weights
     >>> print(Network([4] * 6, architecture="skip", block_depth=3, init="orthogonal"))
     skip relu network 4 -> 4x6, blocks of 3, orthogonal init
+    >>> print(Network(width=8, depth=50, architecture="residual", effective_depth=1.0, input_mean_square=1.0))
+    residual relu network 8 -> 8x50, effective depth 1, inputs of mean square 1, he init
     """
 
     widths: tuple[int, ...]
@@ -114,6 +126,8 @@ class Network:
     law: Law | None
     sign_flip: str
     block_depth: int
+    effective_depth: float | None
+    input_mean_square: float | None
     fan_ins: tuple[int, ...] = field(repr=False, compare=False)
 
     def __init__(
@@ -133,6 +147,8 @@ class Network:
         zero_share: float | None = None,
         sign_flip: str = "none",
         block_depth: int | None = None,
+        effective_depth: float | None = None,
+        input_mean_square: float | None = None,
     ) -> None:
         layers = tuple(layer_widths(widths, width, depth).tolist())
         dimension = layers[0] if input_dim is None else check_count("input_dim", input_dim)
@@ -154,6 +170,8 @@ class Network:
             "law": init if isinstance(init, Law) else None,
             "sign_flip": check_choice("sign_flip", sign_flip, SIGN_FLIPS),
             "block_depth": _check_blocks(architecture, layers, block_depth),
+            "effective_depth": _check_effective_depth(architecture, len(layers), effective_depth),
+            "input_mean_square": _check_input_mean_square(effective_depth, input_mean_square),
             "fan_ins": (dimension, *layers[:-1]),
         }
         if architecture == "skip" and values["block_depth"] == 1:
@@ -228,6 +246,10 @@ class Network:
             plain["architecture"] = self.architecture
         if self.block_depth != 1:
             plain["block_depth"] = self.block_depth
+        if self.effective_depth is not None:
+            plain["effective_depth"] = self.effective_depth
+        if self.input_mean_square is not None:
+            plain["input_mean_square"] = self.input_mean_square
         if self.activation != relu():
             plain["activation"] = _plain_numbers(self.activation)
         if self.init != "he":
@@ -261,6 +283,10 @@ class Network:
     def __str__(self) -> str:
         runs = [f"{width}x{count}" if count > 1 else f"{width}" for width, count in self.description()["widths"]]
         blocks = f", blocks of {self.block_depth}" if self.block_depth > 1 else ""
+        if self.effective_depth is not None:
+            blocks = f", effective depth {self.effective_depth:g}"
+        if self.input_mean_square is not None:
+            blocks += f", inputs of mean square {self.input_mean_square:g}"
         numbers = [] if self.has_own_variance else [f"sw2 {self.weight_variance:g}"]
         numbers += [f"{self.degrees_of_freedom:g} degrees of freedom"] if self.degrees_of_freedom is not None else []
         numbers += [f"{self.zero_share:g} zeros"] if self.zero_share is not None else []
@@ -286,6 +312,30 @@ def _check_blocks(architecture: str, widths: tuple[int, ...], block_depth: int |
     if len(widths) % layers:
         raise invalid("block_depth", f"divide the number of layers, {len(widths)}", layers)
     return layers
+
+
+def _check_effective_depth(architecture: str, depth: int, effective_depth: float | None) -> float | None:
+    """Accept an effective depth of at most the depth, for the residual architecture only."""
+    if effective_depth is None:
+        return None
+    if architecture != "residual":
+        rule = f"be left out of the {architecture} architecture"
+        raise invalid("effective_depth", rule, effective_depth, "only the residual architecture has it")
+    reach = check_real("effective_depth", effective_depth, low=0.0, low_open=True)
+    if reach > depth:
+        remedy = "at that depth nothing bypasses the layers"
+        raise invalid("effective_depth", f"be at most the number of layers, {depth}", reach, remedy)
+    return reach
+
+
+def _check_input_mean_square(effective_depth: float | None, mean_square: float | None) -> float | None:
+    """Accept a mean square of the inputs, for networks with an effective depth only."""
+    if mean_square is None:
+        return None
+    if effective_depth is None:
+        remedy = 'architecture="residual" with an effective_depth has it; scale the inputs yourself'
+        raise invalid("input_mean_square", "be left out without an effective depth", mean_square, remedy)
+    return check_real("input_mean_square", mean_square, low=0.0, high=LARGEST_VARIANCE, low_open=True)
 
 
 def _plain_numbers(phi: PiecewiseLinear) -> dict[str, Any]:

@@ -39,7 +39,8 @@ the signs of a point's units remain fair coins, unless the point equals the mean
 points in general position, but for evenly spaced collinear ones, whose pattern survives normalisation, with positive
 probability. So only the statement on layers is kept (`batch_norm_statement`). Skip networks, in blocks, and residual
 and dense ones, in branches, keep all three: while all branches so far are dead the stream carries the point itself (or,
-through biases, something that is almost never zero).
+through biases, something that is almost never zero). In the critical residual stream (an effective depth) the units of
+a layer keep the signs of the layer before, with a probability that depends on the point: none holds.
 """
 
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ ZERO_ROWS = "a row of sparse weights can be zero, so a unit is inactive with a p
 VANISHING = "sparse weights can send a point to 0, so it is not certain to live"
 AT_THE_MEAN = "a point that equals the mean of its batch is dead for all signs, and special sets contain such points"
 TIED = "batch statistics couple the points of the set, and no upper bound is known"
+KEPT_SIGNS = "units of a critical residual stream keep signs from layer to layer; no bound is known"
 FLIPPED = "sign flips depend on the inputs, which breaks the symmetry; use sign_flip_guarantee"
 
 
@@ -124,6 +126,8 @@ def bounds_that_hold(network: Network) -> HoldingBounds:
         return HoldingBounds(lower="", living_ratio="", upper="", always_active=True)
     if not quiet:
         return HoldingBounds(lower=VANISHING, living_ratio=VANISHING, upper=f"{phi} is silent at 0 only")
+    if network.effective_depth is not None:
+        return HoldingBounds(lower=KEPT_SIGNS, living_ratio=KEPT_SIGNS, upper=KEPT_SIGNS)
     if network.init == "rai":
         return HoldingBounds(lower=NO_SYMMETRY, living_ratio=NO_SYMMETRY, upper=NO_SYMMETRY)
     lower = living_ratio = upper = ""

@@ -27,6 +27,8 @@ import numpy.typing as npt
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_real, check_reals, invalid
+from neurondeath_theory.networks.activations import leaky_relu
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
 __all__ = ["TailoredSlope", "leaky_correlation", "tailored_slope"]
 
@@ -59,6 +61,11 @@ class TailoredSlope(Result):
     negative_slope: float
     sigma_w2: float
     correlations: Array
+
+    @property
+    def activation(self) -> PiecewiseLinear:
+        """The leaky ReLU of this slope."""
+        return leaky_relu(self.negative_slope)
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Columns of the table, one row per layer boundary."""

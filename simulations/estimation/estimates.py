@@ -221,6 +221,8 @@ class Simulation(Result):
             "widths": list(self.network.widths),
             "input_dim": self.network.input_dim,
             "architecture": self.network.architecture,
+            "effective_depth": self.network.effective_depth,
+            "input_mean_square": self.network.input_mean_square,
             "activation": str(self.network.activation),
             "init": self.network.init,
             "weight_variance": None if self.network.law is not None else self.network.weight_variance,

@@ -8,6 +8,15 @@ r"""Extra per-layer outputs, and their estimates with errors.
     log_variance     mean of log q_l over the networks with q_l > 0, which are those alive so far if there are no biases
     log_variance_sd  standard deviation of log q_l over these networks
     correlation      mean cosine between the pre-activations of two points, over pairs where neither is zero
+    effective_rank   entropy rank of the layer's features, scaled to unit length and then centred over the points
+                     (`neurondeath_theory.trainability.feature_rank`), over the networks with a feature that is not
+                     zero; 0 where all points have one direction to 1e-13. Features are what the next layer reads: the
+                     layer's activations; of residual and skip networks the stream after each block; of dense ones all
+                     features so far
+    log_gradient     mean of log g_l over the networks with g_l > 0; g_l is the mean over points of |dF/dz_l|^2, z_l the
+                     layer's pre-activations, for a linear read-out F of the features after the last layer whose weights
+                     are independent normals of variance 1/(number of features)
+    log_gradient_sd  standard deviation of log g_l over these networks
 
 All points count, also those that died in an earlier layer. Every trial yields one number per layer; the estimate is the
 mean over trials, its standard error the sample standard deviation over $\sqrt{trials}$. For `layerwise_alive` the mean
@@ -15,7 +24,9 @@ is a share.
 
 The mean of q_l over networks is carried by ever rarer ones as depth grows, so that a sample mean of it says nothing:
 with a standard deviation s of log q_l the sample is worth about $trials\, e^{-s^2}$ networks, and below LEAST_NETWORKS
-the mean of q_l is withheld. log q_l is nearly normal and has no such limit.
+the mean of q_l is withheld. log q_l is nearly normal and has no such limit. It is the log size of
+`neurondeath_theory.trainability.log_sizes` but for its start; given survival, log g_l has the law of the sizes of the
+layers from l on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +35,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS, OUTPUTS
+from neurondeath.simulations.outputs import LOG_GRADIENT_SUMS, LOG_VARIANCE_SUMS, OUTPUTS
 
 __all__ = ["estimate_outputs"]
 
@@ -71,6 +82,8 @@ def estimate_outputs(
             estimates["dead_unit_share"] = mean / units, stderr / units
         if name == "variance":
             estimates |= _variances(estimates[name], totals)
+        if name == "log_gradient":
+            estimates |= _logarithm(totals, LOG_GRADIENT_SUMS)
     return estimates
 
 
@@ -79,20 +92,27 @@ def _variances(mean: tuple[Floats, Floats], totals: Mapping[str, npt.NDArray[Any
     unknown = np.full(len(mean[0]), np.nan)
     if "log_variance" not in totals:  # the earlier version had no logarithms, and so no check
         return {"variance": (mean[0], unknown)}
-    count = totals["log_variance_trials"].astype(np.float64)
+    logarithm = _logarithm(totals, LOG_VARIANCE_SUMS)
+    count, spread = totals["log_variance_trials"].astype(np.float64), logarithm["log_variance_sd"][0]
+    with np.errstate(invalid="ignore"):
+        few = (count * np.exp(-(spread**2)) < LEAST_NETWORKS) & (spread > SMALL_SPREAD)
+    few |= ~np.isfinite(mean[0]) | ~np.isfinite(mean[1]) & (count > 1)
+    return {"variance": (np.where(few, np.nan, mean[0]), np.where(few, np.nan, mean[1]))} | logarithm
+
+
+def _logarithm(totals: Mapping[str, npt.NDArray[Any]], names: Sequence[str]) -> dict[str, tuple[Floats, Floats]]:
+    """Estimate mean and standard deviation of a logarithm from the sums of its first four powers."""
+    count = totals[f"{names[0]}_trials"].astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        first, second, third, fourth = (totals[name] / count for name in LOG_VARIANCE_SUMS)
+        first, second, third, fourth = (totals[name] / count for name in names)
         central = np.maximum(second - first**2, 0.0)
         fourth_central = fourth - 4.0 * first * third + 6.0 * first**2 * second - 3.0 * first**4
         spread = np.sqrt(central * count / (count - 1.0))
         spread_error = np.sqrt(np.maximum(fourth_central - central**2, 0.0) / count) / (2.0 * spread)
-        few = (count * np.exp(-(spread**2)) < LEAST_NETWORKS) & (spread > SMALL_SPREAD)
-    few |= ~np.isfinite(mean[0]) | ~np.isfinite(mean[1]) & (count > 1)
     several = count > 1
     return {
-        "variance": (np.where(few, np.nan, mean[0]), np.where(few, np.nan, mean[1])),
-        "log_variance": (first, np.where(several, spread / np.sqrt(count), np.nan)),
-        "log_variance_sd": (np.where(several, spread, np.nan), np.where(several, spread_error, np.nan)),
+        names[0]: (first, np.where(several, spread / np.sqrt(count), np.nan)),
+        f"{names[0]}_sd": (np.where(several, spread, np.nan), np.where(several, spread_error, np.nan)),
     }
 
 

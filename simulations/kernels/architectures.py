@@ -1,18 +1,23 @@
 """Sample networks of every architecture, activation, initialisation and sign flip by multiplying their weights out.
 
 A network is a chain of blocks. A plain or batch-normalised network is one block; in a residual or skip network a block
-starts from the stream and is added to it; in a dense one every layer reads all features so far and adds its own.
+starts from the stream and is added to it; in a dense one every layer reads all features so far and adds its own. The
+critical residual stream adds every layer to a stream that the layer reads through its activation (`critical_stream`).
 
 Alive at a point after layer l: plain and batch norm, every layer so far has an active unit there; otherwise some branch
-is active there, a branch that has not ended counting by its layers so far.
+is active there, a branch that has not ended counting by its layers so far. In the critical residual stream the layers
+are the branches and, if nothing bypasses them, all of them must be active.
 """
 
 import math
 
 import numpy as np
 
+from neurondeath.simulations.kernels.architecture_codes import BATCH_NORM, DENSE, PLAIN, SKIP, STREAM
 from neurondeath.simulations.kernels.batch_normalisation import centre, normalise
 from neurondeath.simulations.kernels.copies import copy_entries, copy_rows
+from neurondeath.simulations.kernels.critical_stream import add_to_stream
+from neurondeath.simulations.kernels.gradients import fill_gains
 from neurondeath.simulations.kernels.initialisers import LayerLaw, draw_layer, layer_buffers
 from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
 from neurondeath.simulations.kernels.layer_statistics import correlation_and_log_variance, count_zeros
@@ -22,49 +27,36 @@ from neurondeath.simulations.kernels.sign_flips import NO_FLIP, flip_layer
 
 __all__ = [
     "ALIVE",
-    "BATCH_NORM",
     "CORRELATION",
     "CORRELATION_TRIALS",
     "DEAD_UNITS",
-    "DENSE",
     "LAYERWISE_ALIVE",
     "LIVING",
     "LOG_VARIANCE",
     "LOG_VARIANCE_TRIALS",
     "N_COUNTS",
     "N_SUMS",
-    "PLAIN",
-    "SKIP",
     "VARIANCE",
     "ZEROS",
     "sample_architecture",
 ]
 
-PLAIN, SKIP, DENSE, BATCH_NORM = 0, 1, 2, 3
-
 # rows of `counts`; the sums of squares of LIVING, DEAD_UNITS and ZEROS are in the row after them
-ALIVE, LIVING, LAYERWISE_ALIVE, DEAD_UNITS, ZEROS, CORRELATION_TRIALS, LOG_VARIANCE_TRIALS, N_COUNTS = (
-    0,
-    1,
-    3,
-    4,
-    6,
-    8,
-    9,
-    10,
-)
+ALIVE, LIVING, LAYERWISE_ALIVE, DEAD_UNITS, ZEROS = 0, 1, 3, 4, 6
+CORRELATION_TRIALS, LOG_VARIANCE_TRIALS, N_COUNTS = 8, 9, 10
 # rows of `sums`, each followed by the row of its squares, that of the logarithm also by its third and fourth powers
 VARIANCE, CORRELATION, LOG_VARIANCE, N_SUMS = 0, 2, 4, 8
 
 
 @kernel
-def sample_architecture(counts, sums, points, law, detailed, stream):
+def sample_architecture(counts, sums, points, law, records, stream):
     """Add the networks of a stream's trials to `counts` (int64) and `sums` (float64).
 
     Both have one row per statistic and one column per layer. `points` gives the dtype the networks are computed in;
-    `detailed` requests the further statistics.
+    `records` requests the further statistics, and takes what measures of single networks need.
     """
-    widths, fan_ins, weight_scales, bias_scale, architecture, block_depth, init, flip, activation, passed = law
+    widths, fan_ins, weight_scales, bias_scale, architecture, block_depth, init, flip, activation, _, _ = law
+    branch_scale, passed = law.branch_scale, law.passed
     first, of_points, first_exponents = points
     depth, (input_dim, n_points) = widths.size, first.shape
     rows = max(input_dim, widths.max())
@@ -77,6 +69,8 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
     active, covered = np.zeros(n_points, np.int64), np.zeros(n_points, np.bool_)
     branch_alive, ever = np.zeros(n_points, np.bool_), np.zeros(n_points, np.bool_)
     lengths, totals = np.zeros(n_points), np.zeros(rows)
+    detailed, kept_features, kept_gains = records
+    lasting = architecture == DENSE or (architecture == STREAM and branch_scale < 1.0)
     buffers = layer_buffers(widths, fan_ins, init, passed, first)
     parameters = buffers.parameters
 
@@ -88,6 +82,7 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
         ever[:] = False
         layerwise = True
         features = input_dim
+        unit = 0
         for layer in range(depth):
             width, fan_in = widths[layer], fan_ins[layer]
             if layer == 0 or (architecture == SKIP and layer % block_depth == 0):
@@ -96,6 +91,8 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
                 if architecture != DENSE:
                     copy_rows(h, x, input_dim)
                 _mark_start(branch_alive, peak, of_points, flip)
+                if architecture == STREAM:
+                    activate(h, x, active, h_peak, constants, activation, input_dim)
             of_layer = LayerLaw(init, width, fan_in, weight_scales[layer], bias_scale)
             draw_layer(buffers, of_layer, stream.key, layer, trial)
             if architecture == DENSE:
@@ -108,12 +105,21 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
                 normalise(z, width)
                 h_exponents[:] = 0
                 copy_entries(h_constants, of_points)
+            elif architecture == STREAM:
+                add_to_stream(main, z, of_points, width, branch_scale)
+                copy_entries(h_exponents, exponents)
+                copy_entries(h_constants, constants)
+                copy_rows(z, x, width)
             if flip != NO_FLIP:
                 flip_layer(z, branch_alive, covered, flip, width)
             if detailed:
                 z_exponents = exponents if architecture == DENSE else h_exponents
                 cosine, log_variance = correlation_and_log_variance(z, z_exponents, width, lengths, totals)
                 _add_pre_activations(counts, sums, layer, cosine, log_variance)
+
+            if kept_gains.shape[0] > 0:
+                z_constants = constants if architecture == DENSE else h_constants
+                fill_gains(kept_gains, unit, z, z_constants, activation, width)
 
             if architecture == DENSE:
                 y = x[features : features + width]
@@ -123,7 +129,7 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
                 activate(y, z, active, h_peak, h_constants, activation, width)
             if detailed:
                 _add_zeros(counts, layer, y, width)
-            some, n_living = _update_life(active, ever, branch_alive, architecture)
+            some, n_living = _update_life(active, ever, branch_alive, lasting)
             layerwise &= some
             counts[ALIVE, layer] += n_living > 0
             counts[LIVING, layer] += n_living
@@ -135,7 +141,7 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
                 for p in range(n_points):
                     peak[p] = max(peak[p], h_peak[p])
                 rescale(main, of_points, features)
-            elif architecture != BATCH_NORM:
+            elif architecture != BATCH_NORM and architecture != STREAM:
                 rescale(branch, of_points, width)
             if architecture == SKIP and layer % block_depth == block_depth - 1:
                 add_branch(main, branch, factors, h_factors, input_dim)
@@ -143,8 +149,22 @@ def sample_architecture(counts, sums, points, law, detailed, stream):
                 rescale(main, of_points, input_dim)
                 for p in range(n_points):
                     ever[p] |= branch_alive[p]
+            if kept_features.shape[0] > 0:
+                ends = architecture == SKIP and layer % block_depth == block_depth - 1
+                _keep_features(kept_features, input_dim + unit, x if ends else y, width)
+            unit += width
             if not detailed and _settled(counts, layer, depth, architecture, n_living, ever, layerwise):
                 break  # layers left out are dead, or counted
+        if architecture == DENSE and kept_features.shape[0] > 0:
+            copy_rows(kept_features, x, features)  # on their common scale
+
+
+@kernel
+def _keep_features(kept, first, features, width):
+    """Copy the features of a layer to the rows from `first` on."""
+    for i in range(width):
+        for p in range(kept.shape[1]):
+            kept[first + i, p] = features[i, p]
 
 
 @kernel
@@ -204,13 +224,16 @@ def _add_zeros(counts, layer, y, width):
 
 
 @inlined_kernel
-def _update_life(active, ever, branch_alive, architecture):
-    """Mark where the network is alive after a layer; return whether some unit is active, and the living points."""
+def _update_life(active, ever, branch_alive, lasting):
+    """Mark where the network is alive after a layer; return whether some unit is active, and the living points.
+
+    `lasting` says that one active layer is enough.
+    """
     some = False
     n_living = 0
     for p in range(active.size):
         some |= active[p] > 0
-        if architecture == DENSE:
+        if lasting:
             ever[p] |= active[p] > 0
             n_living += ever[p]
         else:

@@ -22,7 +22,7 @@ def advance_networks(columns, alive, of_points, law, layer, stream):
     a `GeneralLaw` of plain networks.
     """
     features, exponents, constants, peaks = columns
-    widths, fan_ins, weight_scales, bias_scale, _, _, init, flip, activation, passed = law
+    widths, fan_ins, weight_scales, bias_scale, _, _, init, flip, activation, _, passed = law
     n_networks, rows, n_points = features.shape
     width, fan_in = widths[layer], fan_ins[layer]
     buffers = layer_buffers(widths[layer : layer + 1], fan_ins[layer : layer + 1], init, passed, of_points)

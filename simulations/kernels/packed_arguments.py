@@ -28,6 +28,7 @@ __all__ = [
     "PassedParameters",
     "Population",
     "Position",
+    "Records",
     "RowInputs",
     "RowLaw",
     "RowMove",
@@ -117,8 +118,9 @@ class GeneralLaw(NamedTuple):
     """The law of any network, its choices as the integers of `architectures`, `initialisers` and `sign_flips`.
 
     The arrays have one entry per layer. `weight_scales` are the standard deviations of the weights, for RAI of the
-    entries before one is redrawn, for mirrored weights of the entries of A (orthogonal ones: factors of A). `passed`
-    is read if the law of the weights is PASSED, in which case there is one trial.
+    entries before one is redrawn, for mirrored weights of the entries of A (orthogonal ones: factors of A).
+    `branch_scale` is the factor of the branches of a critical residual. `passed` is read if the law of the weights is
+    PASSED, in which case there is one trial.
     """
 
     widths: npt.NDArray[np.int64]
@@ -130,7 +132,21 @@ class GeneralLaw(NamedTuple):
     init: WeightLaw
     flip: int
     activation: Activation
+    branch_scale: float
     passed: PassedParameters
+
+
+class Records(NamedTuple):
+    """What the forward pass measures, and what it keeps of the last network for further measures.
+
+    `layers` requests the statistics of layers. `features`, shape (input_dim + units, n_points), takes what every layer
+    gives to the next, after input_dim rows that only dense networks fill; `gains`, shape (units, n_points), the slopes
+    of the activations. Arrays without rows take nothing.
+    """
+
+    layers: bool
+    features: Floats
+    gains: Floats
 
 
 class ScaledPoints(NamedTuple):

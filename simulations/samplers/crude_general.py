@@ -4,12 +4,14 @@ The fast kernel of `crude_dense` covers plain Gaussian ReLU networks; this one c
 beside life and death.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neurondeath.simulations.inputs.input_sets import centred_points
+from neurondeath.simulations.kernels import architecture_codes as codes
 from neurondeath.simulations.kernels import architectures as engine
 from neurondeath.simulations.kernels import initialisers
 from neurondeath.simulations.kernels.packed_arguments import (
@@ -22,6 +24,7 @@ from neurondeath.simulations.kernels.sign_flips import FLIP_LAYER, FLIP_NEURON, 
 from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS
 from neurondeath.simulations.samplers.passed_layers import no_passed_layers, with_passed_layers
 from neurondeath.simulations.samplers.points import bias_scale, stretches, weight_scales
+from neurondeath.simulations.samplers.ranks_and_gradients import RanksAndGradients
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.network_bounds import activation_table, is_homogeneous
 
@@ -31,11 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["sample"]
 
 ARCHITECTURES = {
-    "plain": engine.PLAIN,
-    "residual": engine.SKIP,
-    "skip": engine.SKIP,
-    "dense": engine.DENSE,
-    "batch_norm": engine.BATCH_NORM,
+    "plain": codes.PLAIN,
+    "residual": codes.SKIP,
+    "skip": codes.SKIP,
+    "dense": codes.DENSE,
+    "batch_norm": codes.BATCH_NORM,
 }
 INITS = {
     "he": initialisers.GAUSSIAN,
@@ -66,11 +69,16 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
     sums = np.zeros((engine.N_SUMS, network.depth))
     dtype = np.dtype(task.dtype)
     law = general_law(network, dtype)
+    further = None
     for points, stream in stretches(task, seed, start, stop):
         columns = _columns_at_infinity(network, dtype) if inputs.infinite else scaled_columns(network, points, dtype)
+        if further is None:
+            further = RanksAndGradients(outputs, law, columns.values)
         trials = [(law, stream)] if network.law is None else with_passed_layers(network.law, law, stream)
         for of_trials, here in trials:
-            engine.sample_architecture(counts, sums, columns, of_trials, bool(outputs), here)
+            for part in further.streams(here):
+                engine.sample_architecture(counts, sums, columns, of_trials, further.records, part)
+                further.add(part, of_trials)
     living, squares = counts[engine.LIVING], counts[engine.LIVING + 1]
     if inputs.infinite:  # its directions are no points: what lives is the set, as one
         living = squares = counts[engine.ALIVE]
@@ -87,7 +95,7 @@ def sample(task: "Task", seed: int, start: int, stop: int) -> dict[str, npt.NDAr
         statistics["log_variance_trials"] = counts[engine.LOG_VARIANCE_TRIALS].copy()
         for power, name in enumerate(LOG_VARIANCE_SUMS):
             statistics[name] = sums[engine.LOG_VARIANCE + power].copy()
-    return statistics
+    return statistics if further is None else statistics | further.sums
 
 
 def general_law(network: Network, dtype: np.dtype[Any]) -> GeneralLaw:
@@ -97,11 +105,12 @@ def general_law(network: Network, dtype: np.dtype[Any]) -> GeneralLaw:
         fan_ins=np.array(network.fan_ins, dtype=np.int64),
         weight_scales=weight_scales(network),
         bias_scale=bias_scale(network),
-        architecture=ARCHITECTURES[network.architecture],
+        architecture=ARCHITECTURES[network.architecture] if network.effective_depth is None else codes.STREAM,
         block_depth=network.block_depth,
         init=_weight_law(network),
         flip=FLIPS[network.sign_flip],
         activation=Activation(kinks, values, slopes),
+        branch_scale=math.sqrt((network.effective_depth or 0.0) / network.depth),
         passed=no_passed_layers(dtype),
     )
 
@@ -119,6 +128,8 @@ def scaled_columns(network: Network, points: npt.NDArray[np.float64], dtype: np.
         points = centred_points(points)
         sizes = np.full(len(points), np.abs(points).max())  # statistics of the batch: one scale for all
     else:
+        if network.input_mean_square is not None:
+            points = _of_mean_square(points, network.input_mean_square)
         sizes = np.abs(points).max(axis=1)
     exponents = np.frexp(sizes)[1].astype(np.int64)
     has_constants = network.has_bias or not is_homogeneous(network.activation)
@@ -126,6 +137,14 @@ def scaled_columns(network: Network, points: npt.NDArray[np.float64], dtype: np.
         exponents = np.maximum(exponents, 0)
     columns = np.ascontiguousarray(np.ldexp(points.T, -exponents), dtype=dtype)
     return ScaledPoints(columns, np.full(len(points), has_constants, dtype=dtype), exponents)
+
+
+def _of_mean_square(points: npt.NDArray[np.float64], mean_square: float) -> npt.NDArray[np.float64]:
+    """Scale every point to a mean square; zeros stay zero."""
+    largest = np.abs(points).max(axis=1, keepdims=True)
+    scaled = np.divide(points, largest, out=np.zeros_like(points), where=largest > 0.0)  # squares cannot overflow
+    size = np.sqrt(np.mean(scaled**2, axis=1, keepdims=True))
+    return np.asarray(np.divide(scaled * math.sqrt(mean_square), size, out=np.zeros_like(points), where=size > 0.0))
 
 
 def _columns_at_infinity(network: Network, dtype: np.dtype[Any]) -> ScaledPoints:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neurondeath.simulations.outputs import POWERS
 from neurondeath.simulations.stores.shards import Statistics
 from neurondeath.simulations.stores.task_records import TaskRecord
 
@@ -62,16 +63,9 @@ def _impossible_counts(sums: dict[str, Floats], record: TaskRecord, trials: int)
             return f"the sums of {name} are not possible"
     if "variance" in sums and not _moments(sums, "variance", trials, np.inf):
         return "the sums of variance are not possible"
-    if "log_variance" in sums:
-        defined, first, second = sums["log_variance_trials"], sums["log_variance"], sums["log_variance_squares"]
-        third, fourth = sums["log_variance_cubes"], sums["log_variance_fourths"]
-        possible = (
-            (first**2 <= _above(defined * second))
-            & (second**2 <= _above(defined * fourth))
-            & (third**2 <= _above(second * fourth))
-        )
-        if not (_within(defined, trials) and possible.all()):
-            return "the sums of log variance are not possible"
+    for name in ("log_variance", "log_gradient"):
+        if name in sums and not _possible_powers(sums, name, trials):
+            return f"the sums of {name} are not possible"
     if "correlation" in sums:
         defined = sums["correlation_trials"]
         squares = sums["correlation_squares"]
@@ -83,7 +77,31 @@ def _impossible_counts(sums: dict[str, Floats], record: TaskRecord, trials: int)
         )
         if not (_within(defined, trials) and possible.all()):
             return "the sums of correlation are not possible"
+    if "effective_rank" in sums and not _possible_rank(sums, record, trials):
+        return "the sums of effective_rank are not possible"
     return None
+
+
+def _possible_powers(sums: dict[str, Floats], name: str, trials: int) -> bool:
+    """Whether sums of the first four powers are those of so many numbers."""
+    first, second, third, fourth = (sums[f"{name}{power}"] for power in POWERS)
+    defined = sums[f"{name}_trials"]
+    possible = (
+        (first**2 <= _above(defined * second))
+        & (second**2 <= _above(defined * fourth))
+        & (third**2 <= _above(second * fourth))
+    )
+    return _within(defined, trials) and bool(possible.all())
+
+
+def _possible_rank(sums: dict[str, Floats], record: TaskRecord, trials: int) -> bool:
+    """Whether ranks lie between 0 and the number of points less one, or of features."""
+    defined, network = sums["effective_rank_trials"], record.network
+    features = record.widths
+    if network.architecture == "dense":
+        features = network.input_dim + np.cumsum(record.widths)
+    most = np.minimum(float(max(record.n_columns - 1, 1)), features)
+    return _within(defined, trials) and _moments(sums, "effective_rank", defined, most)
 
 
 def _impossible_averages(sums: dict[str, Floats], record: TaskRecord, trials: int) -> str | None:

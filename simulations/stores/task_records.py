@@ -18,7 +18,14 @@ from neurondeath.simulations.counter_random import STREAM_VERSION
 from neurondeath.simulations.engines import ESTIMATOR_VERSIONS, SAMPLERS, check_sampler
 from neurondeath.simulations.inputs.input_sets import InputSet, check_fit
 from neurondeath.simulations.kernels.packed_arguments import ChainSums, SplittingSums
-from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS, OUTPUT_VERSIONS, OUTPUTS
+from neurondeath.simulations.outputs import (
+    LOG_GRADIENT_SUMS,
+    LOG_VARIANCE_SUMS,
+    OUTPUT_VERSIONS,
+    OUTPUTS,
+    WITH_TRIALS,
+    precision_for,
+)
 from neurondeath.simulations.stores.shards import Layout
 from neurondeath.simulations.task import DTYPES, VERSION_KEYS, identify
 from neurondeath_theory.foundation.errors import NeuronDeathError
@@ -44,6 +51,8 @@ NETWORK_KEYS = {"widths", "input_dim"}
 OPTIONAL_NETWORK_KEYS = {
     "architecture",
     "block_depth",
+    "effective_depth",
+    "input_mean_square",
     "activation",
     "init",
     "weight_variance",
@@ -200,6 +209,8 @@ def _check_known(described: dict[str, Any]) -> None:
             raise OtherVersionError(f"the {name} is {str(value)[:40]!r}")
     if outputs != [output for output in OUTPUTS if output in outputs]:
         raise ValueError("the outputs are not in their order")
+    if described["dtype"] != precision_for(outputs, described["dtype"]):
+        raise ValueError("the outputs need double precision")
 
 
 def _check_versions(described: dict[str, Any]) -> None:
@@ -301,8 +312,9 @@ def _layout(described: dict[str, Any], architecture: str) -> Layout:
         if output != "layerwise_alive":
             dtype = COUNT if output in ("dead_units", "sparsity") else SUM
             layout |= {output: dtype, f"{output}_squares": dtype}
-    if "correlation" in outputs:
-        layout["correlation_trials"] = COUNT
+    if "log_gradient" in outputs:
+        layout |= dict.fromkeys(LOG_GRADIENT_SUMS, SUM)
+    layout |= {f"{output}_trials": COUNT for output in outputs if output in WITH_TRIALS}
     if "variance" in outputs and "output_versions" in described:
         layout |= {"log_variance_trials": COUNT, **dict.fromkeys(LOG_VARIANCE_SUMS, SUM)}
     return layout

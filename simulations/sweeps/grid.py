@@ -3,8 +3,8 @@
 A study is a product of factors. A factor is a list of settings, each of which sets one or several options: widths 4
 and 8 are one factor of two settings; pairs of a width and a depth are one factor too. Some options apply only to some
 values of another option (tau, m and slope: of the activation; weight_variance, degrees_of_freedom and zero_share: of
-the init; block_depth: of the architecture). Combinations to which such an option does not apply omit it if it applies
-to others of the study.
+the init; block_depth, effective_depth and input_mean_square: of the architecture). Combinations to which such an option
+does not apply omit it if it applies to others of the study.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,21 +15,23 @@ from typing import Any
 
 from neurondeath.simulations.engines import choose_engine
 from neurondeath.simulations.inputs.input_sets import InputSet, input_set, own_dimension
-from neurondeath.simulations.sweeps.grid_options import OPTIONS
+from neurondeath.simulations.sweeps.grid_options import OPTIONS, TAILORED
 from neurondeath.simulations.task import Task
-from neurondeath_theory.foundation.errors import NeuronDeathError
-from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.foundation.errors import InvalidArgumentError, NeuronDeathError
+from neurondeath_theory.foundation.validation import check_choice, invalid
 from neurondeath_theory.foundation.widths import MOST_LAYERS, short_widths
 from neurondeath_theory.networks.activations import FAMILIES, named_activation, options_of
 from neurondeath_theory.networks.inits import FREE_VARIANCE, PARAMETERS
 from neurondeath_theory.networks.network import Network
+from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
+from neurondeath_theory.trainability.tailored_slope import tailored_slope
 
 __all__ = ["Study", "TaskGrid", "make_grid"]
 
 MOST_TASKS = 100_000
 NETWORK_OPTIONS = (
     *("architecture", "init", "weight_variance", "degrees_of_freedom", "zero_share", "bias_variance", "bias_law"),
-    *("sign_flip", "block_depth"),
+    *("sign_flip", "block_depth", "effective_depth", "input_mean_square"),
 )
 # option that applies only to some values of another option: (that other option, the values to which it applies)
 APPLIES_TO = {
@@ -39,6 +41,8 @@ APPLIES_TO = {
     "weight_variance": ("init", FREE_VARIANCE),
     "block_depth": ("architecture", ("skip",)),
     **{option: ("init", (init,)) for option, (init, _, _) in PARAMETERS.items()},
+    "effective_depth": ("architecture", ("residual",)),
+    "input_mean_square": ("architecture", ("residual",)),
 }
 
 Setting = Mapping[str, Any]
@@ -157,13 +161,13 @@ def _make_task(
     """Make a task, and report which engine was chosen for it."""
     points = _input_set(combination, widths[0], sets, spell)
     given = {option: combination[option] for option in NETWORK_OPTIONS if option in combination}
-    phi = named_activation(
-        _value(combination, "activation"),
-        tau=combination.get("tau"),
-        m=combination.get("m"),
-        slope=combination.get("slope"),
-        spell=spell,
-    )
+    parameters = {option: combination.get(option) for option in ("tau", "m", "slope")}
+    family = check_choice(spell("activation"), _value(combination, "activation"), (*FAMILIES, TAILORED))
+    if family == TAILORED:
+        phi, weights = _tailored(len(widths), parameters, given, spell)
+        given |= weights
+    else:
+        phi = named_activation(family, **parameters, spell=spell)
     network = Network(widths, input_dim=points.dimension, activation=phi, **given)
     estimator, engine, outputs = (_value(combination, option) for option in ("estimator", "engine", "outputs"))
     choice = []
@@ -174,6 +178,25 @@ def _make_task(
             choice.append(f"engine {engine} for widths {short_widths(widths)} on {points.spec}: {reason}")
     settings = {option: combination[option] for option in ("dtype", "stream") if option in combination}
     return Task(network, points, estimator=estimator, engine=engine, outputs=outputs, **settings), choice
+
+
+def _tailored(
+    depth: int, parameters: Setting, given: Setting, spell: Callable[[str], str]
+) -> tuple[PiecewiseLinear, dict[str, Any]]:
+    """Return the leaky ReLU for a depth, and init and variance of the weights that keep sizes with it."""
+    for option, value in parameters.items():
+        if value is not None:
+            raise invalid(spell(option), f"be left out for {TAILORED}", value)
+    try:
+        tailored = tailored_slope(depth)
+    except InvalidArgumentError:
+        rule = f"be {TAILORED} in deeper networks only: {depth} layers of ReLU leave correlations below its target"
+        raise invalid(spell("activation"), rule, TAILORED, "use relu") from None
+    weights: dict[str, Any] = {}
+    init = given.get("init", OPTIONS["init"].default)
+    if "weight_variance" not in given and init in ("he", "uniform", "orthogonal"):
+        weights = {"init": "gaussian" if init == "he" else init, "weight_variance": tailored.sigma_w2}
+    return tailored.activation, weights
 
 
 def _input_set(

@@ -21,7 +21,9 @@ from neurondeath_theory.networks.activations import FAMILIES
 from neurondeath_theory.networks.law import Law
 from neurondeath_theory.networks.network import ARCHITECTURES, BIAS_LAWS, INITS, SIGN_FLIPS
 
-__all__ = ["OPTIONS", "parse_reals", "read_values"]
+__all__ = ["OPTIONS", "TAILORED", "parse_reals", "read_values"]
+
+TAILORED = "tailored-leaky-relu"  # leaky ReLU whose slope follows from the number of layers
 
 LARGEST_REAL = 1e30  # the kernels compute in single precision
 MOST_VALUES = 100_000  # in a range
@@ -229,7 +231,26 @@ OPTIONS: dict[str, Key] = {
         default=None,
         example=2,
     ),
-    "activation": _choice(tuple(FAMILIES), "Activation.", "relu"),
+    "effective_depth": Key(
+        kind=REALS,
+        meaning="Effective depth of the critical residual stream, at most the depth; of the residual architecture.",
+        check=_reals,
+        default=None,
+        example=1.0,
+    ),
+    "input_mean_square": Key(
+        kind=REALS,
+        meaning="Mean square to which every input is scaled first, with an effective depth; by default none.",
+        check=_reals,
+        default=None,
+        example=1.0,
+    ),
+    "activation": _choice(
+        (*FAMILIES, TAILORED),
+        "Activation; the slope of tailored-leaky-relu follows from the depth, its weight variance, unless given, from "
+        "the slope.",
+        "relu",
+    ),
     "tau": Key(
         kind=REALS,
         meaning="Threshold of shifted and soft-threshold activations.",
@@ -288,5 +309,7 @@ OPTIONS: dict[str, Key] = {
         default=None,
         example="common",
     ),
-    "dtype": _choice(DTYPES, "Arithmetic of the forward pass; float64 checks float32.", "float32"),
+    "dtype": _choice(
+        DTYPES, "Arithmetic of the forward pass; float64 checks float32, and effective_rank sets it.", "float32"
+    ),
 }

@@ -18,6 +18,7 @@ from neurondeath.commands.network_layers import shown_layers
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.widths import parse_counts
 from neurondeath_theory.survival.bounds import survival_bounds
+from neurondeath_theory.trainability.tailored_slope import tailored_slope
 
 
 @pytest.fixture
@@ -152,6 +153,16 @@ def test_every_architecture_and_estimator_from_the_command_line(nd):
     assert "no sign symmetry" in tasks("--init rai")["withheld"]["lower"]
     normed = tasks("--architecture batch_norm")["layers"][-1]
     assert normed["layerwise_alive"] == 1.0
+    stream = tasks(
+        "--architecture residual --effective-depth 2 --input-mean-square 1 --outputs effective_rank,log_gradient"
+    )
+    assert (stream["effective_depth"], stream["input_mean_square"]) == (2.0, 1.0)
+    assert "keep signs" in stream["withheld"]["lower"]
+    assert 1.0 < stream["layers"][-1]["effective_rank"] <= 4.0
+    assert stream["layers"][0]["log_gradient_sd_stderr"] > 0
+    out = nd("simulate --width 4 --depth 20 --trials 9 --activation tailored-leaky-relu --quiet --format json")[1]
+    (tailored,) = json.loads(out)["tasks"]
+    assert (tailored["activation"], tailored["init"]) == (str(tailored_slope(20).activation), "gaussian")
     sparse = tasks("--activation clipped-shifted-relu --tau 1 --m 1 --outputs sparsity,variance")["layers"]
     assert 0.5 < sparse[0]["sparsity"] <= 1.0
     assert sparse[0]["variance_stderr"] > 0

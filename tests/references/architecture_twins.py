@@ -8,15 +8,17 @@ from scipy import stats
 from neurondeath.simulations.counter_random import (
     PURPOSE_ASYMMETRY,
     PURPOSE_BIASES,
+    PURPOSE_READOUT,
     PURPOSE_WEIGHTS,
     PURPOSE_ZEROS,
     stream_normals,
     stream_words,
 )
-from neurondeath.simulations.outputs import LOG_VARIANCE_SUMS
+from neurondeath.simulations.outputs import LOG_GRADIENT_SUMS, LOG_VARIANCE_SUMS, OUTPUTS
 from neurondeath.simulations.task import Task
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.rai import rai_constant
+from neurondeath_theory.trainability.feature_rank import entropy_rank
 
 
 def draw(network: Network, key, layer, trial):
@@ -133,11 +135,17 @@ class Forward:
     zeros: list = field(default_factory=list)
     variance: list = field(default_factory=list)
     correlation: list = field(default_factory=list)
+    rank: list = field(default_factory=list)
+    gradient: list = field(default_factory=list)
 
 
 def forward(network: Network, points, key, trial) -> Forward:
     """Run one network on all points."""
+    if network.input_mean_square is not None:
+        points = points * np.sqrt(network.input_mean_square / (points**2).mean(axis=1, keepdims=True))
     stream = branch = points.T.astype(float)
+    a = np.sqrt((network.effective_depth or 0.0) / network.depth)
+    matrices, slopes = [], []
     n_points = len(points)
     started = np.ones(n_points, dtype=bool)
     if network.sign_flip != "none" and not network.has_bias:
@@ -146,9 +154,14 @@ def forward(network: Network, points, key, trial) -> Forward:
     out = Forward()
     for layer in range(network.depth):
         weights, biases = draw(network, key, layer, trial)
-        if network.architecture in ("residual", "skip") and layer % network.block_depth == 0:
+        blocks = network.architecture in ("residual", "skip") and network.effective_depth is None
+        if blocks and layer % network.block_depth == 0:
             branch, here = stream, np.ones(n_points, dtype=bool)
-        z = weights @ (stream if network.architecture == "dense" else branch) + biases[:, None]
+        if network.effective_depth is not None:
+            read = network.activation(stream)
+            z = stream = np.sqrt(1.0 - a**2) * stream + a * (weights @ read + biases[:, None])
+        else:
+            z = weights @ (stream if network.architecture == "dense" else branch) + biases[:, None]
         if network.architecture == "batch_norm":
             z = normalise(z)
         if network.sign_flip != "none":
@@ -164,16 +177,71 @@ def forward(network: Network, points, key, trial) -> Forward:
             here = here & active
             branch = y
             out.alive.append(here | ended)
-            if network.architecture in ("residual", "skip") and (layer + 1) % network.block_depth == 0:
+            if blocks and (layer + 1) % network.block_depth == 0:
                 stream = stream + branch
                 ended = ended | here
+            if 0.0 < a < 1.0:  # something bypasses the layers: one active layer is enough
+                out.alive[-1] = ended = ended | active
         whole = whole and bool(active.any())
         out.layerwise.append(whole)
         out.dead_units.append(int((y == 0).all(axis=1).sum()))
         out.zeros.append(int((y == 0).sum()))
         out.variance.append(float((z**2).mean()))
         out.correlation.append(mean_cosine(z))
+        ends = blocks and (layer + 1) % network.block_depth == 0
+        features = stream if ends or network.architecture == "dense" else y
+        out.rank.append(entropy_rank(features.T) if features.any() else float("nan"))
+        matrices.append(weights)
+        slopes.append(network.activation.derivative(z))
+    if has_gradient(network):
+        readout = stream_normals(key, len(features), layer=network.depth, trial=trial, purpose=PURPOSE_READOUT)
+        for layer in range(network.depth):
+            tangents = pushed_forward(network, matrices, slopes, layer)
+            gradient = np.einsum("f,fip->ip", readout / np.sqrt(len(features)), tangents)
+            out.gradient.append(float((gradient**2).sum(axis=0).mean()))
     return out
+
+
+def has_gradient(network: Network):
+    """Whether gradients of the network are measured."""
+    return network.architecture != "batch_norm" and network.sign_flip == "none"
+
+
+def outputs_of(network: Network):
+    """Return all outputs that the network has."""
+    return tuple(name for name in OUTPUTS if name != "log_gradient" or has_gradient(network))
+
+
+def pushed_forward(network: Network, matrices, slopes, first):
+    """Return the derivatives of the last features by the pre-activations of a layer, shape (features, units, points).
+
+    They are carried forward, layer by layer, where the kernel carries the gradient back.
+    """
+    units, n_points = slopes[first].shape
+    a = np.sqrt((network.effective_depth or 0.0) / network.depth)
+    blocks = network.architecture in ("residual", "skip") and network.effective_depth is None
+    stream = np.zeros(
+        (network.fan_ins[first] if network.architecture == "dense" else network.input_dim, units, n_points)
+    )
+    branch = stream
+    for layer in range(first, network.depth):
+        if layer == first:
+            z = np.repeat(np.eye(units)[:, :, None], n_points, axis=2)
+        elif network.effective_depth is not None:
+            read = slopes[layer - 1][:, None, :] * stream
+            z = np.sqrt(1.0 - a**2) * stream + a * np.einsum("ij,jup->iup", matrices[layer], read)
+        else:
+            if blocks and layer % network.block_depth == 0:
+                branch = stream
+            z = np.einsum("ij,jup->iup", matrices[layer], stream if network.architecture == "dense" else branch)
+        branch = slopes[layer][:, None, :] * z
+        if network.effective_depth is not None:
+            stream = z
+        elif network.architecture == "dense":
+            stream = branch = np.concatenate([stream, branch])
+        elif blocks and (layer + 1) % network.block_depth == 0:
+            stream = branch = stream + branch
+    return branch
 
 
 def mean_cosine(z):
@@ -200,15 +268,19 @@ def statistics(network: Network, points, key, trials) -> dict:
     for name, attribute in (("dead_units", "dead_units"), ("sparsity", "zeros"), ("variance", "variance")):
         values = np.array([getattr(run, attribute) for run in runs])
         table[name], table[f"{name}_squares"] = values.sum(axis=0), (values**2).sum(axis=0)
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.array([run.variance for run in runs]))
-    alive = logs > -np.inf
-    table["log_variance_trials"] = alive.sum(axis=0)
-    for power, name in enumerate(LOG_VARIANCE_SUMS, start=1):
-        table[name] = (np.where(alive, logs, 0.0) ** power).sum(axis=0)
-    cosines = np.array([run.correlation for run in runs])
-    table["correlation"], table["correlation_squares"] = np.nansum(cosines, axis=0), np.nansum(cosines**2, axis=0)
-    table["correlation_trials"] = (~np.isnan(cosines)).sum(axis=0)
+    for attribute, names in (("variance", LOG_VARIANCE_SUMS), ("gradient", LOG_GRADIENT_SUMS)):
+        if attribute == "gradient" and not has_gradient(network):
+            continue
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.array([getattr(run, attribute) for run in runs]))
+        defined = logs > -np.inf
+        table[f"{names[0]}_trials"] = defined.sum(axis=0)
+        for power, name in enumerate(names, start=1):
+            table[name] = (np.where(defined, logs, 0.0) ** power).sum(axis=0)
+    for name, attribute in (("correlation", "correlation"), ("effective_rank", "rank")):
+        values = np.array([getattr(run, attribute) for run in runs])
+        table[name], table[f"{name}_squares"] = np.nansum(values, axis=0), np.nansum(values**2, axis=0)
+        table[f"{name}_trials"] = (~np.isnan(values)).sum(axis=0)
     return table
 
 

@@ -27,7 +27,9 @@ CRUDE = Task(Network([3, 3]), POINTS)
 SPLITTING = Task(Network([3, 3]), POINTS, estimator="splitting")
 CONDITIONAL = Task(Network([3, 3]), POINTS, estimator="conditional")
 DETAILED = Task(
-    Network([3, 3], architecture="batch_norm"), POINTS, outputs=("dead_units", "sparsity", "variance", "correlation")
+    Network([3, 3], architecture="batch_norm"),
+    POINTS,
+    outputs=("dead_units", "sparsity", "variance", "correlation", "effective_rank"),
 )
 TRIALS = 20  # of every task, in two shards
 SIMULATED = ["--width", "3", "--depth", "2", "--inputs", "gaussian:16", "--trials", str(TRIALS)]  # the first task
@@ -76,6 +78,7 @@ def details(**changed):
         "sparsity_squares": (1200, 1700),
         "correlation_trials": (10, 9),
         "log_variance_trials": (10, 9),
+        "effective_rank_trials": (10, 8),
     }
     real = {
         "variance": (10.0, 11.0),
@@ -86,6 +89,8 @@ def details(**changed):
         "log_variance_squares": (2.0, 3.0),
         "log_variance_cubes": (1.5, -2.0),
         "log_variance_fourths": (5.0, 6.0),
+        "effective_rank": (20.0, 12.0),
+        "effective_rank_squares": (42.0, 20.0),
     }
     numbers = {name: np.array(values, dtype=np.int64) for name, values in whole.items()}
     numbers |= {name: np.array(values, dtype=np.float64) for name, values in real.items()}
@@ -475,10 +480,18 @@ TASKS: dict[str, Callable[[Path], None]] = {
     "a correlation that is no number": with_statistics(details(correlation=(np.nan, -1.0)), DETAILED),
     "correlations of more trials": with_statistics(details(correlation_trials=(11, 9)), DETAILED),
     "correlations of no trials": with_statistics(details(correlation_trials=(0, 9)), DETAILED),
+    "a rank above the width": with_statistics(
+        details(effective_rank=(31.0, 12.0), effective_rank_squares=(97.0, 20.0)), DETAILED
+    ),
+    "a rank that is no number": with_statistics(details(effective_rank=(np.nan, 12.0)), DETAILED),
+    "a negative rank": with_statistics(details(effective_rank=(-1.0, 12.0)), DETAILED),
+    "squares of ranks too small": with_statistics(details(effective_rank_squares=(39.0, 20.0)), DETAILED),
+    "ranks of more networks than there are": with_statistics(details(effective_rank_trials=(10, 11)), DETAILED),
     "negative layerwise life": with_statistics(details(layerwise_alive=(9, -8)), DETAILED),
     "layerwise life that returns": with_statistics(details(layerwise_alive=(8, 9)), DETAILED),
     "less layerwise life than life": with_statistics(details(layerwise_alive=(7, 7)), DETAILED),
     # descriptions
+    "ranks in single precision": described(put("outputs", value=["effective_rank"])),
     "a description of another checksum": with_text(json.dumps(CRUDE.description(), sort_keys=True), checksum=0),
     "an empty description": with_text(""),
     "a description that is no JSON": with_text("{"),

@@ -1,5 +1,8 @@
 """Extra per-layer outputs: known values, errors by hand, names."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import digamma, polygamma
@@ -9,6 +12,8 @@ from neurondeath.simulations.estimation.outputs import estimate_outputs
 from neurondeath.simulations.inputs.input_sets import InputSet, input_set
 from neurondeath.simulations.outputs import OUTPUT_COLUMNS, OUTPUTS, check_outputs
 from neurondeath.simulations.samplers import crude_dense, crude_general
+from neurondeath.simulations.stores.possible_statistics import impossible
+from neurondeath.simulations.stores.task_records import read_task
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.trainability.log_sizes import log_sizes
 from tests.references.architecture_twins import make_task
@@ -72,6 +77,9 @@ def test_only_outputs_asked_for_are_given():
     found = crude_dense.sample(task, 0, 0, 5)
     logs = {"log_variance_trials", "log_variance", "log_variance_squares", "log_variance_cubes", "log_variance_fourths"}
     assert set(found) == {"alive", "living", "living_squares", "variance", "variance_squares"} | logs
+    found = crude_dense.sample(replace(task, outputs=("log_gradient",)), 0, 0, 5)
+    logs = {name.replace("variance", "gradient") for name in logs}
+    assert set(found) == {"alive", "living", "living_squares"} | logs
 
 
 @seeds
@@ -91,6 +99,49 @@ def test_log_sizes_of_deep_networks(seed):
         sd, sd_error = (values[-1] for values in estimates["log_variance_sd"])
         assert_agrees(sd, sd_error, np.sqrt(law.variance[-1] + polygamma(1, 6.0)))
         assert np.isnan(estimates["variance"][0][-1])
+
+
+@seeds
+def test_log_gradients_of_plain_networks(seed):
+    """One point, widths 10: given survival, log g_l has the exact law of the sizes of the layers from l on."""
+    network, trials = Network([10] * 20), 2000
+    inputs = InputSet("point", np.arange(1.0, 11.0)[None, :])
+    for dtype in ("float32", "float64"):
+        task = make_task(network, inputs, outputs=("log_gradient",), dtype=dtype)
+        totals = crude_general.sample(task, seed, 0, trials)
+        assert (totals["log_gradient_trials"] == totals["alive"][-1]).all()
+        estimates = estimate_outputs(totals, trials, network.widths, 1)
+        # entry j - 1 is that of the last j layers; the mean square is 1/10 of the read-out, 2/10 of other weights
+        law = log_sizes([10] * 20)
+        mean, error = estimates["log_gradient"]
+        assert_agrees(mean, error, law.mean[::-1] - np.log(2.0))
+        assert_refutes(mean, error, law.mean - np.log(2.0))
+        spread, spread_error = estimates["log_gradient_sd"]
+        assert_agrees(spread, spread_error, law.sd[::-1])
+        assert_refutes(spread, spread_error, np.sqrt(law.normal_variance[::-1]))
+
+
+def test_gradients_that_are_not_measured():
+    for options in ({"architecture": "batch_norm"}, {"sign_flip": "layer"}):
+        with pytest.raises(ValueError, match=r"outputs.*log_gradient"):
+            simulate(Network([3] * 4, **options), "gaussian:4", trials=1, outputs=["log_gradient"])
+
+
+def test_sums_of_gradients_that_no_trials_have():
+    task = make_task(Network([3] * 2), input_set("gaussian:4", dimension=3), outputs=("log_gradient",))
+    record = read_task(task.task_id, json.dumps(task.description(), sort_keys=True))
+    good = crude_general.sample(task, 0, 0, 20)
+    assert {name: values.dtype for name, values in good.items()} == dict(record.layout)
+    assert impossible(good, record, 20) is None
+    for name, value in (
+        ("log_gradient", 1e3),
+        ("log_gradient", np.nan),
+        ("log_gradient_squares", 0.0),
+        ("log_gradient_cubes", 1e9),
+        ("log_gradient_fourths", -1.0),
+        ("log_gradient_trials", 21),
+    ):
+        assert "log_gradient" in impossible(good | {name: np.full_like(good[name], value)}, record, 20)
 
 
 def test_shares_on_the_orthant_are_shares():

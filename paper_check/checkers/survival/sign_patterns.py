@@ -88,6 +88,8 @@ def every_sign(network: Network, points: npt.ArrayLike, rng: np.random.Generator
     n_signs = number_of_signs(network)
     if n_signs > MOST_SIGNS:
         raise ValueError(f"{n_signs} signs are more than the {MOST_SIGNS} that are enumerated")
+    if network.effective_depth is not None:
+        raise ValueError("the signs of a critical residual stream do not decide its life")
     _check_size(network, inputs)
     for _ in range(DRAWS):
         magnitudes = rng.integers(1, LARGEST_MAGNITUDE + 1, size=n_signs)
