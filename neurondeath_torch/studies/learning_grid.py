@@ -243,7 +243,7 @@ def _accuracies(networks: StackedNetworks, data: LabelledData) -> dict[str, list
     population = data.train.images.flatten(1)[None]
 
     def logits(split: Split) -> Tensor:
-        return networks(split.images.flatten(1)[None], population)
+        return cast(Tensor, networks(split.images.flatten(1)[None], population))
 
     train, test = logits(data.train), logits(data.test)
     of_all = data.train.classes.expand(len(train), -1)

@@ -68,9 +68,7 @@ class RanksAndGradients:
             self._add("effective_rank", ("effective_rank", "effective_rank_squares"))
         if self.has_gradient:
             buffers = self.buffers._replace(passed=law.passed)
-            log_gradients(
-                self.row, self.records.gains, self.of_gradients, buffers, law, stream.key, stream.first_trial
-            )
+            log_gradients(self.row, self.records.gains, self.of_gradients, buffers, law, stream.key, stream.first_trial)
             self._add("log_gradient", LOG_GRADIENT_SUMS)
 
     def _add(self, output: str, names: tuple[str, ...]) -> None:
