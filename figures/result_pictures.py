@@ -160,7 +160,7 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "ManyNetworks": Histograms(values=("first_loss", "loss"), label="loss").draw,
     "Merge": Bars(names="source", values=("added", "skipped"), label="shards").draw,
     "MethodReport": Bars(names="layer", values=("units", "weights"), label="affected, per action and layer").draw,
-    "ModelForecast": Bars(names="remedy", values=("effective_rank", "score"), label="rank, score").draw,
+    "ModelForecast": Bars(names="remedy", values=("root_rank", "score"), label="rank, score").draw,
     "OneDimensionalSurvival": Curves(x="depth", lines=("exact", "lower", "upper"), y_label=P_ALIVE).draw,
     "Overlap": Bars(names="", values=("n_before", "n_after", "n_both", "by_chance"), label="units").draw,
     "PaddedResidual": Curves(x="", lines=("q", "share"), y_label="variance q, share of the kernel").draw,
@@ -192,6 +192,7 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "StudyTable": _draw_study,
     "SurvivalBounds": Curves(x="depth", lines=("lower", "upper"), y_label=P_ALIVE).draw,
     "TailoredSlope": Curves(x="layers", lines=("correlation",), y_label="correlation").draw,
+    "Trainability": Bars(names="remedy", values=("score",), label="score").draw,
     "TrainingRun": Curves(x="epoch", lines=("test_accuracy", "activation_sparsity"), y_label="share").draw,
     "TwoPointSurvival": Curves(x="depth", lines=("alive", "both", "one", "none"), y_label="probability").draw,
     "VarianceChain": Curves(

@@ -29,12 +29,13 @@ Gaussian limit
     variance_slope, VarianceChain
 
 Trainability
-    angle_law, AngleLaw, AngleStep, angle_step, correlation_flow, critical_residual, effective_rank, entropy_rank,
-    entropy_rank_of_gram, FeatureRank, kernel_share, largest_effective_depth, leaky_correlation, learning_score,
-    LearningVerdict, learning_verdict, LogSizes, log_sizes, looks_linear, LooksLinear, mirrored_weights,
-    PaddedResidual, padded_residual, parallel_probability, participation_ratio, participation_ratio_of_gram,
-    residual_chain, ResidualChain, residual_fluctuations, ResidualFluctuations, ResidualPaths, small_angle_step,
-    TailoredSlope, tailored_slope, variance_flow, wide_feature_rank
+    angle_law, AngleLaw, AngleStep, angle_step, correlation_flow, critical_residual, entropy_rank,
+    entropy_rank_of_gram, FeatureRank, kernel_share, largest_effective_depth, LawRemedy, leaky_correlation,
+    learning_score, learning_verdict, LearningVerdict, log_sizes, LogSizes, LooksLinear, looks_linear,
+    mirrored_weights, padded_residual, PaddedResidual, parallel_probability, participation_ratio,
+    participation_ratio_of_gram, residual_chain, ResidualChain, ResidualFluctuations, residual_fluctuations,
+    ResidualPaths, root_rank, small_angle_step, TailoredSlope, tailored_slope, trainability, Trainability,
+    variance_flow, wide_feature_rank
 
 Simulation
     bernoulli_confidence_sequence, bounded_mean_confidence_sequence, ContradictionError, dead_unit_count,

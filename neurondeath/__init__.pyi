@@ -22,6 +22,9 @@ from neurondeath.simulations.estimation.dead_unit_counts import DeadUnitCount as
 from neurondeath.simulations.estimation.estimates import Simulation as Simulation
 from neurondeath.simulations.inputs.input_sets import InputSet as InputSet
 from neurondeath.simulations.inputs.input_sets import input_set as input_set
+from neurondeath.simulations.learning_forecast import LawRemedy as LawRemedy
+from neurondeath.simulations.learning_forecast import Trainability as Trainability
+from neurondeath.simulations.learning_forecast import trainability as trainability
 from neurondeath.simulations.monte_carlo import simulate as simulate
 from neurondeath.simulations.stores.errors import ContradictionError as ContradictionError
 from neurondeath.simulations.stores.errors import OverlapError as OverlapError
@@ -140,11 +143,11 @@ from neurondeath_theory.trainability.angles import AngleLaw as AngleLaw
 from neurondeath_theory.trainability.angles import angle_law as angle_law
 from neurondeath_theory.trainability.critical_residual import ResidualPaths as ResidualPaths
 from neurondeath_theory.trainability.critical_residual import critical_residual as critical_residual
-from neurondeath_theory.trainability.feature_rank import effective_rank as effective_rank
 from neurondeath_theory.trainability.feature_rank import entropy_rank as entropy_rank
 from neurondeath_theory.trainability.feature_rank import entropy_rank_of_gram as entropy_rank_of_gram
 from neurondeath_theory.trainability.feature_rank import participation_ratio as participation_ratio
 from neurondeath_theory.trainability.feature_rank import participation_ratio_of_gram as participation_ratio_of_gram
+from neurondeath_theory.trainability.feature_rank import root_rank as root_rank
 from neurondeath_theory.trainability.learning_verdict import LearningVerdict as LearningVerdict
 from neurondeath_theory.trainability.learning_verdict import learning_score as learning_score
 from neurondeath_theory.trainability.learning_verdict import learning_verdict as learning_verdict

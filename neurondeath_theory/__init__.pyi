@@ -104,11 +104,11 @@ from neurondeath_theory.trainability.angles import AngleLaw as AngleLaw
 from neurondeath_theory.trainability.angles import angle_law as angle_law
 from neurondeath_theory.trainability.critical_residual import ResidualPaths as ResidualPaths
 from neurondeath_theory.trainability.critical_residual import critical_residual as critical_residual
-from neurondeath_theory.trainability.feature_rank import effective_rank as effective_rank
 from neurondeath_theory.trainability.feature_rank import entropy_rank as entropy_rank
 from neurondeath_theory.trainability.feature_rank import entropy_rank_of_gram as entropy_rank_of_gram
 from neurondeath_theory.trainability.feature_rank import participation_ratio as participation_ratio
 from neurondeath_theory.trainability.feature_rank import participation_ratio_of_gram as participation_ratio_of_gram
+from neurondeath_theory.trainability.feature_rank import root_rank as root_rank
 from neurondeath_theory.trainability.learning_verdict import LearningVerdict as LearningVerdict
 from neurondeath_theory.trainability.learning_verdict import learning_score as learning_score
 from neurondeath_theory.trainability.learning_verdict import learning_verdict as learning_verdict

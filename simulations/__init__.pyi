@@ -11,6 +11,9 @@ from neurondeath.simulations.estimation.dead_unit_counts import DeadUnitCount as
 from neurondeath.simulations.estimation.estimates import Simulation as Simulation
 from neurondeath.simulations.inputs.input_sets import InputSet as InputSet
 from neurondeath.simulations.inputs.input_sets import input_set as input_set
+from neurondeath.simulations.learning_forecast import LawRemedy as LawRemedy
+from neurondeath.simulations.learning_forecast import Trainability as Trainability
+from neurondeath.simulations.learning_forecast import trainability as trainability
 from neurondeath.simulations.monte_carlo import simulate as simulate
 from neurondeath.simulations.stores.errors import ContradictionError as ContradictionError
 from neurondeath.simulations.stores.errors import OverlapError as OverlapError

@@ -87,7 +87,7 @@ def _is_met(other: str, written: Mapping[str, Given]) -> bool:
 
 def _shown(name: str) -> str:
     """Return the name of a rule as it is written on a command line."""
-    return (name if name.startswith("-") else name.partition(" ")[2]) + ("M" if name.endswith(":") else "")
+    return (name if name.startswith("-") else name.partition(" ")[2] or name) + ("M" if name.endswith(":") else "")
 
 
 def _listed(names: Iterable[str]) -> str:

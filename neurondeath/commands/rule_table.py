@@ -14,6 +14,12 @@ CHOSEN_IMAGES = tuple(f"--inputs {kind}:" for kind in ("digits", "mnist", "cifar
 IMAGE_FILES = ("--inputs mnist", "--inputs cifar10", "--inputs mnist:", "--inputs cifar10:")
 STUDIES_BY_HAND = ("absolute_value", "alive_and_learning", "noise_only", "removal_speed")
 BY_HAND = ("--store", "--data-dir", "--device", "--jobs")  # of studies that are no grid of trainings
+LAW_OPTIONS = (
+    *("--width", "--depth", "--widths", "--inputs", "--input-dim", "--input-seed", "--data-dir", "--architecture"),
+    *("--block-depth", "--effective-depth", "--input-mean-square", "--activation", "--tau", "--m", "--slope", "--init"),
+    *("--weight-variance", "--degrees-of-freedom", "--zero-share", "--bias-variance", "--bias-law", "--sign-flip"),
+    "--networks",
+)
 
 RULES = {
     "bounds": OptionRules(
@@ -43,6 +49,14 @@ RULES = {
             "--v-prime": ("--m",),
             "--larger-q": ("--width", "--depth", "--scales"),
         },
+    ),
+    "forecast": OptionRules(
+        needs={
+            **dict.fromkeys(("--data", "--weights", "--input-shape"), ("MODEL",)),
+            "--input-seed": ("no --inputs", *RANDOM_SETS, *CHOSEN_IMAGES),
+            "--data-dir": IMAGE_FILES,
+        },
+        excludes={**COLUMNS, "--widths": ("--width", "--depth"), "MODEL": LAW_OPTIONS},
     ),
     "advise": OptionRules(excludes=COLUMNS),
     "simulate": OptionRules(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neurondeath.commands.law_files import with_laws
+from neurondeath.commands.grid_arguments import grid_option, option_name, study_of
 from neurondeath.commands.layer_tables import KNOWN_COLUMNS, show_layers
 from neurondeath.commands.messages import message
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
@@ -22,7 +22,7 @@ from neurondeath.simulations.sweeps.goals import check_goal
 from neurondeath.simulations.sweeps.grid import Study, make_grid
 from neurondeath.simulations.sweeps.grid_files import read_grid_file
 from neurondeath.simulations.sweeps.grid_guide import grid_keys, grid_template
-from neurondeath.simulations.sweeps.grid_options import OPTIONS, read_values
+from neurondeath.simulations.sweeps.grid_options import OPTIONS
 from neurondeath.simulations.sweeps.parts import WHOLE, Part
 from neurondeath.simulations.sweeps.pools import LOCAL, open_pool
 from neurondeath.simulations.task import Task
@@ -33,54 +33,41 @@ __all__ = ["simulate"]
 
 FEW_EVENTS = 100  # of the rarer outcome, below which crude sampling is inefficient
 MOST_LINES = 12  # of messages about engines, and of hints
-LONGEST_METAVAR = 45  # characters; longer lists of choices stand in the help text
 
 Text = str | None
 
 
-def _option(name: str, more: str = "") -> Any:
-    """Describe an option of the grid by its key in grid files; the command line may know one more kind of value."""
-    key = OPTIONS[name]
-    choices = key.kind.split(" | ")
-    text, metavar = key.meaning, "|".join(choices) if len(choices) > 1 else None
-    if metavar and len(metavar) > LONGEST_METAVAR:
-        text, metavar = f"{text.removesuffix('.')}: {', '.join([*choices, more] if more else choices)}.", None
-    if key.default is not None and key.default != []:
-        text += f"  [default: {key.default}]"
-    return typer.Option(metavar=metavar, help=text)
-
-
 def simulate(
-    width: Annotated[Text, _option("width")] = None,
-    depth: Annotated[Text, _option("depth")] = None,
-    widths: Annotated[Text, _option("widths")] = None,
-    inputs: Annotated[list[str] | None, _option("inputs")] = None,
-    input_dim: Annotated[Text, _option("input_dim")] = None,
-    input_seed: Annotated[Text, _option("input_seed")] = None,
+    width: Annotated[Text, grid_option("width")] = None,
+    depth: Annotated[Text, grid_option("depth")] = None,
+    widths: Annotated[Text, grid_option("widths")] = None,
+    inputs: Annotated[list[str] | None, grid_option("inputs")] = None,
+    input_dim: Annotated[Text, grid_option("input_dim")] = None,
+    input_seed: Annotated[Text, grid_option("input_seed")] = None,
     resample_inputs: Annotated[
         bool, typer.Option("--resample-inputs", help=OPTIONS["resample_inputs"].meaning)
     ] = False,
-    data_dir: Annotated[Text, _option("data_dir")] = None,
-    architecture: Annotated[Text, _option("architecture")] = None,
-    block_depth: Annotated[Text, _option("block_depth")] = None,
-    effective_depth: Annotated[Text, _option("effective_depth")] = None,
-    input_mean_square: Annotated[Text, _option("input_mean_square")] = None,
-    activation: Annotated[Text, _option("activation")] = None,
-    tau: Annotated[Text, _option("tau")] = None,
-    m: Annotated[Text, _option("m")] = None,
-    slope: Annotated[Text, _option("slope")] = None,
-    init: Annotated[Text, _option("init", "or FILE.py:NAME, a Law of your own")] = None,
-    weight_variance: Annotated[Text, _option("weight_variance")] = None,
-    degrees_of_freedom: Annotated[Text, _option("degrees_of_freedom")] = None,
-    zero_share: Annotated[Text, _option("zero_share")] = None,
-    bias_variance: Annotated[Text, _option("bias_variance")] = None,
-    bias_law: Annotated[Text, _option("bias_law")] = None,
-    sign_flip: Annotated[Text, _option("sign_flip")] = None,
-    estimator: Annotated[Text, _option("estimator")] = None,
-    engine: Annotated[Text, _option("engine")] = None,
-    outputs: Annotated[Text, _option("outputs")] = None,
-    stream: Annotated[Text, _option("stream")] = None,
-    dtype: Annotated[Text, _option("dtype")] = None,
+    data_dir: Annotated[Text, grid_option("data_dir")] = None,
+    architecture: Annotated[Text, grid_option("architecture")] = None,
+    block_depth: Annotated[Text, grid_option("block_depth")] = None,
+    effective_depth: Annotated[Text, grid_option("effective_depth")] = None,
+    input_mean_square: Annotated[Text, grid_option("input_mean_square")] = None,
+    activation: Annotated[Text, grid_option("activation")] = None,
+    tau: Annotated[Text, grid_option("tau")] = None,
+    m: Annotated[Text, grid_option("m")] = None,
+    slope: Annotated[Text, grid_option("slope")] = None,
+    init: Annotated[Text, grid_option("init", "or FILE.py:NAME, a Law of your own")] = None,
+    weight_variance: Annotated[Text, grid_option("weight_variance")] = None,
+    degrees_of_freedom: Annotated[Text, grid_option("degrees_of_freedom")] = None,
+    zero_share: Annotated[Text, grid_option("zero_share")] = None,
+    bias_variance: Annotated[Text, grid_option("bias_variance")] = None,
+    bias_law: Annotated[Text, grid_option("bias_law")] = None,
+    sign_flip: Annotated[Text, grid_option("sign_flip")] = None,
+    estimator: Annotated[Text, grid_option("estimator")] = None,
+    engine: Annotated[Text, grid_option("engine")] = None,
+    outputs: Annotated[Text, grid_option("outputs")] = None,
+    stream: Annotated[Text, grid_option("stream")] = None,
+    dtype: Annotated[Text, grid_option("dtype")] = None,
     grid: Annotated[
         Text, typer.Option(help="A TOML file of [[study]] tables with lists of these options, in place of the options.")
     ] = None,
@@ -179,18 +166,10 @@ def _studies(given: dict[str, Any], grid: str | None) -> list[Study]:
             raise invalid(
                 "--grid",
                 "be used without other options of the grid, which the file names",
-                _option_name(next(iter(given))),
+                option_name(next(iter(given))),
             )
         return read_grid_file(grid)
-    values = {option: read_values(_option_name(option), option, given[option]) for option in OPTIONS if option in given}
-    if "init" in values:
-        values["init"] = with_laws(values["init"])
-    factors = [[{option: value} for value in values[option]] for option in values]
-    return [Study(factors=factors, spell=_option_name)]
-
-
-def _option_name(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
+    return [study_of(given)]
 
 
 def _write_messages(texts: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from neurondeath_theory.foundation.progress import Display, displays_made, new_d
 __all__ = ["signs_of_life", "with_progress"]
 
 PATIENCE = 2.0  # seconds without a word
-SIGNS = (3.0, 10.0, 30.0, 60.0)  # seconds after which a silent command says that it works; then every minute
+SIGNS = (5.0, 15.0, 30.0, 60.0)  # seconds after which a silent command says that it works; then every minute
 
 Item = TypeVar("Item")
 

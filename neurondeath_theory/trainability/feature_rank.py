@@ -2,10 +2,10 @@ r"""Effective rank of the features that a network makes of a data set.
 
 Definition. Features f_1..f_M of M points (the activations of a layer) are scaled to unit length and then centred over
 the points; with $\lambda_i$ the eigenvalues of their Gram matrix divided by its trace, the **entropy rank** is
-$\exp(-\sum \lambda_i \ln \lambda_i)$ and the **participation ratio** $1/\sum \lambda_i^2$, never larger. The
-**effective rank** is the same with singular values, $\sqrt{\lambda_i}$ over their sum, and never smaller: it weighs
-weak directions more, and so it orders learned accuracy better (`learning_verdict`). All lie between 1 and min(M - 1,
-width); equal features have rank 0; dead points (zero features) stay at the origin.
+$\exp(-\sum \lambda_i \ln \lambda_i)$ and the **participation ratio** $1/\sum \lambda_i^2$, never larger. Both lie
+between 1 and min(M - 1, width); equal features have rank 0; dead points (zero features) stay at the origin. The **root
+rank** takes the entropy of the cube roots of the singular values, without centring: weak directions, which an optimiser
+amplifies, weigh more, and a common direction weighs no more than another.
 
 Scaling comes first: the lengths of the features, which vary from point to point in narrow networks, would otherwise
 dominate the differences. The rank counts the directions of what is left of the differences, however small they are; the
@@ -21,8 +21,8 @@ from neurondeath_theory.foundation.validation import check_flag, check_points
 from neurondeath_theory.gaussian_limit.correlation import check_covariance
 
 __all__ = [
+    "RESOLVED",
     "centred_spectrum_of_gram",
-    "effective_rank",
     "entropy_of_spectrum",
     "entropy_rank",
     "entropy_rank_of_gram",
@@ -36,6 +36,7 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 
 EQUAL_FEATURES = 1e-15  # root mean square difference of unit-length features that is rounding
+RESOLVED = 1e-6  # singular value, relative to the largest, that single precision tells from 0
 EQUAL_GRAM = 1e-14  # trace of a centred unit-length Gram matrix, per point, that is rounding
 
 
@@ -69,28 +70,12 @@ def entropy_rank(features: npt.ArrayLike, *, centred: bool = True) -> float:
     return entropy_of_spectrum(_spectrum_of_features(features, centred))
 
 
-def effective_rank(features: npt.ArrayLike, *, centred: bool = True) -> float:
-    """Compute the effective rank of features scaled to unit length and centred; arguments as in `entropy_rank`.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the features are not a finite matrix.
-
-    Examples
-    --------
-    >>> points = [[1.0, 0.0], [0.8, 0.6], [0.6, 0.8], [0.96, 0.28]]
-    >>> round(entropy_rank(points), 2), round(effective_rank(points), 2)
-    (1.09, 1.43)
-    """
-    return entropy_of_spectrum(np.sqrt(_spectrum_of_features(features, centred)))
-
-
 def root_rank(features: npt.ArrayLike) -> float:
-    """Compute the entropy rank of the square roots of the singular values of unit-length features, before centring.
+    """Compute the entropy rank of the cube roots of the singular values of unit-length features, before centring.
 
     Between the centred effective rank, which counts directions of the differences however small they are, and the
     uncentred entropy rank, which counts only large ones; of these it orders learned accuracy best (`learning_verdict`).
+    Singular values below 1e-6 of the largest, which single precision cannot tell from 0, are left out.
 
     Parameters
     ----------
@@ -111,9 +96,10 @@ def root_rank(features: npt.ArrayLike) -> float:
     --------
     >>> nearly_parallel, apart = [[1.0, 0.0], [1.0, 1e-4]], [[1.0, 0.0], [0.0, 1.0]]
     >>> round(root_rank(nearly_parallel), 3), round(root_rank(apart), 3)
-    (1.043, 2.0)
+    (1.166, 2.0)
     """
-    return entropy_of_spectrum(_spectrum_of_features(features, False) ** 0.25)
+    values = np.sqrt(_spectrum_of_features(features, False))
+    return entropy_of_spectrum(np.cbrt(values[values > RESOLVED * values.max(initial=0.0)]))
 
 
 def participation_ratio(features: npt.ArrayLike, *, centred: bool = True) -> float:

@@ -1,7 +1,7 @@
 """Forecast of a model before it is trained: will it learn, and which call would make it learn.
 
-From one batch: the effective rank of the centred features of the last hidden layer, and what the first step of Adam
-gains of what its gradient promises; `neurondeath_theory.trainability.learning_verdict` turns them into a verdict. Each
+From one batch: the root rank of the features of the last hidden layer, and what the first step of Adam gains of what
+its gradient promises; `neurondeath_theory.trainability.learning_verdict` turns them into a verdict. Each
 remedy is applied to a copy of the model, which is forecast in the same way.
 
 Limits: the thresholds were found on perceptrons for ten classes of digits and a budget of 420 steps. A harder task, a
@@ -22,7 +22,7 @@ from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_real, invalid
-from neurondeath_theory.trainability.feature_rank import effective_rank
+from neurondeath_theory.trainability.feature_rank import root_rank
 from neurondeath_theory.trainability.learning_verdict import LEARNS, learning_score, learning_verdict
 from neurondeath_torch.auditing.first_step import FirstStep, first_steps
 from neurondeath_torch.auditing.last_features import last_features
@@ -54,7 +54,7 @@ class RemedyForecast:
         The remedy, and the call that applies it to `model`.
     verdict : str
         As in `ModelForecast`; "refused" where the call is not possible.
-    score, effective_rank, step_gain : float or None
+    score, root_rank, step_gain : float or None
         As in `ModelForecast`; None where it is refused.
     reason : str
         The reason of the verdict or of the refusal.
@@ -64,7 +64,7 @@ class RemedyForecast:
     call: str
     verdict: str
     score: float | None
-    effective_rank: float | None
+    root_rank: float | None
     step_gain: float | None
     reason: str
 
@@ -81,9 +81,9 @@ class ModelForecast(Result):
         Why, in a sentence.
     score : float
         `learning_score` of the next two.
-    effective_rank : float
-        Directions that the centred unit-length features of the last hidden layer span; 0 where single precision cannot
-        tell the features apart.
+    root_rank : float
+        Directions that the features of the last hidden layer span (`neurondeath_theory.trainability.feature_rank`), 1
+        where single precision cannot tell them apart; 0 without any.
     step_gain : float
         Decrease of the loss by the first step of Adam at `learning_rate`, as a share of what its gradient promises.
     learning_rate : float
@@ -107,7 +107,7 @@ class ModelForecast(Result):
     verdict: str
     reason: str
     score: float
-    effective_rank: float
+    root_rank: float
     step_gain: float
     learning_rate: float
     usable_rate: float | None
@@ -121,7 +121,7 @@ class ModelForecast(Result):
     def columns(self) -> Mapping[str, Sequence[Any]]:
         """Columns of the table: the model as it is, then every remedy."""
         rows: list[Any] = [self, *self.remedies]
-        names = ("verdict", "score", "effective_rank", "step_gain", "reason")
+        names = ("verdict", "score", "root_rank", "step_gain", "reason")
         return {
             "remedy": ["as it is", *(remedy.name for remedy in self.remedies)],
             **{name: [getattr(row, name) for row in rows] for name in names},
@@ -287,7 +287,7 @@ def _measure(model: nn.Module, batch: _Batch, rate: float, *, search: bool) -> t
     lengths = features.norm(dim=1)
     unit = features[lengths > 0] / lengths[lengths > 0, None]
     spread = float((unit - unit.mean(dim=0)).square().sum(dim=1).mean().sqrt()) if finite and len(unit) else 0.0
-    rank = effective_rank(array) if finite and spread > EQUAL else 0.0
+    rank = root_rank(array) if finite and spread > EQUAL else float(living > 0.0)
     logs = features[lengths > 0].square().mean(dim=1).log()
     verdict = learning_verdict(rank, first.gain, living)
     reason = verdict.reason if finite else "its features overflow"
@@ -295,7 +295,7 @@ def _measure(model: nn.Module, batch: _Batch, rate: float, *, search: bool) -> t
         "verdict": verdict.verdict,
         "reason": reason,
         "score": learning_score(rank, first.gain) if living > 0.0 else 0.0,
-        "effective_rank": rank,
+        "root_rank": rank,
         "step_gain": first.gain,
         "spread": spread,
         "living_ratio": living,
@@ -351,7 +351,7 @@ def _try(
         apply(trial)
         measured, _ = _measure(trial, batch, rate, search=False)
     except NeuronDeathError as error:
-        values: dict[str, Any] = {"score": None, "effective_rank": None, "step_gain": None}
+        values: dict[str, Any] = {"score": None, "root_rank": None, "step_gain": None}
         return RemedyForecast(name=name, call=wording, verdict="refused", reason=str(error), **values)
-    kept = {key: measured[key] for key in ("verdict", "reason", "score", "effective_rank", "step_gain")}
+    kept = {key: measured[key] for key in ("verdict", "reason", "score", "root_rank", "step_gain")}
     return RemedyForecast(name=name, call=wording, **kept)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurondeath_theory.trainability.feature_rank import RESOLVED
 from neurondeath_torch.studies.stacked_networks import StackedNetworks
 
 __all__ = ["birth_features", "entropy_ranks"]
@@ -26,8 +27,8 @@ def birth_features(networks: StackedNetworks, points: Tensor) -> dict[str, list[
     Returns
     -------
     dict of list
-        `entropy_rank`, `effective_rank` and `participation` ratio of the centred unit-length features, `uncentred_rank`
-        (entropy) and `root_rank` (entropy of the square roots of singular values) before centring;
+        `entropy_rank` and `participation` ratio of the centred unit-length features, `uncentred_rank` (entropy) and
+        `root_rank` before centring, as in `neurondeath_theory.trainability.feature_rank`;
         `correlation`, mean cosine of pairs of living points; `living_ratio`, share of points with a feature that is not
         0; `log_size`, mean over living points of the logarithm of the mean square feature, None without any.
     """
@@ -47,8 +48,7 @@ def birth_features(networks: StackedNetworks, points: Tensor) -> dict[str, list[
     logs = torch.where(living, square.clamp(min=1e-300).log(), 0.0).sum(dim=1) / living_pairs.clamp(min=1)
     measured = {
         "entropy_rank": entropy_ranks(spectrum),
-        "effective_rank": entropy_ranks(_shares(spectrum.sqrt())),
-        "root_rank": entropy_ranks(_shares(whole.sqrt().sqrt())),
+        "root_rank": entropy_ranks(_root_shares(whole)),
         "uncentred_rank": entropy_ranks(whole),
         "participation": 1.0 / spectrum.square().sum(dim=1).clamp(min=1e-300),
         "correlation": torch.where(pairs > 0, (sums - living_pairs) / pairs.clamp(min=1), torch.nan),
@@ -73,5 +73,8 @@ def _spectra(features: Tensor) -> Tensor:
     return torch.where(total > least, values / total.clamp(min=1e-300), 0.0)
 
 
-def _shares(values: Tensor) -> Tensor:
-    return values / values.sum(dim=1, keepdim=True).clamp(min=1e-300)
+def _root_shares(shares: Tensor) -> Tensor:
+    """Return the shares of the cube roots of singular values, given those of their squares."""
+    largest = shares.amax(dim=1, keepdim=True)
+    roots = torch.where(shares > RESOLVED**2 * largest, shares, 0.0) ** (1.0 / 6.0)
+    return roots / roots.sum(dim=1, keepdim=True).clamp(min=1e-300)

@@ -31,7 +31,7 @@ from neurondeath_theory.networks.network_bounds import activation_table, is_homo
 if TYPE_CHECKING:
     from neurondeath.simulations.task import Task
 
-__all__ = ["sample"]
+__all__ = ["of_mean_square", "sample"]
 
 ARCHITECTURES = {
     "plain": codes.PLAIN,
@@ -129,7 +129,7 @@ def scaled_columns(network: Network, points: npt.NDArray[np.float64], dtype: np.
         sizes = np.full(len(points), np.abs(points).max())  # statistics of the batch: one scale for all
     else:
         if network.input_mean_square is not None:
-            points = _of_mean_square(points, network.input_mean_square)
+            points = of_mean_square(points, network.input_mean_square)
         sizes = np.abs(points).max(axis=1)
     exponents = np.frexp(sizes)[1].astype(np.int64)
     has_constants = network.has_bias or not is_homogeneous(network.activation)
@@ -139,7 +139,7 @@ def scaled_columns(network: Network, points: npt.NDArray[np.float64], dtype: np.
     return ScaledPoints(columns, np.full(len(points), has_constants, dtype=dtype), exponents)
 
 
-def _of_mean_square(points: npt.NDArray[np.float64], mean_square: float) -> npt.NDArray[np.float64]:
+def of_mean_square(points: npt.NDArray[np.float64], mean_square: float) -> npt.NDArray[np.float64]:
     """Scale every point to a mean square; zeros stay zero."""
     largest = np.abs(points).max(axis=1, keepdims=True)
     scaled = np.divide(points, largest, out=np.zeros_like(points), where=largest > 0.0)  # squares cannot overflow

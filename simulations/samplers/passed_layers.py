@@ -5,7 +5,7 @@ counter (0, 0, l, t): no draw depends on workers, shards or where a run was resu
 the same layers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from neurondeath.simulations.kernels.packed_arguments import GeneralLaw, Parameters, PassedParameters, Stream
 from neurondeath_theory.networks.law import Law
 
-__all__ = ["no_passed_layers", "with_passed_layers"]
+__all__ = ["layers_of_law", "no_passed_layers", "with_passed_layers"]
 
 
 def no_passed_layers(dtype: np.dtype[Any]) -> PassedParameters:
@@ -39,6 +39,15 @@ def with_passed_layers(sampled: Law, law: GeneralLaw, stream: Stream) -> Iterato
             _put(parameters.weights, weights_at[layer], weights)
             _put(parameters.biases, biases_at[layer], biases)
         yield passed, Stream(stream.key, trial, 1)
+
+
+def layers_of_law(
+    sampled: Law, fan_ins: Sequence[int], widths: Sequence[int], key: tuple[np.uint64, np.uint64], trial: int
+) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    """Draw weights and biases of all layers of one trial, in double precision."""
+    place = _StreamPlace(key)
+    shapes = enumerate(zip(fan_ins, widths, strict=True))
+    return [sampled.draw(place.generator(layer, trial), fan_in, width) for layer, (fan_in, width) in shapes]
 
 
 class _StreamPlace:

@@ -116,6 +116,7 @@ MAKERS = {
     "StudyTable": lambda _: nd.read_study("dead_units"),
     "SurvivalBounds": lambda _: nd.survival_bounds([3] * 6),
     "TailoredSlope": lambda _: nd.tailored_slope(20),
+    "Trainability": lambda _: nd.trainability(nd.Network([4] * 4), networks=2),
     "TrainingRun": None,  # tests/torch/test_training_loop.py
     "TwoPointSurvival": lambda _: nd.two_point_survival([3] * 6, 1.0),
     "VarianceChain": lambda _: nd.variance_chain(

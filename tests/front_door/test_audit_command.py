@@ -62,7 +62,8 @@ def in_process(monkeypatch, capsys, folder, *arguments):
 
 def test_the_command_in_a_process_of_its_own(folder):
     done = command(folder, "my_models:mlp", "--data", "digits", "--format", "json", "--picture", "audit.svg")
-    assert (done.returncode, done.stderr) == (0, "picture: audit.svg\n")
+    lines = [line for line in done.stderr.splitlines() if ": working for" not in line]  # of a busy machine
+    assert (done.returncode, lines) == (0, ["picture: audit.svg"])
     found = json.loads(done.stdout)
     assert (found["n_points"], [row["activation"] for row in found["layers"]]) == (1797, ["1", "3"])
     assert found["layers"][0]["predicted_sparsity"] == 0.5

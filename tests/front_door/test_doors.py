@@ -144,7 +144,9 @@ def test_templates_can_be_used(call):
     rows = list(csv.DictReader(io.StringIO(call("simulate --grid-keys --format csv")[1])))
     assert {"key", "values", "default", "meaning"} == set(rows[0])
     assert {"width", "init", "zip"} < {row["key"] for row in rows}
-    assert "--init he|gaussian|uniform|orthogonal|rai" in call("simulate --help")[1]
+    text = " ".join(call("simulate --help")[1].split())
+    assert "--sign-flip none|layer|neuron" in text
+    assert "he, gaussian, uniform, orthogonal, rai, torch-default" in text  # a long list stands in the help text
 
 
 @pytest.mark.parametrize(("words", "expected"), [("neurondeath bo", "bounds"), ("neurondeath size --su", "--survival")])

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
-from neurondeath_theory.trainability.feature_rank import effective_rank
+from neurondeath_theory.trainability.feature_rank import root_rank
 from neurondeath_torch.auditing.forecast import RATES, USABLE, forecast
 from neurondeath_torch.initialising.initialisation import he_
 from neurondeath_torch.initialising.looks_linear import looks_linear_
@@ -43,7 +43,7 @@ def by_hand(model, rate=1e-3):
     alive = features.any(axis=1)
     unit = features[alive] / np.linalg.norm(features[alive], axis=1, keepdims=True)
     spread = math.sqrt(((unit - unit.mean(axis=0)) ** 2).sum(axis=1).mean())
-    return effective_rank(features), gain, spread, alive.mean(), np.log((features[alive] ** 2).mean(axis=1)).mean()
+    return root_rank(features), gain, spread, alive.mean(), np.log((features[alive] ** 2).mean(axis=1)).mean()
 
 
 @pytest.mark.parametrize("norm", [False, True])
@@ -51,9 +51,9 @@ def by_hand(model, rate=1e-3):
 def test_against_measurements_by_hand(norm, rate):
     model = chain(norm=norm)
     found = forecast(model, X, Y, learning_rate=rate, remedies=False)
-    measured = (found.effective_rank, found.step_gain, found.spread, found.living_ratio, found.log_size)
+    measured = (found.root_rank, found.step_gain, found.spread, found.living_ratio, found.log_size)
     assert measured == pytest.approx(by_hand(model.train(), rate), rel=1e-3)
-    assert found.score == pytest.approx(found.effective_rank * math.sqrt(min(max(found.step_gain, 0), 1)))
+    assert found.score == pytest.approx(found.root_rank * math.sqrt(min(max(found.step_gain, 0), 1)))
     assert (found.layer, found.n_points) == (f"{len(model) - 1}", 120)
 
 
@@ -66,11 +66,11 @@ def test_the_usable_rate_is_the_largest_whose_step_gains_enough():
 
 
 def test_verdicts_of_models_that_learn_collapse_and_die():
-    collapsed = forecast(chain(depth=60), X, Y)
+    collapsed = forecast(chain(width=24, depth=60), X, Y)
     assert collapsed.verdict == "collapsed"
     assert collapsed.remedies[0].verdict == "learns"
     assert "would give" in str(collapsed)
-    deep = chain(depth=60)
+    deep = chain(width=24, depth=60)
     looks_linear_(deep, generator=0)
     assert forecast(deep, X, Y, remedies=False).verdict == "learns"
     dead = chain()
@@ -84,7 +84,7 @@ def test_verdicts_of_models_that_learn_collapse_and_die():
 def test_deep_batch_norm_fails_by_its_step():
     found = forecast(chain(width=16, depth=60, norm=True), X, Y, remedies=False)
     assert found.verdict == "collapsed"
-    assert found.effective_rank > 5.0
+    assert found.root_rank > 5.0
     assert abs(found.step_gain) < 0.05
     assert "promises" in found.reason
 
@@ -147,7 +147,7 @@ def test_mappings_with_labels_are_passed_by_keyword():
 def test_random_classes_change_the_gain_little():
     model = chain()
     given, drawn = (forecast(model, X, classes, remedies=False) for classes in (Y, None))
-    assert drawn.effective_rank == given.effective_rank
+    assert drawn.root_rank == given.root_rank
     assert drawn.step_gain == pytest.approx(given.step_gain, abs=0.2)
     assert drawn.step_gain == forecast(model, X, remedies=False).step_gain
     assert drawn.step_gain != forecast(model, X, remedies=False, seed=1).step_gain
@@ -158,9 +158,9 @@ def test_convolutions_and_features_beyond_single_precision():
     layers = [nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.Flatten()]
     found = forecast(nn.Sequential(*layers, nn.Linear(144, 3)), images)
     assert found.layer == "5"
-    assert found.effective_rank > 5.0
+    assert found.root_rank > 5.0
     equal = chain(depth=200)
-    assert forecast(equal, X, Y, remedies=False).effective_rank == 0.0
+    assert forecast(equal, X, Y, remedies=False).root_rank == 1.0
     huge = chain()
     with torch.no_grad():
         huge[0].weight *= 1e38

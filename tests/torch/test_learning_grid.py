@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn, optim
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
-from neurondeath_theory.trainability.feature_rank import effective_rank, entropy_rank, participation_ratio, root_rank
+from neurondeath_theory.trainability.feature_rank import entropy_rank, participation_ratio, root_rank
 from neurondeath_torch.studies import learning_grid
 from neurondeath_torch.studies.birth_features import birth_features
 from neurondeath_torch.studies.learning_grid import BATCH, REMEDIES, learning_rows, train_stack
@@ -81,7 +81,6 @@ def test_birth_features_are_those_of_the_theory(name, data):
     for index, features in enumerate(stack.features(points[None]).detach().double().numpy()):
         assert found["entropy_rank"][index] == pytest.approx(entropy_rank(features), rel=1e-6)
         assert found["uncentred_rank"][index] == pytest.approx(entropy_rank(features, centred=False), rel=1e-6)
-        assert found["effective_rank"][index] == pytest.approx(effective_rank(features), rel=1e-6)
         assert found["root_rank"][index] == pytest.approx(root_rank(features), rel=1e-6)
         assert found["participation"][index] == pytest.approx(participation_ratio(features), rel=1e-6)
         features = features[features.any(axis=1)]
