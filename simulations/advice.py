@@ -1,8 +1,8 @@
 r"""`advise`: remedies against neuron death, simulated on the inputs and ranked by what happens.
 
 Every remedy is a law of networks of k layers: `remedy_network` says which. All are simulated with one random stream:
-plain networks, sign flips, residual streams and batch norm draw the same weights in the same trial, so that differences
-between them are known much better than the shares themselves.
+plain networks, sign flips, residual streams and batch norm draw the same weights in the same trial, so that trials in
+which a remedy changes nothing cancel from the difference.
 
 Residual streams are as wide as their inputs. Where the inputs have another dimension than the layers, those of the two
 residual remedies go through one linear map of independent normal entries first, drawn from the seed.
@@ -11,7 +11,7 @@ Numbers of networks follow from sizes alone, in operations per network (`operati
 """
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,15 @@ __all__ = ["STREAM", "advise", "default_trials", "operations", "rank_trials", "r
 STREAM = "advice"  # the name of the common random stream
 DEFAULT_INPUTS = "gaussian:64"
 TRIALS, LEAST_TRIALS = 400, 20
-WORK = 4e10  # operations that the default number of networks is chosen for, some seconds on one core
-MOST_WORK = 4e11  # above this for LEAST_TRIALS networks nothing is simulated unless `trials` is given
-LEAST_RANKS, RANK_SHARE = 10, 4  # effective ranks are measured in every fourth network, which takes as long
+WORK = 2e10  # operations that the default number of networks is chosen for, some seconds on one core
+MOST_WORK = 2e11  # above this for LEAST_TRIALS networks nothing is simulated unless `trials` is given
+LEAST_RANKS, RANK_SHARE = 10, 8  # effective ranks are measured in an eighth of the networks: each takes far longer
 PATIENCE = 2.0  # seconds without a word
 
 # in multiply-adds of the forward pass: drawing a weight, a unit at a point, and orthogonalising h x h entries, by h^3
 DRAWING, UNIT_AT_POINT, ORTHOGONAL = 32, 8, 16
 
+SIMULATED = tuple(field.name for field in fields(Remedy) if field.default is None)
 LAWS: dict[str, dict[str, Any]] = {
     "plain": {},
     "wider": {},
@@ -109,10 +110,10 @@ def advise(
     Simulated P(alive) is the share of networks in which some point is alive through all layers; in residual streams a
     point is alive once some layer was active at it, and these numbers are no better than their definition. The standard
     error is 0 where all networks agree; then P is within 3/trials of what was seen, at 95 %. Effective ranks come from
-    a quarter of the networks. Remedies share random numbers (`simulate(..., stream="advice")`). RAI draws its own
+    an eighth of the networks, at least 10. Remedies share random numbers (`simulate(..., stream="advice")`). RAI draws its own
     biases; nothing else has any.
 
-    About a second for 20 units and 60 layers. Above 4e11 operations for 20 networks nothing is simulated, and
+    About a second for 20 units and 60 layers. Above 2e11 operations for 20 networks nothing is simulated, and
     `not_simulated` says so, unless `trials` is given.
 
     Examples
@@ -183,7 +184,7 @@ def default_trials(work: float) -> int:
     Examples
     --------
     >>> default_trials(1e6), default_trials(1e9), default_trials(1e10)
-    (400, 40, 20)
+    (400, 20, 20)
     """
     return max(LEAST_TRIALS, min(TRIALS, int(WORK / work)))
 
@@ -194,7 +195,7 @@ def rank_trials(trials: int) -> int:
     Examples
     --------
     >>> rank_trials(400), rank_trials(12), rank_trials(5)
-    (100, 10, 5)
+    (50, 10, 5)
     """
     return min(trials, max(LEAST_RANKS, trials // RANK_SHARE))
 
@@ -225,7 +226,8 @@ def _simulate(
     """Fill in what the networks of every remedy do."""
     display: Display | None = None
     begun = last = time.monotonic()
-    found = []
+    found: list[Remedy] = []
+    filled: dict[Network, Remedy] = {}  # a wider network that is not needed is the plain one
     try:
         for done, remedy in enumerate(remedies):
             now = time.monotonic()
@@ -234,7 +236,9 @@ def _simulate(
                 display.update(done / len(remedies), "remedies", f"{done}/{len(remedies)}, {remedy.name}")
             network = laws[remedy.name]
             here = points if network.architecture != "residual" else _embedded(points, network.input_dim, seed)
-            found.append(_filled(remedy, network, here, trials, seed))
+            if network not in filled:
+                filled[network] = _filled(remedy, network, here, trials, seed)
+            found.append(replace(remedy, **{name: getattr(filled[network], name) for name in SIMULATED}))
     except Interrupted as error:
         raise Interrupted(f"{stop_word(error.exit_code - 128)}; no advice", error.exit_code - 128) from None
     finally:

@@ -44,7 +44,7 @@ RULES = {
             "--larger-q": ("--width", "--depth", "--scales"),
         },
     ),
-    "advise": OptionRules(excludes=COLUMNS),
+    "advise": OptionRules(excludes={**COLUMNS, "--no-simulation": ("--trials", "--seed")}),
     "simulate": OptionRules(
         alone={"--grid-template": (), "--grid-keys": SHOWN},
         needs={
