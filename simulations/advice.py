@@ -37,8 +37,8 @@ __all__ = ["STREAM", "advise", "default_trials", "operations", "rank_trials", "r
 STREAM = "advice"  # the name of the common random stream
 DEFAULT_INPUTS = "gaussian:64"
 TRIALS, LEAST_TRIALS = 400, 20
-WORK = 2e10  # operations that the default number of networks is chosen for, some seconds on one core
-MOST_WORK = 2e11  # above this for LEAST_TRIALS networks nothing is simulated unless `trials` is given
+OPERATIONS = 2e10  # operations that the default number of networks is chosen for, some seconds on one core
+MOST_OPERATIONS = 2e11  # above this for LEAST_TRIALS networks nothing is simulated unless `trials` is given
 LEAST_RANKS, RANK_SHARE = 10, 8  # effective ranks are measured in an eighth of the networks: each takes far longer
 PATIENCE = 2.0  # seconds without a word
 
@@ -86,7 +86,7 @@ def advise(
     simulate : bool
         Whether to simulate. Without it remedies are ranked by what theorems guarantee (`neurondeath_theory.advise`).
     trials : int, optional
-        Networks per remedy, at least 2. By default 400, and for large networks fewer, at least 20: see `default_trials`.
+        Networks per remedy, at least 2. 400 by default, fewer for large networks, at least 20: see `default_trials`.
     seed : int
         Seed of the networks, at least 0.
     quiet : bool
@@ -108,10 +108,10 @@ def advise(
     Notes
     -----
     Simulated P(alive) is the share of networks in which some point is alive through all layers; in residual streams a
-    point is alive once some layer was active at it, and these numbers are no better than their definition. The standard
-    error is 0 where all networks agree; then P is within 3/trials of what was seen, at 95 %. Effective ranks come from
-    an eighth of the networks, at least 10. Remedies share random numbers (`simulate(..., stream="advice")`). RAI draws its own
-    biases; nothing else has any.
+    point is alive once some layer was active at it. The guarantee of batch norm is of another kind, layer by layer
+    (`notion`), and may be above it. The standard error is 0 where all networks agree; then P is within 3/trials of what
+    was seen, at 95 %. Effective ranks come from an eighth of the networks, at least 10. Remedies share random numbers
+    (`simulate(..., stream="advice")`). RAI draws its own biases; nothing else has any.
 
     About a second for 20 units and 60 layers. Above 2e11 operations for 20 networks nothing is simulated, and
     `not_simulated` says so, unless `trials` is given.
@@ -139,9 +139,11 @@ def advise(
         for remedy in advice.remedies
     }
     work = sum(operations(network, points.n_points) for network in laws.values())
-    if count is None and work * LEAST_TRIALS > MOST_WORK:
+    if count is None and work * LEAST_TRIALS > MOST_OPERATIONS:
         reason = f"{LEAST_TRIALS} networks per remedy would take {work * LEAST_TRIALS:.1e} operations"
-        return replace(advice, not_simulated=f"{reason}, above {MOST_WORK:.0e}; pass trials to simulate all the same")
+        return replace(
+            advice, not_simulated=f"{reason}, above {MOST_OPERATIONS:.0e}; pass trials to simulate all the same"
+        )
     count = default_trials(work) if count is None else count
     found = _simulate(advice.remedies, laws, points, count, seed, quiet)
     ranked = sorted(found, key=lambda one: (-(one.simulated or 0.0), -(one.effective_rank or 0.0)))  # a stable sort
@@ -167,7 +169,7 @@ def operations(network: Network, n_points: int) -> float:
     Examples
     --------
     >>> operations(Network([20] * 60), 64)
-    3233600.0
+    2925600.0
     """
     pairs = list(zip(network.widths, network.fan_ins, strict=True))
     work = float(sum(w * f * (n_points + DRAWING) + UNIT_AT_POINT * w * n_points for w, f in pairs))
@@ -186,7 +188,7 @@ def default_trials(work: float) -> int:
     >>> default_trials(1e6), default_trials(1e9), default_trials(1e10)
     (400, 20, 20)
     """
-    return max(LEAST_TRIALS, min(TRIALS, int(WORK / work)))
+    return max(LEAST_TRIALS, min(TRIALS, int(OPERATIONS / work)))
 
 
 def rank_trials(trials: int) -> int:

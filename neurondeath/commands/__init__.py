@@ -13,7 +13,9 @@ COMMANDS = {
     "eoc": Command(
         "neurondeath.commands.eoc:eoc", "Design a sparse activation at the edge of chaos, and report its stability."
     ),
-    "advise": Command("neurondeath.commands.advise:advise", "Simulate and rank the remedies against neuron death for one network."),
+    "advise": Command(
+        "neurondeath.commands.advise:advise", "Simulate and rank the remedies against neuron death for one network."
+    ),
     "simulate": Command(
         "neurondeath.commands.simulate:simulate", "Estimate survival by Monte Carlo over a grid of networks."
     ),

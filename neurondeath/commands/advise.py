@@ -19,7 +19,7 @@ __all__ = ["advise"]
 SEEN = ("guaranteed", "simulated", "simulated_stderr", "simulated_living_ratio", "effective_rank")
 PROMISED = ("standing", "guaranteed", "living_ratio", "living_ratio_kind")
 PROSE = ("statement", "call", "notion")
-GIVEN = ("width", "depth", "survival", "n_points", "n_zero", "simulated_inputs", "trials", "seed", "not_simulated")
+SETTINGS = ("width", "depth", "survival", "n_points", "n_zero", "simulated_inputs", "trials", "seed", "not_simulated")
 
 
 def advise(
@@ -28,7 +28,7 @@ def advise(
     inputs: Annotated[
         str | None,
         typer.Option(
-            help="Input points: gaussian:64, digits:256, a .npy or .npz file; the simulation takes gaussian:64 without any."
+            help="Input points: gaussian:64, digits:256, a .npy or .npz file. Without any, gaussian:64 is simulated."
         ),
     ] = None,
     survival: Annotated[float, typer.Option(help="Goal for the probability of being alive, in (0, 1).")] = 0.99,
@@ -81,19 +81,19 @@ def _statements(advice: Advice) -> list[str]:
 def _remarks(advice: Advice) -> list[str]:
     remarks = []
     if advice.n_zero:
-        remarks.append(f"{advice.n_zero} of {advice.n_points} input points are zero: dead from layer 1 whatever is done")
+        remarks.append(
+            f"{advice.n_zero} of {advice.n_points} input points are zero: dead from layer 1 whatever is done"
+        )
     if advice.not_simulated:
         remarks.append(f"not simulated: {advice.not_simulated}")
     if advice.trials is not None:
-        by = "" if advice.n_points is not None else ", since no inputs were given"
-        remarks.append(
-            f"simulated: {advice.trials} networks per remedy with common random numbers on {advice.simulated_inputs}{by}"
-        )
+        on = f"{advice.simulated_inputs}{'', since no inputs were given' if advice.n_points is None else ""}"
+        remarks.append(f"simulated: {advice.trials} networks per remedy with common random numbers on {on}")
     return remarks
 
 
 def _document(advice: Advice) -> dict[str, Any]:
-    given = {name: getattr(advice, name) for name in GIVEN}
+    given = {name: getattr(advice, name) for name in SETTINGS}
     rows = [
         {"rank": rank, "name": one.name, "guaranteed": one.guaranteed, **asdict(one)}
         for rank, one in enumerate(advice.remedies, 1)

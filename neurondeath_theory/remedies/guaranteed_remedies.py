@@ -65,8 +65,8 @@ class Remedy:
     simulated_living_ratio, simulated_living_ratio_stderr : float or None
         Mean share of points alive, and its standard error.
     effective_rank, effective_rank_stderr : float or None
-        Mean entropy rank of the features of the last layer over the networks alive, and its standard error: near 1 or
-        below, the network is alive but cannot tell points apart.
+        Mean entropy rank of the features of the last layer, over networks where some feature is not 0, and its standard
+        error: near 1 or below, a network is alive but cannot tell points apart.
     """
 
     name: str
@@ -109,10 +109,10 @@ def guaranteed_remedies(width: int, depth: int, goal: float, points: Points | No
         _wider(width, depth, goal, share),
         _flip(width, depth, points, n_zero, "neuron"),
         _flip(width, depth, points, n_zero, "layer"),
-        _residual(width, depth, goal, share),
     ]
     if width % 2 == 0:
         found.append(_looks_linear(share))
+    found.append(_residual(width, depth, goal, share))
     return [*found, _batch_norm(width, depth, points), _critical_residual(), _rai()]
 
 
@@ -227,8 +227,8 @@ def _critical_residual() -> Remedy:
         living_ratio=None,
         living_ratio_kind=None,
         notion=BRANCH_ALIVE,
-        statement="no guarantee: units of this stream keep signs from layer to layer and no bound is known, so simulate "
-        "it; branches of effective depth 1 in a stream of constant variance keep points apart",
+        statement="no guarantee: units of this stream keep signs from layer to layer and no bound is known, so "
+        "simulate it; branches of effective depth 1 in a stream of constant variance keep points apart",
         call="residual_(model, 1.0)",
     )
 
@@ -241,8 +241,8 @@ def _looks_linear(share: float) -> Remedy:
         living_ratio=share,
         living_ratio_kind="guaranteed",
         notion=POINT_ALIVE,
-        statement="mirrored weights of orthogonal blocks: of a finite set every nonzero point is alive, half of the units "
-        "active at it, with probability one; the network is a linear map at birth",
+        statement="mirrored weights of orthogonal blocks: of a finite set every nonzero point is alive, half of the "
+        "units active at it, with probability one; the network is a linear map at birth",
         call="looks_linear_(model)",
     )
 

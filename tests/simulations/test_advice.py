@@ -35,22 +35,22 @@ def found(advice):
 
 
 def test_every_remedy_is_what_simulate_gives():
-    advice = nd.advise(4, 12, POINTS, trials=80, seed=3)
-    assert (advice.trials, advice.seed, advice.simulated_inputs) == (80, 3, "array")
+    advice = nd.advise(4, 12, trials=80, seed=3)
+    assert (advice.trials, advice.seed, advice.simulated_inputs) == (80, 3, "gaussian:64")
     remedies = found(advice)
     assert set(remedies) == set(NETWORKS)
     for name, network in NETWORKS.items():
         remedy = remedies[name]
-        seen = nd.simulate(network, POINTS, trials=80, seed=3, stream="advice", engine="dense")
+        seen = nd.simulate(network, trials=80, seed=3, stream="advice", engine="dense")
         assert (remedy.simulated, remedy.simulated_stderr) == (seen.alive[-1], seen.alive_stderr[-1])
         assert remedy.simulated_living_ratio == seen.living_ratio[-1]
         assert remedy.simulated_living_ratio_stderr == seen.living_ratio_stderr[-1]
         few = module.rank_trials(80)
-        ranked = nd.simulate(network, POINTS, trials=few, seed=3, stream="advice", outputs=["effective_rank"])
+        ranked = nd.simulate(network, trials=few, seed=3, stream="advice", outputs=["effective_rank"])
         mean, stderr = (float(values[-1]) for values in ranked.outputs["effective_rank"])
         assert remedy.effective_rank == pytest.approx(mean, rel=1e-9)
         assert remedy.effective_rank_stderr == pytest.approx(stderr, rel=1e-6, abs=1e-7)
-    promised = neurondeath_theory.advise(4, 12, POINTS)
+    promised = neurondeath_theory.advise(4, 12)
     for remedy in promised.remedies:
         assert remedies[remedy.name].guaranteed == remedy.guaranteed
         assert remedies[remedy.name].statement == remedy.statement
@@ -111,7 +111,7 @@ def test_numbers_of_networks_follow_from_the_sizes():
     small, large = nd.Network([8] * 4), nd.Network([64] * 40)
     assert module.operations(large, 64) > 100 * module.operations(small, 64)
     assert module.operations(nd.Network([64] * 4, init="looks-linear"), 4) > module.operations(nd.Network([64] * 4), 4)
-    assert module.default_trials(module.WORK / 100) == 100
+    assert module.default_trials(module.OPERATIONS / 100) == 100
     advice = nd.advise(1024, 300)
     assert advice.trials is None
     assert "pass trials" in advice.not_simulated
@@ -119,7 +119,7 @@ def test_numbers_of_networks_follow_from_the_sizes():
 
 
 def test_work_that_is_too_much_is_done_on_request(monkeypatch):
-    monkeypatch.setattr(module, "MOST_WORK", 1.0)
+    monkeypatch.setattr(module, "MOST_OPERATIONS", 1.0)
     assert "operations" in nd.advise(2, 2).not_simulated
     advice = nd.advise(2, 2, trials=2)
     assert (advice.trials, advice.not_simulated) == (2, "")
@@ -134,7 +134,7 @@ def test_calls_exist():
     remedies = found(nd.advise(4, 12, simulate=False))
     for name, remedy in remedies.items():
         call = ast.parse(remedy.call, mode="eval").body
-        assert hasattr(nd, call.func.id)
+        assert call.func.id in nd.__all__
         if call.func.id == "Network":
             made = eval(remedy.call, {"Network": nd.Network})
             assert made == module.remedy_network(name, 4, 12, made.input_dim)

@@ -22,7 +22,16 @@ COMMANDS = {
     "design": Command("neurondeath.commands.size:size", "size"),
     "advise": Command("neurondeath.commands.advise:advise", "advise"),
 }
-ANY_WIDTH = {"plain", "wider", "residual", "critical residual", "layer sign flip", "neuron sign flip", "batch norm", "RAI"}
+ANY_WIDTH = {
+    "plain",
+    "wider",
+    "residual",
+    "critical residual",
+    "layer sign flip",
+    "neuron sign flip",
+    "batch norm",
+    "RAI",
+}
 NAMES = ANY_WIDTH | {"looks-linear"}
 
 
