@@ -129,7 +129,7 @@ def _draw_study(result: Any) -> Figure:
 
 
 PICTURES: dict[str, Callable[[Any], Figure]] = {
-    "Advice": Bars(names="remedy", values=("alive_at_least", "living_ratio"), label="probability, share").draw,
+    "Advice": Bars(names="remedy", values=("guaranteed", "simulated"), label="P(alive)").draw,
     "AngleLaw": Curves(x="depth", lines=("mean_cosine", "parallel", "both_alive"), y_label="cosine, probability").draw,
     "Audit": _draw_audit,
     "BatchNormStatement": Curves(x="depth", lines=("point_alive_at_most",), y_label="P(point alive), at most").draw,

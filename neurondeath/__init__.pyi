@@ -11,6 +11,7 @@ from neurondeath.paper_check.verification import Report as Report
 from neurondeath.paper_check.verification import check as check
 
 # simulation
+from neurondeath.simulations.advice import advise as advise
 from neurondeath.simulations.dead_units import dead_unit_count as dead_unit_count
 from neurondeath.simulations.estimation.confidence_sequences import (
     bernoulli_confidence_sequence as bernoulli_confidence_sequence,
@@ -98,8 +99,7 @@ from neurondeath_theory.networks.rai import rai_constant as rai_constant
 
 # remedies
 from neurondeath_theory.remedies.advice import Advice as Advice
-from neurondeath_theory.remedies.advice import Remedy as Remedy
-from neurondeath_theory.remedies.advice import advise as advise
+from neurondeath_theory.remedies.guaranteed_remedies import Remedy as Remedy
 from neurondeath_theory.remedies.sign_flip import SignFlipGuarantee as SignFlipGuarantee
 from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee as sign_flip_guarantee
 from neurondeath_theory.remedies.streams_and_batch_norm import BatchNormStatement as BatchNormStatement

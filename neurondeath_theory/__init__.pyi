@@ -59,8 +59,8 @@ from neurondeath_theory.networks.rai import rai_constant as rai_constant
 
 # remedies
 from neurondeath_theory.remedies.advice import Advice as Advice
-from neurondeath_theory.remedies.advice import Remedy as Remedy
 from neurondeath_theory.remedies.advice import advise as advise
+from neurondeath_theory.remedies.guaranteed_remedies import Remedy as Remedy
 from neurondeath_theory.remedies.sign_flip import SignFlipGuarantee as SignFlipGuarantee
 from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee as sign_flip_guarantee
 from neurondeath_theory.remedies.streams_and_batch_norm import BatchNormStatement as BatchNormStatement

@@ -1,5 +1,6 @@
 """The public names of the simulations, each once; `__init__` imports a name from here when it is asked for."""
 
+from neurondeath.simulations.advice import advise as advise
 from neurondeath.simulations.dead_units import dead_unit_count as dead_unit_count
 from neurondeath.simulations.estimation.confidence_sequences import (
     bernoulli_confidence_sequence as bernoulli_confidence_sequence,

@@ -14,7 +14,9 @@ COMMANDS = {
         "neurondeath.commands.eoc:eoc", "Design a sparse activation at the edge of chaos, and report its stability."
     ),
     "forecast": Command("neurondeath.commands.forecast:forecast", "Forecast whether a network will live and learn."),
-    "advise": Command("neurondeath.commands.advise:advise", "Rank the remedies against neuron death for one network."),
+    "advise": Command(
+        "neurondeath.commands.advise:advise", "Simulate and rank the remedies against neuron death for one network."
+    ),
     "simulate": Command(
         "neurondeath.commands.simulate:simulate", "Estimate survival by Monte Carlo over a grid of networks."
     ),

@@ -58,7 +58,7 @@ RULES = {
         },
         excludes={**COLUMNS, "--widths": ("--width", "--depth"), "MODEL": LAW_OPTIONS},
     ),
-    "advise": OptionRules(excludes=COLUMNS),
+    "advise": OptionRules(excludes={**COLUMNS, "--no-simulation": ("--trials", "--seed")}),
     "simulate": OptionRules(
         alone={"--grid-template": (), "--grid-keys": SHOWN},
         needs={

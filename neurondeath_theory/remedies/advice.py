@@ -1,12 +1,8 @@
 r"""Advice on remedies for a given network: every remedy of the theory with its numbers, ranked.
 
-The given network is a plain ReLU net of k layers of width n, Gaussian weights, no biases. Each remedy comes with the
-number that its theorem computes, in its own definition of alive, or without a number where there is no theorem:
-
-- plain: lower bound on P(alive) and exact mean living ratio; with inputs also the data-aware bounds;
-- wider: the least width whose lower bound reaches the goal;
-- residual: exact P(some branch alive at a point); neuron and layer sign flip: shares kept with probability one;
-- batch norm: layer-wise guarantee only; RAI: no bound is known.
+The given network is a plain ReLU net of k layers of width n, Gaussian weights, no biases; the numbers and their
+theorems are those of `remedies.guaranteed_remedies`. What they promise is not what will happen: P(alive) of a remedy
+without a theorem may be 1, and bounds may be far below. `neurondeath.advise` simulates every remedy and ranks by that.
 
 Ranking: plain first where it reaches the goal, since then nothing needs changing. Next the other remedies that
 guarantee P(alive) >= goal, by the share of points alive (guaranteed, or exact in the mean), then by P(alive); next the
@@ -15,7 +11,7 @@ layer-wise guarantee; next the remedies that miss the goal, by P(alive); last th
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,51 +19,15 @@ import numpy.typing as npt
 
 from neurondeath_theory.foundation.errors import AssumptionError
 from neurondeath_theory.foundation.number_format import format_number
-from neurondeath_theory.foundation.probability_text import number_from_log, probability_range
+from neurondeath_theory.foundation.probability_text import probability_range
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_points, check_real
-from neurondeath_theory.networks.rai import rai_constant
-from neurondeath_theory.remedies.sign_flip import POINT_ALIVE, sign_flip_guarantee
-from neurondeath_theory.remedies.streams_and_batch_norm import BATCH_ALIVE, batch_norm_statement, residual_survival
+from neurondeath_theory.remedies.guaranteed_remedies import STANDINGS, Remedy, guaranteed_remedies
 from neurondeath_theory.survival.bounds import survival_bounds
-from neurondeath_theory.survival.safe_sizes import min_width
 
-__all__ = ["Advice", "Remedy", "advise"]
+__all__ = ["Advice", "advise"]
 
 DEEPEST = 1_000_000
-PAIRED_POINTS = 1000  # points that the data-aware bounds use; a bound for some points holds for all
-STANDINGS = ("meets the goal", "layer-wise only", "misses the goal", "no guarantee")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Remedy:
-    """One remedy and what is known about it; a number that no theorem gives is None.
-
-    Attributes
-    ----------
-    name : str
-        "plain", "wider", "residual", "layer sign flip", "neuron sign flip", "batch norm" or "RAI".
-    standing : str
-        "meets the goal", "layer-wise only", "misses the goal" or "no guarantee".
-    alive_at_least : float or None
-        Lower bound on P(alive) in the sense of `notion`.
-    living_ratio : float or None
-        Share of points alive, in the sense of `living_ratio_kind`.
-    living_ratio_kind : str or None
-        "mean, exact", "guaranteed" or "mean, at most".
-    notion : str
-        What being alive means for this remedy.
-    statement : str
-        What to do, and what it achieves.
-    """
-
-    name: str
-    standing: str
-    alive_at_least: float | None
-    living_ratio: float | None
-    living_ratio_kind: str | None
-    notion: str
-    statement: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +46,14 @@ class Advice(Result):
         Input points, and those at zero, which are dead from layer 1; None without inputs.
     remedies : tuple of Remedy
         All remedies, ranked.
+    simulated_inputs : str or None
+        Specification of the points of the simulation; None without one.
+    trials : int or None
+        Simulated networks per remedy.
+    seed : int or None
+        Seed of these networks.
+    not_simulated : str
+        Why nothing was simulated, where that was asked for.
     """
 
     width: int
@@ -95,18 +63,19 @@ class Advice(Result):
     n_points: int | None
     n_zero: int | None
     remedies: tuple[Remedy, ...]
+    simulated_inputs: str | None = None
+    trials: int | None = None
+    seed: int | None = None
+    not_simulated: str = ""
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Columns of the table, one row per remedy."""
+        names = [field.name for field in fields(Remedy) if field.name != "name"]
         return {
             "rank": list(range(1, len(self.remedies) + 1)),
             "remedy": [remedy.name for remedy in self.remedies],
-            "standing": [remedy.standing for remedy in self.remedies],
-            "alive_at_least": [remedy.alive_at_least for remedy in self.remedies],
-            "living_ratio": [remedy.living_ratio for remedy in self.remedies],
-            "living_ratio_kind": [remedy.living_ratio_kind for remedy in self.remedies],
-            "statement": [remedy.statement for remedy in self.remedies],
-            "notion": [remedy.notion for remedy in self.remedies],
+            "guaranteed": [remedy.guaranteed for remedy in self.remedies],
+            **{name: [getattr(remedy, name) for remedy in self.remedies] for name in names},
         }
 
     def __str__(self) -> str:
@@ -121,11 +90,15 @@ class Advice(Result):
             log_death_at_least=-math.inf,
         )
         risk = f"as it is {known} for any inputs"
+        plain = next(remedy for remedy in self.remedies if remedy.name == "plain")
+        if plain.simulated is not None:
+            advice = "no remedy does better" if best.name == "plain" else f"first choice: {best.name}, {_seen(best)}"
+            risk += f", {_seen(plain)} in {self.trials} simulated networks on {self.simulated_inputs}"
         return f"width {self.width}, depth {self.depth}: {risk}; {advice}"
 
 
 def advise(width: int, depth: int, inputs: npt.ArrayLike | None = None, *, survival: float = 0.99) -> Advice:
-    """Rank the remedies against neuron death for a network of this width and depth.
+    """Rank the remedies against neuron death for a network of this width and depth by what theorems guarantee.
 
     Parameters
     ----------
@@ -153,7 +126,8 @@ def advise(width: int, depth: int, inputs: npt.ArrayLike | None = None, *, survi
 
     Notes
     -----
-    Gaussian weights, no biases. Every number comes from the theorem named in its module: `survival.bounds`,
+    Nothing is simulated; `neurondeath.advise` adds what happens in simulated networks, and ranks by that. Gaussian
+    weights, no biases. Every number comes from the theorem named in its module: `survival.bounds`,
     `survival.data_aware`, `survival.safe_sizes`, `remedies.streams_and_batch_norm`, `remedies.sign_flip`. Sources:
     rister2020, lu2019.
 
@@ -161,9 +135,9 @@ def advise(width: int, depth: int, inputs: npt.ArrayLike | None = None, *, survi
     --------
     >>> advice = advise(width=4, depth=100)
     >>> print(advice)
-    width 4, depth 100: as it is P(alive) >= 0.0015744 for any inputs; first choice: residual
+    width 4, depth 100: as it is P(alive) >= 0.0015744 for any inputs; first choice: looks-linear
     >>> [remedy.name for remedy in advice.remedies][:4]
-    ['residual', 'wider', 'neuron sign flip', 'layer sign flip']
+    ['looks-linear', 'residual', 'wider', 'neuron sign flip']
     >>> print(advise(width=32, depth=20))
     width 32, depth 20: as it is P(dead) <= 4.6566e-09 for any inputs; nothing needs changing
     """
@@ -176,16 +150,7 @@ def advise(width: int, depth: int, inputs: npt.ArrayLike | None = None, *, survi
         raise AssumptionError(
             "`inputs` holds zero points only: without biases the network is dead on them from layer 1, with certainty"
         )
-    share = 1.0 if points is None else 1.0 - n_zero / len(points)  # of the points that are not at zero
-    found = [
-        _plain(n, k, goal, points, share),
-        _wider(n, k, goal, share),
-        _flip(n, k, goal, points, n_zero, "neuron"),
-        _flip(n, k, goal, points, n_zero, "layer"),
-        _residual(n, k, goal, share),
-        _batch_norm(n, k, points),
-        _rai(),
-    ]
+    found = guaranteed_remedies(n, k, goal, points)
     return Advice(
         width=n,
         depth=k,
@@ -197,148 +162,15 @@ def advise(width: int, depth: int, inputs: npt.ArrayLike | None = None, *, survi
     )
 
 
+def _seen(remedy: Remedy) -> str:
+    """Write what the simulation of a remedy saw."""
+    rank = "" if remedy.effective_rank is None else f" with effective rank {format_number(remedy.effective_rank, 3)}"
+    return f"P(alive) = {format_number(remedy.simulated, 3)}{rank}"
+
+
 def _rank(remedy: Remedy) -> tuple[float, ...]:
     tier = STANDINGS.index(remedy.standing)
     alive, ratio = remedy.alive_at_least or 0.0, remedy.living_ratio or 0.0
     if tier == 0:
         return tier, float(remedy.name != "plain"), -ratio, -alive
     return tier, 0.0, -alive, -ratio
-
-
-def _standing(alive: float, goal: float) -> str:
-    return STANDINGS[0] if alive >= goal else STANDINGS[2]
-
-
-def _plain(n: int, k: int, goal: float, points: npt.NDArray[np.float64] | None, share: float) -> Remedy:
-    orthant = points is not None and bool((points >= 0).all())
-    dimension = None if points is None else points.shape[1]
-    bounds = survival_bounds([n] * k, input_dim=dimension, bias=False, nonnegative_inputs=orthant)
-    alive = float(bounds.lower[-1])
-    known = probability_range(
-        "",
-        log_lower=float(bounds.log_lower[-1]),
-        log_upper=float(bounds.log_upper[-1]),
-        log_death_at_most=float(bounds.log_death_at_most[-1]),
-        log_death_at_least=float(bounds.log_death_at_least[-1]),
-    )
-    if points is not None:
-        from neurondeath_theory.survival.data_aware import data_aware_bounds
-
-        nonzero = points[points.any(axis=1)]
-        picked = nonzero[np.linspace(0, len(nonzero) - 1, min(len(nonzero), PAIRED_POINTS)).astype(int)]
-        aware = data_aware_bounds(picked, [n] * k)
-        alive = aware.gallot if aware.exact is None else aware.exact
-        some = "" if len(picked) == len(nonzero) else f", from {len(picked)} of {len(nonzero)} points"
-        if aware.exact is None:
-            known += f"; on these inputs at least {format_number(alive)} (Gallot{some})"
-        else:
-            known += f"; on these inputs exactly {format_number(alive)}"
-    death = f"a point dies with probability {number_from_log(float(bounds.log_death_at_most[-1]))}"
-    return Remedy(
-        name="plain",
-        standing=_standing(alive, goal),
-        alive_at_least=alive,
-        living_ratio=share * float(bounds.lower[-1]),
-        living_ratio_kind="mean, exact",
-        notion=POINT_ALIVE,
-        statement=f"the network as it is: {known}; {death}",
-    )
-
-
-def _wider(n: int, k: int, goal: float, share: float) -> Remedy:
-    least = min_width(k, goal)
-    alive = float(survival_bounds([max(n, least)] * k).lower[-1])
-    if least > n:
-        statement = f"width {least} instead of {n} is the least whose lower bound reaches {goal:g}, for any inputs"
-    else:
-        statement = f"not needed: width {least} is the least whose lower bound reaches {goal:g}, for any inputs"
-    return Remedy(
-        name="wider",
-        standing=STANDINGS[0],
-        alive_at_least=max(alive, goal),
-        living_ratio=share * alive,
-        living_ratio_kind="mean, exact",
-        notion=POINT_ALIVE,
-        statement=statement,
-    )
-
-
-def _flip(n: int, k: int, goal: float, points: npt.NDArray[np.float64] | None, n_zero: int, mode: str) -> Remedy:
-    finite = None if points is None else len(points) - n_zero
-    guarantee = sign_flip_guarantee([n] * k, finite, mode)
-    ratio = float(guarantee.living_ratio[-1])
-    what = "negate a layer" if mode == "layer" else "negate a unit"
-    when = (
-        "when fewer than half of the points alive stay alive"
-        if mode == "layer"
-        else ("when it is active on fewer than half of the living points that no earlier unit of its layer covers")
-    )
-    kept = f"a finite set never dies; at least a share {format_number(ratio)} of its points stays alive"
-    if guarantee.living_points is not None and points is not None and finite is not None:
-        kept = f"at least {guarantee.living_points[-1]} of {len(points)} points stay alive"
-        ratio *= finite / len(points)
-    return Remedy(
-        name=f"{mode} sign flip",
-        standing=_standing(1.0, goal),
-        alive_at_least=1.0,
-        living_ratio=ratio,
-        living_ratio_kind="guaranteed",
-        notion=POINT_ALIVE,
-        statement=f"{what} {when}, layer by layer on the data: {kept}, with probability one",
-    )
-
-
-def _residual(n: int, k: int, goal: float, share: float) -> Remedy:
-    survival = residual_survival(n, k)
-    alive = float(survival.some_alive[-1])
-    dead = number_from_log(float(survival.log10_all_dead[-1]) * math.log(10.0))
-    return Remedy(
-        name="residual",
-        standing=_standing(alive, goal),
-        alive_at_least=alive,
-        living_ratio=share * alive,
-        living_ratio_kind="mean, exact",
-        notion=survival.notion,
-        statement=f"x + relu(Wx + b) in every layer: all branches dead at a point with probability {dead}; "
-        "the stream never vanishes",
-    )
-
-
-def _batch_norm(n: int, k: int, points: npt.NDArray[np.float64] | None) -> Remedy:
-    unsupported = Remedy(
-        name="batch norm",
-        standing=STANDINGS[3],
-        alive_at_least=None,
-        living_ratio=None,
-        living_ratio_kind=None,
-        notion=BATCH_ALIVE,
-        statement="no guarantee: batch normalisation needs at least two distinct points",
-    )
-    n_distinct = 2 if points is None else len(np.unique(points, axis=0))
-    if n_distinct < 2:
-        return unsupported
-    guarantee = batch_norm_statement([n] * k, n_distinct)
-    ratio = float(guarantee.point_alive_at_most[-1])
-    return replace(
-        unsupported,
-        standing=STANDINGS[1],
-        alive_at_least=guarantee.layer_alive,
-        living_ratio=ratio,
-        living_ratio_kind="mean, at most",
-        statement="before the ReLU, on a batch of distinct points: no unit and no layer is dead on the whole batch, "
-        f"with probability one; but a point is active in all layers with probability at most {format_number(ratio)}",
-    )
-
-
-def _rai() -> Remedy:
-    return Remedy(
-        name="RAI",
-        standing=STANDINGS[3],
-        alive_at_least=None,
-        living_ratio=None,
-        living_ratio_kind=None,
-        notion=POINT_ALIVE,
-        statement="no guarantee: its law has no sign symmetry and no bound on its survival is known, so simulate it; "
-        f"normal entries of scale {format_number(rai_constant())} and one Beta(2, 1) entry per row keep the mean "
-        "square of the signal, biases included, from growing",
-    )

@@ -231,7 +231,8 @@ def _moments_of_one(angle: float, widths: Sequence[int], kappa: float, refine: f
     ridge = 1.0 + 2.0 * product * off + (1.0 - kappa) * (1.0 + kappa) * (sine * product) ** 2
     narrow = np.sqrt(ridge / math.sqrt(low * high))
     stretch = narrow / (narrow + 2.0 * scale)  # sinh(v/2) = stretch sinh(omega): the nodes follow the ridge v = 0
-    lengths = (np.arcsinh(math.sinh(0.5 * reach) / stretch) / step).astype(np.int64) + 1
+    end = np.minimum(math.sinh(0.5 * reach), _negligible_from(angle, least, step) / scale)
+    lengths = (np.arcsinh(end / stretch) / step).astype(np.int64) + 1
 
     cells = np.repeat(np.arange(scale.size), lengths)
     position = np.arange(cells.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -246,14 +247,17 @@ def _moments_of_one(angle: float, widths: Sequence[int], kappa: float, refine: f
     x1, y1 = np.sqrt(1.0 + xy * growth), np.sqrt(1.0 + xy / growth)
     root = np.sqrt(ridge[cells] + 4.0 * xy * half * half)
     ceiling = 0.5 - angle / (2 * math.pi) + 0.25 / x1 + 0.25 / y1 + 0.5 / root  # above g
-    bound = weight * xy * least / (x1 * y1 * np.minimum(root, x1 * y1)) * np.minimum(ceiling, 1.0) ** (least - 1)
-    keep = np.flatnonzero(bound > NEGLIGIBLE)
+    power = np.exp((least - 1) * np.log(np.minimum(ceiling, 1.0)))
+    keep = np.flatnonzero(weight * xy * least / (x1 * y1 * np.minimum(root, x1 * y1)) * power > NEGLIGIBLE)
     x1, y1, root, xy, weight = x1[keep], y1[keep], root[keep], xy[keep], weight[keep]
 
-    single = np.arctan2(sine * x1, cosine) / x1 + np.arctan2(sine * y1, cosine) / y1 + (math.pi - angle)
-    joint = (math.pi - np.arctan2(sine * root, cosine + kappa * sine**2 * xy)) / root
+    # atan2(p, q) = pi/2 - arctan(q/p) for p > 0, a third of the time
+    slope = cosine / sine
+    single = (0.5 * math.pi - np.arctan(slope / x1)) / x1 + (0.5 * math.pi - np.arctan(slope / y1)) / y1
+    single += math.pi - angle
+    joint = (0.5 * math.pi + np.arctan((slope + kappa * sine * xy) / root)) / root
     apart = np.sqrt(x1 * x1 + y1 * y1 - 1.0 + (sine * xy) ** 2)
-    free = (math.pi - np.arctan2(sine * apart, cosine)) / apart
+    free = (0.5 * math.pi + np.arctan(slope / apart)) / apart
     joint, free = (single + joint) / (2 * math.pi), (single + free) / (2 * math.pi)
     log_joint, log_free = np.log(joint), np.log(free)
     result = np.empty(len(widths))
@@ -266,3 +270,18 @@ def _moments_of_one(angle: float, widths: Sequence[int], kappa: float, refine: f
             power_joint, power_free = np.exp(width * log_joint), np.exp(width * log_free)
         result[i] = weight @ (power_joint - power_free)
     return result
+
+
+def _negligible_from(angle: float, least: int, step: float) -> float:
+    """Return scale sinh(v/2) from which on the integrand is NEGLIGIBLE for every larger v; infinity for narrow layers.
+
+    y1 >= 1, and with D = 1 + 4 scale^2 sinh^2(v/2) both x1^2 >= D and root^2 >= D: the ceiling of g is at most
+    3/4 - angle/(2 pi) + 3/(4 sqrt D), and the factor in front of its power at most 4 step^2 least.
+    """
+    if least == 1:
+        return math.inf
+    ceiling = (NEGLIGIBLE / (4.0 * step * step * least)) ** (1.0 / (least - 1))
+    room = ceiling - 0.75 + angle / (2 * math.pi)
+    if room <= 0.0:
+        return math.inf
+    return 0.5 * math.sqrt(max((0.75 / room) ** 2 - 1.0, 0.0))

@@ -10,7 +10,8 @@ import pytest
 
 from neurondeath.commands.console import Command, command_line, run
 from neurondeath_theory.foundation.errors import AssumptionError, InvalidArgumentError
-from neurondeath_theory.remedies.advice import STANDINGS, Advice, Remedy, advise
+from neurondeath_theory.remedies.advice import Advice, advise
+from neurondeath_theory.remedies.guaranteed_remedies import STANDINGS, Remedy
 from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee
 from neurondeath_theory.remedies.streams_and_batch_norm import batch_norm_statement, residual_survival
 from neurondeath_theory.survival.bounds import survival_bounds
@@ -21,7 +22,17 @@ COMMANDS = {
     "design": Command("neurondeath.commands.size:size", "size"),
     "advise": Command("neurondeath.commands.advise:advise", "advise"),
 }
-NAMES = {"plain", "wider", "residual", "layer sign flip", "neuron sign flip", "batch norm", "RAI"}
+ANY_WIDTH = {
+    "plain",
+    "wider",
+    "residual",
+    "critical residual",
+    "layer sign flip",
+    "neuron sign flip",
+    "batch norm",
+    "RAI",
+}
+NAMES = ANY_WIDTH | {"looks-linear"}
 
 
 def call(*arguments: str) -> int:
@@ -36,7 +47,9 @@ def found(advice: Advice) -> dict[str, Remedy]:
 def test_numbers_are_those_of_the_theorems(n: int, k: int) -> None:
     advice = advise(n, k)
     remedies = found(advice)
-    assert set(remedies) == NAMES
+    assert set(remedies) == (ANY_WIDTH if n % 2 else NAMES)
+    assert all(remedy.guaranteed == remedy.alive_at_least for remedy in advice.remedies)
+    assert all(remedy.simulated is None and remedy.call for remedy in advice.remedies)
     lower = float(survival_bounds([n] * k).lower[-1])
     assert remedies["plain"].alive_at_least == remedies["plain"].living_ratio == lower
     assert remedies["residual"].alive_at_least == residual_survival(n, k).some_alive[-1]
@@ -47,8 +60,11 @@ def test_numbers_are_those_of_the_theorems(n: int, k: int) -> None:
     assert remedies["batch norm"].living_ratio == batch_norm_statement([n] * k, 2).point_alive_at_most[-1]
     assert f"width {min_width(k, 0.99)} " in remedies["wider"].statement
     assert remedies["wider"].alive_at_least >= 0.99
-    assert (remedies["RAI"].alive_at_least, remedies["RAI"].living_ratio) == (None, None)
-    assert "no guarantee" in remedies["RAI"].statement
+    for name in ("RAI", "critical residual"):
+        assert (remedies[name].alive_at_least, remedies[name].living_ratio) == (None, None)
+        assert "no guarantee" in remedies[name].statement
+    if n % 2 == 0:
+        assert (remedies["looks-linear"].alive_at_least, remedies["looks-linear"].living_ratio) == (1.0, 1.0)
     assert advice.log10_death_at_most == survival_bounds([n] * k).log10_death_at_most[-1]
 
 
@@ -81,6 +97,7 @@ def test_inputs_sharpen_the_numbers() -> None:
     assert remedies["neuron sign flip"].living_ratio == 15 / 20  # 15 < 2^4: all nonzero points live
     assert remedies["layer sign flip"].living_ratio == 1 / 20
     assert remedies["residual"].living_ratio == pytest.approx(0.75)
+    assert remedies["looks-linear"].living_ratio == 0.75
     two = found(advise(4, 20, x[:2]))["plain"]
     assert two.alive_at_least == data_aware_bounds(x[:2], [4] * 20).exact
     assert "exactly" in two.statement
@@ -152,23 +169,23 @@ def test_design_command_refuses(arguments: list[str], message: str, capsys: pyte
     assert captured.out == ""
 
 
-def test_advise_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_advise_command_without_simulation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x = np.random.default_rng(3).standard_normal((9, 3))
     np.save(tmp_path / "x.npy", x)
     np.savez(tmp_path / "x.npz", points=x)
+    plain = ["advise", "--width", "4", "--depth", "20", "--no-simulation"]
     outputs = []
     for name in ("x.npy", "x.npz"):
-        arguments = ["advise", "--width", "4", "--depth", "20", "--inputs", str(tmp_path / name), "--format", "json"]
-        assert call(*arguments) == 0
+        assert call(*plain, "--inputs", str(tmp_path / name), "--format", "json") == 0
         outputs.append(json.loads(capsys.readouterr().out))
     assert outputs[0] == outputs[1]
     advice = advise(4, 20, x)
     assert [row["name"] for row in outputs[0]["remedies"]] == [remedy.name for remedy in advice.remedies]
-    assert outputs[0]["remedies"][-1]["alive_at_least"] is None
-    assert call("advise", "--width", "4", "--depth", "20", "--format", "csv") == 0
+    assert outputs[0]["remedies"][-1]["guaranteed"] is outputs[0]["remedies"][-1]["alive_at_least"] is None
+    assert call(*plain, "--format", "csv") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["remedy"] for row in rows] == [remedy.name for remedy in advise(4, 20).remedies]
-    assert call("advise", "--width", "4", "--depth", "20") == 0
+    assert call(*plain) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in NAMES)
     assert str(advise(4, 20)) in printed

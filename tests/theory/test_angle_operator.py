@@ -93,3 +93,18 @@ def test_widths_together_agree_with_each_alone():
         together = chain._moments(angle, widths, KAPPA)
         alone = np.concatenate([chain._moments(angle, [width], KAPPA) for width in widths])
         assert together == pytest.approx(alone, abs=1e-10)  # the nodes left out below NEGLIGIBLE differ
+
+
+@pytest.mark.parametrize("width", [60, 256, 5000])
+def test_nodes_are_left_out_only_where_they_are_negligible(monkeypatch, width):
+    def seen():
+        sizes.clear()
+        return [chain._moments(angle, [width], KAPPA)[0] for angle in (1e-4, 0.8, 3.0)]
+
+    sizes, flatnonzero = [], np.flatnonzero
+    monkeypatch.setattr(chain.np, "flatnonzero", lambda bound: sizes.append(bound.size) or flatnonzero(bound))
+    short, of_short = seen(), sum(sizes)
+    monkeypatch.setattr(chain, "_negligible_from", lambda *_: math.inf)
+    full, of_full = seen(), sum(sizes)
+    assert np.array_equal(short, full)
+    assert of_short < (0.9 if width < 100 else 0.5) * of_full
