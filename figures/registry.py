@@ -48,6 +48,7 @@ BY_FOLDER = {
         "looks_linear": "mirrored weights keep sizes and distances at birth",
     },
     "training": {
+        "alive_and_learning": "learned accuracy over width and depth, with survival and the forecast",
         "collapse": "learning |x|: outcomes of deep narrow networks",
         "sparse_training": "training 50 layers of sparse activations, clipped and unclipped",
         "sparse_grid": "training sparse networks with clipped gradients, at two sparsities",

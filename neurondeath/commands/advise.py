@@ -87,7 +87,8 @@ def _remarks(advice: Advice) -> list[str]:
     if advice.not_simulated:
         remarks.append(f"not simulated: {advice.not_simulated}")
     if advice.trials is not None:
-        on = f"{advice.simulated_inputs}{'', since no inputs were given' if advice.n_points is None else ""}"
+        why = ", since no inputs were given" if advice.n_points is None else ""
+        on = f"{advice.simulated_inputs}{why}"
         remarks.append(f"simulated: {advice.trials} networks per remedy with common random numbers on {on}")
     return remarks
 

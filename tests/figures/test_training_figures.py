@@ -7,11 +7,13 @@ from scipy import stats
 from neurondeath.figures.registry import load
 from neurondeath.figures.tables import rows
 from neurondeath_theory.survival.born_dead import one_dimensional_survival
+from neurondeath_theory.trainability.learning_verdict import learning_score
 from neurondeath_torch.studies.tables import read_study
 from tests.figures.test_figure_data import binomial_error
 from tests.references.statistical import assert_agrees, assert_refutes
 
 FIGURES = (
+    "alive_and_learning",
     "collapse",
     "dead_neuron_rate",
     "dead_units_learning_rate_batch",
@@ -93,3 +95,15 @@ def test_pruning_leaves_ever_less(tables):
     table = tables["demon_pruning"]
     assert (table["left"] <= 1.0).all()
     assert rows(table, method="no method")["left"].tolist() == [1.0]
+
+
+def test_learned_accuracy_and_forecast_are_those_of_the_study(tables):
+    table = tables["alive_and_learning"]
+    cell = rows(table, panel="he", width=16, depth=20)
+    chosen = read_study("alive_and_learning").where(remedy="he", width=16, depth=20)
+    assert cell["accuracy"][0] == pytest.approx(np.mean([row["test_accuracy"] for row in chosen]))
+    scores = [learning_score(row["root_rank"], row["step_gain"]) for row in chosen]
+    assert cell["score"][0] == pytest.approx(np.median(scores))
+    assert cell["living_ratio"][0] == pytest.approx((1 - 0.5**16) ** 20)
+    he, stream = (rows(table, panel=panel, depth=100) for panel in ("he", "critical residual, D = 1"))
+    assert he["accuracy"].max() < 0.5 < stream["accuracy"].max()  # images live in both
