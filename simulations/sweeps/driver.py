@@ -13,7 +13,6 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
 
-from neurondeath.simulations.kernels.jit import is_compiled
 from neurondeath.simulations.stores.seeds import pilot_seed
 from neurondeath.simulations.stores.shards import Shard
 from neurondeath.simulations.stores.store import OverlapError, Store, StoreError
@@ -175,7 +174,7 @@ class _Run:
         n_trials = sum(left.values()) if self.goal.counted else None
         seconds = None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
         with Progress(len(left), n_trials, quiet=self.quiet, seconds=seconds, what=work.label) as progress:
-            if left and self.pool.compiles_here and not is_compiled():
+            if left and self.pool.compiles_here and not _kernels_are_compiled():
                 progress.say("compiling the sampling kernels, once per version (some ten seconds)")
 
             def finish(shards: Sequence[Shard]) -> None:
@@ -192,6 +191,12 @@ class _Run:
 
     def _time_is_up(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+
+def _kernels_are_compiled() -> bool:
+    from neurondeath.simulations.kernels.jit import is_compiled  # loads the compiler, which only sampling needs
+
+    return is_compiled()
 
 
 def _check_kept(work: _Assignment, left: Mapping[str, int]) -> None:

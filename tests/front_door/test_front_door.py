@@ -283,3 +283,21 @@ def test_bounds_load_neither_numba_nor_matplotlib_nor_scipy():
 def test_help_imports_no_subcommand():
     command = "import sys; sys.argv = ['neurondeath', '--help']"
     assert not loaded_by(f"{command}\nfrom neurondeath.__main__ import main; main()") & (HEAVY | {"scipy"})
+
+
+def test_runs_with_nothing_to_sample_load_no_compiler(tmp_path):
+    store = str(tmp_path / "store.sqlite")
+    nd.simulate(nd.Network(width=3, depth=4), "gaussian:1", trials=20, store=store)
+    grid = ["--width", "3", "--depth", "4", "--inputs", "gaussian:1", "--trials"]
+    again = ["simulate", *grid, "20", "--store", store, "--workers", "1"]
+    for arguments, compiles in (
+        (again, False),
+        (["simulate", *grid, "40", "--store", store, "--workers", "1"], True),
+        (["results", store], False),
+    ):
+        command = f"import sys; sys.argv = ['neurondeath', *{arguments}]"
+        loaded = loaded_by(f"{command}\nfrom neurondeath.__main__ import main; main()")
+        assert "sqlite3" in loaded
+        assert loaded & (HEAVY - {"numba", "llvmlite"}) == set()
+        assert ("numba" in loaded) is compiles
+        assert ("llvmlite" in loaded) is compiles

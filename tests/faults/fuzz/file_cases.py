@@ -13,6 +13,7 @@ __all__ = ["make"]
 ROLES = {
     "bounds": {"--inputs": "array"},
     "advise": {"--inputs": "array"},
+    "forecast": {"": "model", "--inputs": "array", "--data": "array", "--weights": "weights", "--data-dir": "images"},
     "simulate": {"--inputs": "array", "--grid": "grid", "--store": "store", "--data-dir": "images"},
     "results": {"": "store", "--export": "out"},
     "merge": {"": "store"},

@@ -45,7 +45,7 @@ OF_SUBCOMMANDS = {
     "good_runs.sqlite": STORES,
     "good_other.sqlite": ("simulate", "results", "merge", "plot"),
     "good_claims.toml": ("check",),
-    "good_weights.pt": ("audit",),
+    "good_weights.pt": ("audit", "forecast"),
     "good_tables": ("figures", "check", "study"),
 }
 

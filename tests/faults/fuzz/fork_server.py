@@ -45,7 +45,8 @@ IMPORTS = {
     "fetch": "pooch requests",
     "eoc": "scipy.optimize",
     "bounds": "sklearn.datasets",
-    "advise": "sklearn.datasets",
+    "advise": KERNELS + "neurondeath.simulations.advice",
+    "forecast": TORCH + KERNELS + "neurondeath.simulations.learning_forecast neurondeath_torch.auditing.forecast",
 }
 POLITE = 10  # of the niceness scale, in all
 POLL = 0.004  # seconds

@@ -11,7 +11,9 @@ DEFAULTS = {
     "train": ("training.sqlite",),
     "plot": ("survival_depth.png",),
 }
-READS_ONLY = ("bounds", "size", "design", "eoc", "advise", "cite", "results", "runs", "plot", "audit", "check")
+READS_ONLY = (
+    *("bounds", "size", "design", "eoc", "forecast", "advise", "cite", "results", "runs", "plot", "audit", "check"),
+)
 MANY_OUTPUTS = ("study", "figures", "fetch")  # their files have names of their own
 CACHES = re.compile(r"(^|/)__pycache__(/|$)")
 MAY_STAY = ("streams", "environments")  # families whose refusals may come in the midst of work, with results stored
