@@ -7,6 +7,7 @@ Subcommands are listed in static tables name -> "module:attribute" and are impor
 import errno
 import os
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -38,6 +39,7 @@ INTERRUPTED = 130
 LONGEST_LINE = 400  # characters of a message
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 TRACEBACK_VARIABLE = "NEURONDEATH_TRACEBACK"
+_begun = 0.0  # when this run began; the import of a command can take seconds
 
 
 class _Carried(BaseException):
@@ -114,7 +116,7 @@ def _load(name: str, command: Command) -> Any:
         def invoke(self, ctx: Any) -> Any:
             options = {one.name: one.opts[0] for one in self.params if not is_argument(one)}
             values = {option: str(ctx.params.get(name, "")) for name, option in options.items()}
-            silent = nullcontext() if ctx.params.get("quiet") else signs_of_life(ctx.command_path)
+            silent = nullcontext() if ctx.params.get("quiet") else signs_of_life(ctx.command_path, _begun)
             with option_names(options), option_values(values), silent:
                 return super().invoke(ctx)
 
@@ -133,6 +135,8 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
 
     Exit code 2 is an error that a user can cause, 70 a fault of this program, 128 + N an end by the signal N.
     """
+    global _begun
+    _begun = time.monotonic()
     try:
         use_display(_progress_bar if sys.stderr.isatty() else PlainLines)
         code = _run(app, name, list(sys.argv[1:] if arguments is None else arguments))

@@ -12,7 +12,7 @@ from neurondeath_theory.foundation.progress import Display, displays_made, new_d
 __all__ = ["signs_of_life", "with_progress"]
 
 PATIENCE = 2.0  # seconds without a word
-SIGNS = (5.0, 15.0, 30.0, 60.0)  # seconds after which a silent command says that it works; then every minute
+SIGNS = (5.0, 15.0, 30.0, 60.0)  # seconds of the run after which a silent command says that it works; then by minutes
 
 Item = TypeVar("Item")
 
@@ -43,22 +43,24 @@ def with_progress(items: Sequence[Item], what: str) -> Iterator[Item]:
 
 
 @contextmanager
-def signs_of_life(name: str) -> Iterator[None]:
+def signs_of_life(name: str, begun: float | None = None) -> Iterator[None]:
     """Print a line now and then while a command works without progress of its own.
 
     Parameters
     ----------
     name : str
         The command.
+    begun : float, optional
+        When the run began, by `time.monotonic`; now by default.
     """
+    since = time.monotonic() if begun is None else begun
     ended, before = threading.Event(), _shown()
 
     def speak() -> None:
-        begun = time.monotonic()
         number = 0
         while True:
             next_sign = SIGNS[number] if number < len(SIGNS) else SIGNS[-1] * (number - len(SIGNS) + 2)
-            if ended.wait(max(begun + next_sign - time.monotonic(), 0.0)) or _shown() != before:
+            if ended.wait(max(since + next_sign - time.monotonic(), 0.0)) or _shown() != before:
                 return
             message(f"{name}: working for {next_sign:.0f} s")
             number += 1

@@ -65,6 +65,12 @@ def test_every_command_has_them_unless_it_is_to_be_quiet(capsys, monkeypatch, op
 
 
 @contextmanager
-def _immediately(name):
+def _immediately(name, begun):
     print(f"{name}: working", file=sys.stderr)
     yield
+
+
+def test_the_time_that_imports_took_counts(capsys):
+    with signs_of_life("neurondeath forecast", time.monotonic() - 0.09):
+        time.sleep(0.04)
+    assert len(capsys.readouterr().err.splitlines()) == 2  # after 0.05 s, which are over, and 0.1 s

@@ -180,6 +180,8 @@ def _naming(case, words, line):
     option, value = case.bad[0], case.bad[1].removeprefix("{mirror}")
     if case.family in ("streams", "environments") or is_conflict(line, words):
         return
+    if not option and names(line, "--input-shape"):  # a good model of images, whose size is not known
+        return
     named = option and names(line, option)
     if not named and case.subcommand in ALWAYS_REFUSED and "http://" in line:
         return

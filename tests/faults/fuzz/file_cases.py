@@ -3,7 +3,7 @@
 from tests.faults.fuzz.cases import Case, Plant, base
 from tests.faults.fuzz.contract import MARK
 from tests.faults.fuzz.hostile_files import DAMAGES, GOOD, PLACES, RECIPES
-from tests.faults.fuzz.invocations import hostile_words
+from tests.faults.fuzz.invocations import BASES, hostile_words
 from tests.faults.fuzz.parameters import parameters
 from tests.faults.fuzz.words import arguments_of, set_option, without_option
 
@@ -85,6 +85,9 @@ def make(choose, subcommand, identity):
         arguments = set_option(words, option, value)
     else:
         flags = [word for one in parameters(subcommand) if one.kind == "flag" for word in (one.option, one.off)]
+        with_arguments = [line for line in BASES[subcommand] if arguments_of(line.split(), flags)]
+        if not arguments_of(words, flags) and with_arguments:
+            words = choose.choice(with_arguments).split()
         places = arguments_of(words, flags) or [0]
         at = choose.choice(places)
         arguments = [*words[:at], value, *words[at + 1 :]]
