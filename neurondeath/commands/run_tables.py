@@ -15,6 +15,7 @@ __all__ = ["run_columns", "show_epochs", "show_runs", "stored_forecast"]
 Forecast = Callable[[StoredRun], Mapping[str, Any]]
 
 FORECASTS = ("forecast_living_ratio", "forecast_leaving")
+VERDICTS = ("forecast_verdict", "forecast_score")  # of runs that are listed before they are trained
 MEASURED = (
     "test_accuracy",
     "train_loss",
@@ -25,7 +26,7 @@ MEASURED = (
     "weight_sparsity",
     "live_parameters",
 )
-RESULTS = ("test_accuracy", "epochs", ("dead_units", "units"), *FORECASTS)
+RESULTS = ("test_accuracy", "epochs", ("dead_units", "units"), *VERDICTS, *FORECASTS)
 DETAILS = ("train_loss", "live_parameters", "activation_sparsity", "weight_sparsity", "dynamic_dnr")
 
 
@@ -63,7 +64,7 @@ def show_runs(
 ) -> None:
     """Write one row per run; JSON holds all epochs."""
     rows = {} if output is Format.json else run_columns(runs, forecast_of)
-    fixed = {"experiment", "name", "seed", "epochs", *FORECASTS, *MEASURED}
+    fixed = {"experiment", "name", "seed", "epochs", *FORECASTS, *VERDICTS, *MEASURED}
     settings = [name for name in rows if name not in fixed]
     show(
         rows,
@@ -102,7 +103,7 @@ def _document(runs: Sequence[StoredRun], forecast_of: Forecast) -> dict[str, Any
 
 def _forecast(run: StoredRun, forecast_of: Forecast) -> dict[str, Any]:
     found = forecast_of(run)
-    return {name: found.get(name) for name in FORECASTS}
+    return {name: found.get(name) for name in (*FORECASTS, *(name for name in VERDICTS if name in found))}
 
 
 def _short(value: Any) -> Any:

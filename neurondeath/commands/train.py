@@ -13,6 +13,7 @@ from neurondeath.commands.run_progress import RunLines
 from neurondeath.commands.run_tables import run_columns, show_runs, stored_forecast
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
+from neurondeath.commands.work_progress import with_progress
 from neurondeath.simulations.sweeps.parts import WHOLE, Part
 from neurondeath_theory.foundation.interruption import stop_requests
 from neurondeath_theory.foundation.validation import check_count, invalid
@@ -21,6 +22,7 @@ from neurondeath_torch.training.campaign_checks import check_checkpoint_folder, 
 from neurondeath_torch.training.configuration import read_experiment, read_experiments
 from neurondeath_torch.training.configuration_guide import experiment_keys, experiment_template
 from neurondeath_torch.training.forecasts import forecast
+from neurondeath_torch.training.learning_forecasts import LearningForecasts
 from neurondeath_torch.training.loop import find_device
 from neurondeath_torch.training.run_store import RunStore, StoredRun
 
@@ -45,7 +47,8 @@ def train(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="List the runs, with the expectation of the theory and the stored epochs of each."
+            "--dry-run",
+            help="List the runs, the forecast of whether they live and learn, and their stored epochs.",
         ),
     ] = False,
     template: Annotated[
@@ -82,7 +85,13 @@ def train(
         raise invalid("--data-dir", "be left out where all data are digits", data_dir)
     check_store("--store", store, runs)
     if dry_run:
-        show_runs(_planned(runs, store), output, columns, _forecast)
+        planned = _planned(runs, store)
+        learning = LearningForecasts(data_dir)
+        verdicts = {
+            (experiment.experiment_id, seed): learning.of(experiment, seed)
+            for experiment, seed in with_progress(runs, "forecasts")
+        }
+        show_runs(planned, output, columns, lambda run: {**_forecast(run), **verdicts[run.experiment_id, run.seed]})
         return
     check_checkpoint_folder("--checkpoints", folder)
     check_runs(runs, data_dir)

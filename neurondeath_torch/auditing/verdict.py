@@ -22,6 +22,7 @@ OFF_CENTRE = 6.0  # standard errors beyond which a deviation is not due to chanc
 SPARSITY_GAP = 0.05  # least difference of sparsities, beyond chance, that is reported
 CRITICAL = 0.1  # distance of chi_1 from 1 beyond which another initialisation is recommended
 SURVIVAL = 0.99  # survival probability that the recommended width reaches
+REDRAWING = ("he_(", "edge_of_chaos_(", "sign_flip_(", "forecast(")  # calls for a model before training
 LISTED = 4  # most names listed in a sentence
 
 
@@ -32,14 +33,16 @@ def judge(layers: Sequence[AuditedLayer], n_points: int, biased: bool) -> tuple[
     for found, remedy in (
         _dead_layers(layers),
         _lost_points(layers, n_points),
+        _collapse(layers),
         _dead_units(layers),
         _drift(layers),
-        _collapse(layers),
         _off_theory(layers),
     ):
         if found:
             sentences.append(found)
             remedies += [call for call in remedy if call not in remedies]
+    if any(_is_moved(layer) for layer in layers):
+        remedies = [call for call in remedies if not call.startswith(REDRAWING)]
     chances = _chances(layers, biased)
     if not sentences:
         sentences.append(f"Nothing is wrong: no unit is dead and all {n_points} points pass every layer.")
@@ -119,14 +122,14 @@ def _collapse(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
         f"Points become similar: the mean correlation of pre-activations rises from {format_number(first, 3)} at "
         f"`{start}` to {format_number(last, 5)} at `{end}`.",
         [
+            "forecast(model, loader)  # whether it will learn, and which of looks_linear_, residual_ and others helps",
             *(_critical(layers) if _off_critical(layers) else []),
-            "residual connections or fewer layers  # correlations tend to 1 with depth",
         ],
     )
 
 
 def _off_theory(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
-    moved = [layer for layer in layers if layer.off_centre is not None and layer.off_centre > OFF_CENTRE]
+    moved = [layer for layer in layers if _is_moved(layer)]
     apart = [layer for layer in layers if layer.dead < layer.units and _gap(layer) > SPARSITY_GAP]
     parts = []
     if moved:
@@ -141,6 +144,11 @@ def _off_theory(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
         return "", []
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}: predictions are those of random weights, not of these.", []
+
+
+def _is_moved(layer: AuditedLayer) -> bool:
+    """Whether training, or a start of its own, has moved the mean of a layer's weights from 0."""
+    return layer.off_centre is not None and layer.off_centre > OFF_CENTRE
 
 
 def _gap(layer: AuditedLayer) -> float:

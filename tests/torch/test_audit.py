@@ -135,9 +135,21 @@ def test_verdicts():
     assert any("q, the mean square of the pre-activations, shrinks" in sentence for sentence in shrinking.verdict)
     assert "he_(model)" in shrinking.remedies
 
-    deep = audit(seeded(lambda: mlp(5, *[60] * 60)), points(40, 5), n_probe=12)
+    deep_model = seeded(lambda: mlp(5, *[60] * 60))
+    deep = audit(deep_model, points(40, 5), n_probe=12)
     assert any(sentence.startswith("Points become similar") for sentence in deep.verdict)
     assert "he_(model)" not in deep.remedies  # the weights have He's variance already
+
+    place = [sentence.startswith("Points become similar") for sentence in deep.verdict].index(True)
+    assert not any("units are dead in living layers" in sentence for sentence in deep.verdict[:place])
+    assert deep.remedies[0].startswith("forecast(model, loader)")
+    with torch.no_grad():
+        for module in deep_model:
+            if isinstance(module, nn.Linear):
+                module.weight += 0.3 * module.weight.std()  # as training moves them
+    trained = audit(deep_model, points(40, 5), n_probe=12)
+    assert any("not centred at 0" in sentence for sentence in trained.verdict)
+    assert not any(call.startswith(("he_", "sign_flip_", "forecast")) for call in trained.remedies)
 
     drifting = audit(seeded(lambda: mlp(20, *[10] * 30)), points(40, 20), n_probe=12)
     assert any("q, the mean square" in sentence for sentence in drifting.verdict)
@@ -163,8 +175,8 @@ def test_clipped_designs_are_judged_by_their_own_form():
 @pytest.mark.parametrize(
     ("activation", "calls"),
     [
-        (nn.ReLU, {"sign_flip_", "remove_dead_units", "reset_units", "he_"}),
-        (lambda: ClippedShiftedReLU(0.5, 1.2), {"remove_dead_units", "reset_units", "edge_of_chaos_"}),
+        (nn.ReLU, {"sign_flip_", "remove_dead_units", "reset_units", "he_", "forecast"}),
+        (lambda: ClippedShiftedReLU(0.5, 1.2), {"remove_dead_units", "reset_units", "edge_of_chaos_", "forecast"}),
         (nn.Hardshrink, {"remove_dead_units", "reset_units"}),
     ],
 )
@@ -172,6 +184,7 @@ def test_every_remedy_that_is_a_call_can_be_called(activation, calls):
     names = {
         name: getattr(importlib.import_module(f"neurondeath_torch.{module}"), name)
         for module, name in (
+            ("auditing.forecast", "forecast"),
             ("initialising.initialisation", "edge_of_chaos_"),
             ("initialising.initialisation", "he_"),
             ("surgery.removal", "remove_dead_units"),
