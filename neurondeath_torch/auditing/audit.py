@@ -9,7 +9,7 @@ an activation that is not piecewise linear - the audit gives the reason instead 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from neurondeath_torch.auditing.verdict import judge
 from neurondeath_torch.networks.data_passes import call, device_of, evaluating
 from neurondeath_torch.networks.forward_tracing import Listener
 from neurondeath_torch.networks.input_data import input_batches, on_device
+from neurondeath_torch.networks.residual_stream import stream_layer
 from neurondeath_torch.networks.tensor_flow import INPUT
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
@@ -32,6 +33,13 @@ __all__ = ["Audit", "audit"]
 
 POINTS_PER_PASS = 256  # where the data are a single tensor
 MODES = ("eval", "train")
+# what an audit does not say of a model with critical residual streams
+NOT_IN_A_STREAM: dict[str, Any] = {
+    **dict.fromkeys(("predicted_sparsity", "predicted_q", "predicted_correlation", "living_ratio")),
+    **dict.fromkeys(("expected_living_ratio", "death_probability")),
+    "basis": "",
+    "reason": "a residual stream carries the points past its layers",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,6 +156,8 @@ def audit(
             passes += 1
     report = monitor.report()
     layers = _layers(report, recorder)
+    if stream_layer(model) is not None:
+        layers = tuple(replace(layer, **NOT_IN_A_STREAM) for layer in layers)
     n_points = max(record.n_points for record in recorder.sites.values())
     biased = any(layer.sigma_b2 for layer in layers)
     verdict, remedies = judge(layers, n_points, biased)

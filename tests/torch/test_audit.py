@@ -12,6 +12,7 @@ from neurondeath_theory.foundation.errors import InvalidArgumentError, NeuronDea
 from neurondeath_theory.networks.activations import clipped_shifted_relu
 from neurondeath_theory.survival.bounds import survival_bounds
 from neurondeath_torch.auditing.audit import audit
+from neurondeath_torch.initialising.residual import residual_
 from neurondeath_torch.networks.activations import ClippedShiftedReLU, ShiftedReLU, SoftThreshold
 from tests.torch.test_monitor import eleven, hooks_of, points, seeded
 
@@ -311,3 +312,15 @@ def test_the_picture_shows_measurement_and_theory(tmp_path, ending):
     assert again.read_bytes() == path.read_bytes()
     with pytest.raises(InvalidArgumentError, match="end in"):
         result.plot(tmp_path / "audit.gif")
+
+
+def test_points_of_a_residual_stream_are_not_called_lost():
+    model = seeded(lambda: mlp(16, *[6] * 20))
+    plain = audit(model, points(200, 16))
+    assert any("points are lost" in sentence for sentence in plain.verdict)
+    residual_(model, 1.0, generator=0)
+    found = audit(model, points(200, 16))
+    assert not any("lost" in sentence or "freshly drawn" in sentence for sentence in found.verdict)
+    assert {layer.living_ratio for layer in found.layers} == {None}
+    assert {layer.reason for layer in found.layers} == {"a residual stream carries the points past its layers"}
+    assert all(layer.q > 0 and layer.correlation is not None for layer in found.layers)
