@@ -27,6 +27,7 @@ NEEDED = {
     "size": "--depth 3 --survival 0.9",
     "design": "--depth 3 --survival 0.9",
     "eoc": "--activation relu",
+    "forecast": "--width 3 --depth 3",
     "advise": "--width 3 --depth 3",
     "simulate": "--width 3 --depth 3 --trials 5",
     "results": "missing.sqlite",
@@ -199,7 +200,7 @@ def test_contradictions(command, names):
     for name in names:
         option, _, value = name.partition(" ")
         if not option.startswith("-"):
-            words.append(value)
+            words.append(value or "x")
             assert any(one.name == option.lower() for one in parameters(command))
         elif option in known:
             words.append(option)
