@@ -39,6 +39,7 @@ Array = npt.NDArray[np.float64]
 LOWEST, HIGHEST = -575.0, 575.0  # logarithms of the variances searched
 BISECTIONS = 64
 RELATIVE_ROUNDING_ERROR = 1e-13  # of V(q), relative to q, and of V'(q)
+FAR = 1e10  # q over the squares of the kinks from which V is its expansion for large q to all digits
 MARGINAL = 1e-9  # distance from 1 up to which a slope counts as 1
 
 
@@ -207,8 +208,14 @@ def all_fixed_points(
     straight = not inflections(activation) and _is_straight(activation)
     continuum = straight & (_sign(sigma_w2 * _end_slope(activation) - 1.0) == 0.0) & (at_zero == 0.0)
 
+    tilt, level = _tail(activation, sigma_w2, sigma_b2)
+    critical = _sign(sigma_w2 * _end_slope(activation) - 1.0) == 0.0
+    far = FAR * max([kink**2 for kink in activation.kinks], default=0.0)
+
     def gap(q: Array) -> Array:
-        return sigma_w2 * second_moment(activation, q) + sigma_b2 - q
+        value = sigma_w2 * second_moment(activation, q) + sigma_b2 - q
+        lost = critical & (q > far) & (np.abs(value) <= RELATIVE_ROUNDING_ERROR * q)  # V and q cancel
+        return np.where(lost, np.sqrt(q) * tilt + level, value)
 
     stationary = _stationary_points(activation, sigma_w2)
     with np.errstate(invalid="ignore"):
@@ -216,7 +223,9 @@ def all_fixed_points(
         zero = ~np.isnan(stationary) & (np.abs(values) <= RELATIVE_ROUNDING_ERROR * np.maximum(stationary, sigma_b2))
     signs = np.where(zero, 0.0, np.sign(values))
     start_sign = np.where(at_zero > 0.0, 1.0, _sign(sigma_w2 * _slope_at_zero(activation) - 1.0))
-    end_sign = _end_sign(activation, sigma_w2, sigma_b2)
+    end_sign = np.where(
+        critical, np.where(tilt != 0.0, np.sign(tilt), np.sign(level)), np.sign(sigma_w2 * _end_slope(activation) - 1.0)
+    )
 
     roots = [np.where((at_zero == 0.0) & ~continuum, 0.0, np.nan)]
     low, low_sign = np.full(sigma_w2.shape, LOWEST), start_sign
@@ -245,15 +254,13 @@ def _stationary_points(activation: PiecewiseLinear, sigma_w2: Array) -> Array:
     values = [sigma_w2 * _slope_at_zero(activation) - 1.0]
     values += [excess(np.full(sigma_w2.shape, cut)) for cut in cuts]
     values += [sigma_w2 * _end_slope(activation) - 1.0]
+    signs = np.array([_sign(value) for value in values])
     logs = [LOWEST, *(math.log(cut) for cut in cuts), HIGHEST]
-    rows = [
-        np.where(np.abs(value) <= RELATIVE_ROUNDING_ERROR, cut, np.nan)
-        for value, cut in zip(values[1:-1], cuts, strict=True)
-    ]
-    for left, right, low, high in zip(logs, logs[1:], values, values[1:], strict=False):
-        crossing = np.sign(low) * np.sign(high) < 0.0
+    rows = [np.where(sign == 0.0, cut, np.nan) for sign, cut in zip(signs[1:-1], cuts, strict=True)]
+    for left, right, low, high in zip(logs, logs[1:], signs, signs[1:], strict=False):
+        crossing = low * high < 0.0
         ends = np.full(sigma_w2.shape, left), np.full(sigma_w2.shape, right)
-        rows.append(np.where(crossing, _bisect(excess, *ends, np.sign(low), crossing), np.nan))
+        rows.append(np.where(crossing, _bisect(excess, *ends, low, crossing), np.nan))
     return np.sort(np.array(rows), axis=0)
 
 
@@ -288,19 +295,14 @@ def _end_slope(activation: PiecewiseLinear) -> float:
     return 0.5 * (activation.slopes[0] ** 2 + activation.slopes[-1] ** 2)
 
 
-def _end_sign(activation: PiecewiseLinear, sigma_w2: Array, sigma_b2: Array) -> Array:
-    """Sign of V(q) - q as q grows, from V = sigma_w2 (q slope + sqrt(q) tilt + level) + sigma_b2 + o(1)."""
+def _tail(activation: PiecewiseLinear, sigma_w2: Array, sigma_b2: Array) -> tuple[Array, Array]:
+    """Coefficients of V(q) = sigma_w2 slope q + tilt sqrt(q) + level + O(1 / sqrt(q)) for large q: tilt and level."""
     first = activation.kinks[0] if activation.kinks else 0.0
     last = activation.kinks[-1] if activation.kinks else 0.0
     left = float(activation(first)) - activation.slopes[0] * first
     right = float(activation(last)) - activation.slopes[-1] * last
-    tilt = activation.slopes[-1] * right - activation.slopes[0] * left
-    level = sigma_w2 * 0.5 * (left * left + right * right) + sigma_b2
-    return np.where(
-        np.abs(sigma_w2 * _end_slope(activation) - 1.0) > RELATIVE_ROUNDING_ERROR,
-        np.sign(sigma_w2 * _end_slope(activation) - 1.0),
-        np.sign(tilt) if tilt != 0.0 else np.sign(level),
-    )
+    tilt = math.sqrt(2.0 / math.pi) * (activation.slopes[-1] * right - activation.slopes[0] * left)
+    return sigma_w2 * tilt, sigma_w2 * 0.5 * (left * left + right * right) + sigma_b2
 
 
 def _sign(values: Array) -> Array:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.residual_stream import StreamBranch, StreamStart, normalised
-from neurondeath_torch.training.models import ResidualLayer
+from neurondeath_torch.training.shortcuts import ResidualLayer
 
 __all__ = ["StackedNetworks"]
 

@@ -18,8 +18,9 @@ from neurondeath_torch.initialising.residual import residual_
 from neurondeath_torch.initialising.sign_flipping import sign_flip_
 from neurondeath_torch.networks.activations import from_theory
 from neurondeath_torch.training.configuration import TAILORED, ModelChoice
-from neurondeath_torch.training.models import MODELS, hidden_widths, plain_convolutions, with_shortcuts
+from neurondeath_torch.training.models import MODELS, hidden_widths, plain_convolutions
 from neurondeath_torch.training.random_seeds import seed_of
+from neurondeath_torch.training.shortcuts import with_shortcuts
 
 __all__ = ["build_model", "check_options", "design_of"]
 

@@ -16,7 +16,6 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 __all__ = [
     "MODELS",
     "ResidualBlock",
-    "ResidualLayer",
     "VisionTransformer",
     "hidden_widths",
     "lenet",
@@ -24,7 +23,6 @@ __all__ = [
     "plain_convolutions",
     "residual_network",
     "vgg",
-    "with_shortcuts",
 ]
 
 Activation: TypeAlias = Callable[[], nn.Module]
@@ -138,46 +136,6 @@ def plain_convolutions(
     for _ in range(depth - 1):
         layers.extend([nn.Conv2d(width, width, 3, padding=1, padding_mode=padding), activation()])
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * rows * columns, check_count("n_classes", n_classes)))
-
-
-class ResidualLayer(nn.Sequential):
-    """A layer with a shortcut around it: x + phi(W x + b)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the sum of the input and the layer's output, which have the same shape."""
-        return x + cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
-
-
-def with_shortcuts(chain: nn.Sequential) -> nn.Sequential:
-    """Put a shortcut around every layer of a plain chain that keeps its width and is followed by an activation.
-
-    Parameters
-    ----------
-    chain : nn.Sequential
-        A perceptron or plain convolutions; its modules are used again.
-
-    Examples
-    --------
-    >>> chain = with_shortcuts(perceptron((1, 2, 2), 10, width=4, depth=3))
-    >>> [type(module).__name__ for module in chain]
-    ['Flatten', 'ResidualLayer', 'ResidualLayer', 'ResidualLayer', 'Linear']
-    """
-    groups: list[list[nn.Module]] = []  # of a layer and what follows it
-    for module in chain:
-        if isinstance(module, (nn.Linear, nn.Conv2d, nn.Flatten)) or not groups:
-            groups.append([])
-        groups[-1].append(module)
-    parts = [ResidualLayer(*group) if _keeps_width(group) else nn.Sequential(*group) for group in groups]
-    return nn.Sequential(*(part if isinstance(part, ResidualLayer) or len(part) > 1 else part[0] for part in parts))
-
-
-def _keeps_width(group: list[nn.Module]) -> bool:
-    layer = group[0]
-    if len(group) == 1 or not isinstance(layer, (nn.Linear, nn.Conv2d)):
-        return False
-    if isinstance(layer, nn.Linear):
-        return layer.in_features == layer.out_features
-    return layer.in_channels == layer.out_channels and layer.stride == (1, 1)
 
 
 def lenet(

@@ -43,6 +43,20 @@ def crossings(values):
     return int((np.sign(values[:-1]) * np.sign(values[1:]) < 0).sum())
 
 
+@pytest.mark.parametrize(
+    ("scale", "value", "expected"), [(1.0, 0.02, 1), (3.0, 0.02, 1), (7.0, 0.02, 1), (1.7, 0.3, 1), (1.0, 0.3, 0)]
+)
+def test_a_slope_of_1_at_infinity_hides_no_crossing(scale, value, expected):
+    """V' tends to 1 there, up to rounding, and V(q) - q to sqrt(q) times a constant, whose sign decides."""
+    phi = PiecewiseLinear([0.0, 0.05, 0.1, 0.15], [-scale, 0.0, 0.0, 0.0, 2.0 * scale], value)
+    weight = 0.4 / scale**2
+    found = [point.q for point in fixed_points(phi, weight, 0.0).points if point.q > 0.0]
+    gap = variance_map(phi, SCAN, weight, 0.0) - SCAN
+    cuts = np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0)
+    assert len(found) == len(cuts) == expected
+    assert all(SCAN[cut] <= q <= SCAN[cut + 1] for q, cut in zip(found, cuts, strict=True))
+
+
 @settings(max_examples=40, deadline=None)
 @given(piecewise, decimals(0.1, 10.0), decimals(0.0, 2.0))
 def test_none_is_missed_by_a_dense_scan(activation, weight, bias):

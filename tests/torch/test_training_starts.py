@@ -11,7 +11,8 @@ from neurondeath_torch.training.configuration import Experiment, ModelChoice, re
 from neurondeath_torch.training.forecasts import forecast
 from neurondeath_torch.training.loop import train
 from neurondeath_torch.training.model_building import build_model
-from neurondeath_torch.training.models import perceptron, plain_convolutions, with_shortcuts
+from neurondeath_torch.training.models import perceptron, plain_convolutions
+from neurondeath_torch.training.shortcuts import with_shortcuts
 
 SHAPE = (1, 4, 4)
 IMAGES = torch.randn(30, *SHAPE, generator=torch.Generator().manual_seed(0))
