@@ -73,6 +73,20 @@ def test_rows_on_the_unit_vectors(name, seed):
     assert_refutes(result.dead_units, errors, [2.5 * truth])
 
 
+@pytest.mark.statistical
+@seeds
+@pytest.mark.parametrize("init", ["torch-default", "he", "uniform"])
+def test_biases_of_the_law_of_the_weights(init, seed):
+    """Weights and bias are exchangeable: P(w + b <= 0 and -w + b <= 0) = 1/4; on the axes the bias is the least."""
+    own = {} if init == "torch-default" else {"bias_law": "weights"}
+    for points, share in ((np.array([[1.0], [-1.0]]), 1 / 4), (np.eye(AXES), 1 / (AXES + 1))):
+        network = Network([5], input_dim=points.shape[1], init=init, **own)
+        result = dead_unit_count(network, points, relative_error=0.01, seed=seed)
+        assert result.dead_units_stderr[0] < 0.015 * 5 * share
+        assert_agrees(result.dead_units, STUDENT * result.dead_units_stderr, [5 * share])
+        assert_refutes(result.dead_units, STUDENT * result.dead_units_stderr, [0.8 * 5 * share])
+
+
 def counted(network, points, trials, seed):
     """Count dead units layer by layer in plain NumPy; return mean and standard error, shape (k,)."""
     rng = np.random.default_rng(seed)

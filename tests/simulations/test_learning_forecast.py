@@ -150,6 +150,7 @@ def test_verdicts_of_laws():
     assert sum(found.shares.values()) == pytest.approx(1.0)
     huge = trainability(Network(width=8, depth=150, architecture="residual"), networks=4, remedies=False)
     assert "overflow single precision" in huge.reason
+    assert huge.step_gain == 0.0  # no step can be taken
     assert huge.verdict == "collapsed"
 
 
@@ -173,6 +174,9 @@ def test_a_stream_behind_an_embedding_is_forecast_for_other_input_dimensions():
     found = trainability(Network(width=6, depth=20, input_dim=12), networks=4)
     stream = next(one for one in found.remedies if one.name == "critical residual, D = 1")
     assert (stream.call, stream.verdict != "refused") == ("residual_(model, 1.0)", True)
+    by_name = {one.name: one for one in remedy_laws(Network(width=6, depth=20, input_dim=12))}
+    law = by_name["critical residual, D = 1"].law
+    assert (law.depth, law.input_dim) == (19, 6)  # the first of the 20 layers embeds the inputs
     uneven = trainability(Network([5, 7, 5], input_dim=5), networks=2)
     refused = [one for one in uneven.remedies if one.verdict == "refused"]
     assert {one.name for one in refused} >= {"looks-linear", "critical residual, D = 1"}

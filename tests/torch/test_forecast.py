@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.trainability.feature_rank import root_rank
+from neurondeath_torch.auditing.first_step import first_steps
 from neurondeath_torch.auditing.forecast import RATES, USABLE, forecast
 from neurondeath_torch.initialising.initialisation import he_
 from neurondeath_torch.initialising.looks_linear import looks_linear_
@@ -142,6 +143,15 @@ def test_mappings_with_labels_are_passed_by_keyword():
 
     found = forecast(Named(), [{"pixels": X, "labels": Y}], remedies=False)
     assert found.step_gain == pytest.approx(forecast(chain(), X, Y, remedies=False).step_gain, rel=1e-4)
+
+
+def test_trial_steps_are_taken_back():
+    model = chain()
+    before = copy.deepcopy(model.state_dict())
+    steps = first_steps(model, X[:50], Y[:50], [1e-3, 0.1])
+    assert [step.learning_rate for step in steps] == [1e-3, 0.1]
+    assert steps[0].change < steps[1].change
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_random_classes_change_the_gain_little():

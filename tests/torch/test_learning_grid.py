@@ -73,6 +73,18 @@ def test_a_stack_is_trained_as_its_networks_are(name, data):
         assert torch.allclose(logits, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max()))
 
 
+def test_gradients_are_clipped_network_by_network(data):
+    stack = StackedNetworks(models("he", data))
+    for parameter, axis in ((one, 1 if one.ndim == 4 else 0) for one in stack.parameters()):
+        parameter.grad = torch.ones_like(parameter)
+        parameter.grad.select(axis, 0).mul_(1e-3)  # the first stays below norm 1
+    n = sum(one.numel() for one in stack.parameters()) // 2
+    norms = learning_grid._clip(stack)
+    assert norms.tolist() == pytest.approx([1e-3 * n**0.5, n**0.5])
+    assert float(stack.head.grad[0].max()) == pytest.approx(1e-3)
+    assert float(stack.head.grad[1].max()) == pytest.approx(n**-0.5, rel=1e-5)
+
+
 @pytest.mark.parametrize("name", ["he", "looks-linear", "critical residual, D = 4"])
 def test_birth_features_are_those_of_the_theory(name, data):
     stack = StackedNetworks(models(name, data))
