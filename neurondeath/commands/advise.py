@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from neurondeath.commands.network_layers import LARGEST_PAIR_WIDTH, MOST_PAIR_LAYERS
-from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
+from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
 from neurondeath.simulations.inputs.input_sets import InputSet, read_points
 from neurondeath_theory.foundation.validation import check_count
-from neurondeath_theory.remedies.advice import Advice
+from neurondeath_theory.remedies.advice import COLUMNS, Advice
 from neurondeath_theory.remedies.advice import advise as rank_by_guarantees
 
 __all__ = ["advise"]
@@ -47,6 +47,7 @@ def advise(
 
     Every remedy is simulated on the inputs with common random numbers, beside what its theorem guarantees.
     """
+    check_columns(columns, output, COLUMNS)
     if inputs is not None:
         check_count("--width", width, most=LARGEST_PAIR_WIDTH)
         check_count("--depth", depth, most=MOST_PAIR_LAYERS)

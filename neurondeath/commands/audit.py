@@ -14,7 +14,7 @@ from neurondeath.commands.tables import Layout
 from neurondeath.figures.picture import check_picture
 from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
-from neurondeath_torch.auditing.audit import Audit
+from neurondeath_torch.auditing.audit import COLUMNS, Audit
 from neurondeath_torch.auditing.audit import audit as run_audit
 
 __all__ = ["audit"]
@@ -55,7 +55,7 @@ def audit(
     shape = read_shape(input_shape)
     check_choice("--mode", mode, ("eval", "train"))
     check_count("--batch-size", batch_size)
-    check_columns(columns, output)
+    check_columns(columns, output, COLUMNS)
     if picture is not None:
         check_picture("--picture", picture)
     torch.manual_seed(check_count("--seed", seed, least=0))

@@ -10,7 +10,7 @@ import typer
 from neurondeath.commands.data_formats import records
 from neurondeath.commands.messages import message
 from neurondeath.commands.network_layers import MOST_PAIR_LAYERS, check_exact, check_listed, read_layers, shown_layers
-from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
+from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
 from neurondeath.commands.work_progress import with_progress
@@ -30,6 +30,11 @@ PRIORITY = (
     *(("log10_death_at_most", "log10_death_at_least"), ("first_layer_death", "first_layer_death_error")),
     ("first_layer_log10_death", "first_layer_log10_death_low", "first_layer_log10_death_high"),
     *("log10_death", "death_relative_error", "general_lower", ("dead_units", "dead_units_stderr")),
+)
+OF_POINTS = ("de_caen", "gallot", "exact", "error", "n_points", "n_rays", "withheld", "dead_units", "dead_units_stderr")
+OF_FIRST_LAYER = (
+    *("first_layer_death", "first_layer_death_error", "first_layer_log10_death"),
+    *("first_layer_log10_death_low", "first_layer_log10_death_high", "first_layer_method"),
 )
 
 
@@ -65,6 +70,9 @@ def bounds(
         check_count("--input-dim", input_dim)
     if per_layer:
         check_listed(sum(map(len, networks)), output)
+    if inputs is not None and not one_dimensional_input:  # this takes some seconds
+        further = OF_POINTS + (OF_FIRST_LAYER if first_layer else ())
+        check_columns(columns, output, ("widths", *survival_bounds([1]).columns(), *further))
     results: list[SurvivalBounds | OneDimensionalSurvival]
     data_aware: list[dict[str, Any]] = [{} for _ in networks]  # further bounds of each network, from the points
     if one_dimensional_input:

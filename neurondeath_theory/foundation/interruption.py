@@ -14,10 +14,20 @@ from typing import Any
 
 from neurondeath_theory.foundation.errors import NeuronDeathError
 
-__all__ = ["Interrupted", "Stopped", "raise_on_signals", "raised_signal", "signal_of", "stop_requests", "stop_word"]
+__all__ = [
+    "Interrupted",
+    "Stopped",
+    "at_once",
+    "raise_on_signals",
+    "raised_signal",
+    "signal_of",
+    "stop_requests",
+    "stop_word",
+]
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _raised: list[int] = []
+_at_once: list[None] = []  # one entry for every `at_once` that the main thread is in
 RETRY_SECONDS = 0.05  # after which a signal is raised again that came at a place where Python cannot raise
 
 
@@ -113,8 +123,21 @@ def _signal_main_thread(number: int) -> None:
 
 
 @contextmanager
+def at_once() -> Iterator[None]:
+    """Let a signal end what runs inside by `Stopped`, also where `stop_requests` holds: nothing would be kept of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _at_once.append(None)
+    try:
+        yield
+    finally:
+        _at_once.pop()
+
+
+@contextmanager
 def stop_requests() -> Iterator[Callable[[], int | None]]:
-    """Turn signals that ask to stop into a flag; a second signal has its effect from before.
+    """Turn signals that ask to stop into a flag, and raise `Stopped` too in `at_once`; a second has its former effect.
 
     Yields
     ------
@@ -131,6 +154,8 @@ def stop_requests() -> Iterator[Callable[[], int | None]]:
         received.append(number)
         for other, handler in previous.items():
             signal.signal(other, handler)
+        if _at_once:
+            raise Stopped(number)
 
     for which in SIGNALS:
         if signal.getsignal(which) is not signal.SIG_IGN:

@@ -25,9 +25,10 @@ from neurondeath_theory.foundation.validation import check_count, check_points, 
 from neurondeath_theory.remedies.guaranteed_remedies import STANDINGS, Remedy, guaranteed_remedies
 from neurondeath_theory.survival.bounds import survival_bounds
 
-__all__ = ["Advice", "advise"]
+__all__ = ["COLUMNS", "Advice", "advise"]
 
 DEEPEST = 1_000_000
+COLUMNS = ("rank", "remedy", "guaranteed", *(field.name for field in fields(Remedy) if field.name != "name"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +71,8 @@ class Advice(Result):
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Columns of the table, one row per remedy."""
-        names = [field.name for field in fields(Remedy) if field.name != "name"]
-        return {
-            "rank": list(range(1, len(self.remedies) + 1)),
-            "remedy": [remedy.name for remedy in self.remedies],
-            "guaranteed": [remedy.guaranteed for remedy in self.remedies],
-            **{name: [getattr(remedy, name) for remedy in self.remedies] for name in names},
-        }
+        own = {"rank": list(range(1, len(self.remedies) + 1)), "remedy": [one.name for one in self.remedies]}
+        return {name: own.get(name) or [getattr(one, name) for one in self.remedies] for name in COLUMNS}
 
     def __str__(self) -> str:
         best = self.remedies[0]

@@ -29,8 +29,9 @@ from neurondeath_torch.networks.tensor_flow import INPUT
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
-__all__ = ["Audit", "audit"]
+__all__ = ["COLUMNS", "Audit", "audit"]
 
+COLUMNS = tuple(name for name in AuditedLayer.__dataclass_fields__ if name not in ("form", "bounds_only"))
 POINTS_PER_PASS = 256  # where the data are a single tensor
 MODES = ("eval", "train")
 # what an audit does not say of a model with critical residual streams
@@ -74,8 +75,7 @@ class Audit(Result):
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Columns of the table, one row per activation."""
-        names = [name for name in AuditedLayer.__dataclass_fields__ if name not in ("form", "bounds_only")]
-        return {name: [getattr(layer, name) for layer in self.layers] for name in names}
+        return {name: [getattr(layer, name) for layer in self.layers] for name in COLUMNS}
 
     def __str__(self) -> str:
         return " ".join(self.verdict)

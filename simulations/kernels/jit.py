@@ -8,16 +8,26 @@
 
 Compiled kernels are kept by `kernel_cache` in the folder NUMBA_CACHE_DIR or, if it is not set or not safe to use, in
 the user's own cache folder. The name of the subfolder contains a hash of all kernel sources: an edit starts a new one.
+
+A signal that asks to stop ends a compilation at once. NUMBA_NUM_THREADS must be positive, though no kernel uses it.
 """
 
 import hashlib
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numba
 import platformdirs
+
+from neurondeath_theory.foundation.interruption import at_once
+from neurondeath_theory.foundation.validation import invalid
+
+try:
+    import numba
+except ValueError as error:  # a variable of numba's that it does not check
+    raise invalid("the environment", "hold NUMBA_ variables that numba can read", str(error), "unset them") from None
 
 from neurondeath.simulations.kernels.kernel_cache import CacheFolder, KernelCache
 
@@ -68,4 +78,19 @@ def _compiled(function: Function, **options: Any) -> Function:
     dispatcher = numba.njit(function, **OPTIONS, **options)
     if dispatcher is not function:  # with NUMBA_DISABLE_JIT=1 it is
         dispatcher._cache = KernelCache(function, SOURCES, CACHE)  # what numba's `enable_caching` does with its own
+        dispatcher.compile = _interruptible(dispatcher.compile)
     return cast(Function, dispatcher)
+
+
+def _interruptible(compile_signature: Callable[..., Any]) -> Callable[..., Any]:
+    """Let signals end a compilation, which takes some seconds and of which nothing is kept."""
+
+    @wraps(compile_signature)
+    def compiled(signature: Any) -> Any:
+        threads = numba.config.NUMBA_NUM_THREADS
+        if threads < 1:
+            raise invalid("NUMBA_NUM_THREADS", "be at least 1", threads, "unset the environment variable")
+        with at_once():
+            return compile_signature(signature)
+
+    return compiled

@@ -7,6 +7,7 @@ from neurondeath.simulations.samplers.shard_sampling import run_shard
 from neurondeath.simulations.stores.shards import Shard
 from neurondeath.simulations.sweeps.pools import Pool
 from neurondeath.simulations.task import Task
+from neurondeath_theory.foundation.interruption import Stopped
 
 __all__ = ["Piece", "in_turn", "pieces_of", "run_queue"]
 
@@ -66,7 +67,7 @@ def run_queue(
     if pool.compiles_here:
         task, stretches = batches.take(1)
         if task is not None:  # alone, since two threads must not compile the same kernel
-            finish([run_shard(task, seed, start, stop) for start, stop in stretches])
+            finish(_first_shards(task, seed, stretches, is_to_stop))
     exhausted = False
     failure: BaseException | None = None
     try:
@@ -86,6 +87,18 @@ def run_queue(
         raise
     if failure is not None:
         raise pool.explain(failure) from None
+
+
+def _first_shards(
+    task: Task, seed: int, stretches: Sequence[tuple[int, int]], is_to_stop: Callable[[], bool]
+) -> list[Shard]:
+    """Run shards in this thread; none if a request to stop ended the compilation of a kernel."""
+    try:
+        return [run_shard(task, seed, start, stop) for start, stop in stretches]
+    except Stopped:
+        if is_to_stop():
+            return []
+        raise
 
 
 class _Batches:

@@ -70,6 +70,10 @@ def warm_up(subcommand):
         import neurondeath
 
         neurondeath.simulate(neurondeath.Network([3] * 2), trials=2, workers=1)
+        if subcommand == "advise":
+            neurondeath.advise(4, 2, trials=4)
+        elif subcommand == "forecast":
+            neurondeath.trainability(neurondeath.Network([4] * 2), networks=2)
     sys.modules.pop("neurondeath.__main__", None)
     gc.collect()
     gc.freeze()
