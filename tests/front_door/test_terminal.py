@@ -278,13 +278,31 @@ def test_named_columns_are_shown_in_their_order(here):
     assert {row["sparsity"] for row in rows} == {""}  # known, but not measured here
 
 
+WORK = (
+    "neurondeath.simulations.advice.advise",
+    "neurondeath.simulations.dead_units.dead_unit_count",
+    "neurondeath_theory.survival.first_layer.first_layer_death",
+    "neurondeath_theory.survival.data_aware.data_aware_bounds",
+    "neurondeath.simulations.sweeps.driver.run_tasks",
+    "neurondeath_torch.auditing.audit.DeadUnitMonitor",
+    "neurondeath_torch.auditing.forecast.first_steps",
+)
+
+
+def refuse_to_work(*given, **named):
+    raise AssertionError("the work has begun")
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "bounds --width 3 --depth 20",
         "design --depth 100 --survival 0.99",
         f"eoc {SPARSE}",
+        "bounds --width 4 --depth 3 --inputs gaussian:16 --first-layer",
         "advise --width 4 --depth 50",
+        "forecast --width 4 --depth 5",
+        "forecast terminal_models:mlp --data digits:50",
         "simulate --width 2 --depth 3 --trials 5 --quiet --store new.sqlite",
         "simulate --width 2 --depth 3 --trials 5 --quiet --store new.sqlite --dry-run",
         "merge new.sqlite s.sqlite",
@@ -296,11 +314,13 @@ def test_named_columns_are_shown_in_their_order(here):
         "study list",
     ],
 )
-def test_columns_are_checked_before_the_work(here, line):
+def test_columns_are_checked_before_the_work(here, line, monkeypatch):
     before = sorted(os.listdir())
+    for work in WORK:
+        monkeypatch.setattr(work, refuse_to_work)
     for more, part in (
         ("--columns nope", "they are "),
-        ("--columns ,", "separated by commas" if line.startswith("audit") else "they are "),
+        ("--columns ,", "they are "),
         ("--columns all --format json", "must be used without --format json"),
     ):
         refused = in_pipe([*line.split(), *more.split()])
