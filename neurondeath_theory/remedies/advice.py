@@ -71,7 +71,10 @@ class Advice(Result):
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
         """Columns of the table, one row per remedy."""
-        own = {"rank": list(range(1, len(self.remedies) + 1)), "remedy": [one.name for one in self.remedies]}
+        own: dict[str, list[Any]] = {
+            "rank": list(range(1, len(self.remedies) + 1)),
+            "remedy": [one.name for one in self.remedies],
+        }
         return {name: own.get(name) or [getattr(one, name) for one in self.remedies] for name in COLUMNS}
 
     def __str__(self) -> str:

@@ -18,8 +18,19 @@ parameters `raw_tau` and `raw_m`. Where the function is defined for positive val
 |raw|: the start value is kept exactly, the constraint always holds, and a value that an optimiser moves across 0 is
 reflected instead of being stuck. `tau` and `m` return the values in use.
 
+Training moves the share of zeros, because it moves the layer's inputs. With `hold_zeros=s` the threshold follows them:
+after every pass in training mode
+
+    tau <- tau + HOLD_RATE * sd(x) * (s - share of zeros of the pass)
+
+over all entries of the pass, so that tau tends to the s-quantile of x (of |x| for soft thresholds) within some ten
+steps, whatever the scale of x. tau is then a buffer `raw_tau`, part of the state, and constant in evaluation mode; no
+gradient reaches it.
+
 Source: price2024 (arXiv 2402.16184), section 2.
 """
+
+from typing import Any
 
 import torch
 from torch import nn
@@ -38,19 +49,28 @@ __all__ = [
 ]
 
 HALF_PRECISION = (torch.bfloat16, torch.float16)
+HOLD_RATE = 0.5  # of a held threshold, in standard deviations per unit of the share of zeros
+OPEN_SHARE: dict[str, Any] = {"low": 0.0, "high": 1.0, "low_open": True, "high_open": True}
 Number = float | torch.Tensor
 
 
 class _Thresholded(nn.Module):
-    """Base class of activations with a threshold tau and possibly m, plain numbers or parameters."""
+    """Base class of activations with a threshold tau and possibly m, plain numbers, parameters, or tau held."""
 
     _reflected: tuple[str, ...] = ()  # thresholds that are defined for positive values only
+    raw_tau: Any  # a number, a parameter or, where it is held, a buffer
 
-    def __init__(self, learnable: bool, **thresholds: float) -> None:
+    def __init__(self, learnable: bool, hold_zeros: float | None, **thresholds: float) -> None:
         super().__init__()
         self.learnable = check_flag("learnable", learnable)
+        self.hold_zeros = None if hold_zeros is None else check_real("hold_zeros", hold_zeros, **OPEN_SHARE)
+        if self.learnable and self.hold_zeros is not None:
+            raise invalid("hold_zeros", "be left out with learnable=True", hold_zeros, "a threshold is held or learned")
         for name, value in thresholds.items():
             setattr(self, f"raw_{name}", nn.Parameter(torch.tensor(value)) if self.learnable else value)
+        if self.hold_zeros is not None:
+            del self.raw_tau
+            self.register_buffer("raw_tau", torch.tensor(thresholds["tau"]))
 
     def _threshold(self, name: str) -> Number:
         raw: Number = getattr(self, f"raw_{name}")
@@ -66,7 +86,19 @@ class _Thresholded(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the activation to every entry of a floating-point tensor of any shape."""
         wide = x.float() if x.dtype in HALF_PRECISION else x
-        return self._value(wide).to(x.dtype)
+        y = self._value(wide)
+        if self.hold_zeros is not None and self.training and x.numel():
+            self._follow(wide.detach(), y.detach(), self.hold_zeros)
+        return y.to(x.dtype)
+
+    @torch.no_grad()
+    def _follow(self, x: torch.Tensor, y: torch.Tensor, wanted: float) -> None:
+        """Move the threshold so that the share of zeros tends to the wanted one."""
+        step = HOLD_RATE * x.std(correction=0) * (wanted - (y == 0.0).float().mean())
+        moved = self.raw_tau + step.to(self.raw_tau.dtype)
+        if "tau" in self._reflected:
+            moved = moved.clamp(min=0.0)
+        self.raw_tau = torch.where(moved.isfinite(), moved, self.raw_tau)  # as it is where x overflows
 
     def _value(self, x: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
@@ -75,7 +107,9 @@ class _Thresholded(nn.Module):
         """Show the thresholds in use."""
         names = [name for name in ("tau", "m") if hasattr(self, f"raw_{name}")]
         shown = [f"{name}={_plain(self._threshold(name)):g}" for name in names]
-        return ", ".join([*shown, "learnable=True"] if self.learnable else shown)
+        further = ["learnable=True"] if self.learnable else []
+        further += [] if self.hold_zeros is None else [f"hold_zeros={self.hold_zeros:g}"]
+        return ", ".join([*shown, *further])
 
 
 class ShiftedReLU(_Thresholded):
@@ -87,11 +121,13 @@ class ShiftedReLU(_Thresholded):
         Threshold, any finite number.
     learnable : bool
         Whether the threshold is a parameter, `raw_tau`.
+    hold_zeros : float, optional
+        Share of zeros in (0, 1) that the threshold keeps during training; see the module docstring.
 
     Raises
     ------
     InvalidArgumentError
-        If tau is not finite.
+        If tau is not finite, or the share out of its domain.
 
     Examples
     --------
@@ -102,8 +138,8 @@ class ShiftedReLU(_Thresholded):
     ShiftedReLU(tau=1)
     """
 
-    def __init__(self, tau: float, *, learnable: bool = False) -> None:
-        super().__init__(learnable, tau=check_real("tau", tau))
+    def __init__(self, tau: float, *, learnable: bool = False, hold_zeros: float | None = None) -> None:
+        super().__init__(learnable, hold_zeros, tau=check_real("tau", tau))
 
     def _value(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(x - self.tau)
@@ -118,11 +154,13 @@ class SoftThreshold(_Thresholded):
         Threshold of at least 0.
     learnable : bool
         Whether the threshold is a parameter, `raw_tau`; its absolute value is used.
+    hold_zeros : float, optional
+        Share of zeros in (0, 1) that the threshold keeps during training; see the module docstring.
 
     Raises
     ------
     InvalidArgumentError
-        If tau is negative or not finite.
+        If tau is negative or not finite, or the share out of its domain.
 
     Examples
     --------
@@ -132,8 +170,8 @@ class SoftThreshold(_Thresholded):
 
     _reflected = ("tau",)
 
-    def __init__(self, tau: float, *, learnable: bool = False) -> None:
-        super().__init__(learnable, tau=check_real("tau", tau, low=0.0))
+    def __init__(self, tau: float, *, learnable: bool = False, hold_zeros: float | None = None) -> None:
+        super().__init__(learnable, hold_zeros, tau=check_real("tau", tau, low=0.0))
 
     def _value(self, x: torch.Tensor) -> torch.Tensor:
         tau = self.tau
@@ -164,11 +202,13 @@ class ClippedShiftedReLU(_Clipped):
         Clipping height above 0.
     learnable : bool
         Whether both are parameters, `raw_tau` and `raw_m`; the absolute value of `raw_m` is used.
+    hold_zeros : float, optional
+        Share of zeros in (0, 1) that the threshold keeps during training; see the module docstring.
 
     Raises
     ------
     InvalidArgumentError
-        If tau is not finite or m is not positive and finite.
+        If tau is not finite, m is not positive and finite, or the share out of its domain.
 
     Examples
     --------
@@ -178,8 +218,10 @@ class ClippedShiftedReLU(_Clipped):
 
     _reflected = ("m",)
 
-    def __init__(self, tau: float, m: float, *, learnable: bool = False) -> None:
-        super().__init__(learnable, tau=check_real("tau", tau), m=check_real("m", m, low=0.0, low_open=True))
+    def __init__(self, tau: float, m: float, *, learnable: bool = False, hold_zeros: float | None = None) -> None:
+        super().__init__(
+            learnable, hold_zeros, tau=check_real("tau", tau), m=check_real("m", m, low=0.0, low_open=True)
+        )
 
     def _value(self, x: torch.Tensor) -> torch.Tensor:
         return self._cut(torch.relu(x - self.tau))
@@ -196,11 +238,13 @@ class ClippedSoftThreshold(_Clipped):
         Clipping height above 0.
     learnable : bool
         Whether both are parameters, `raw_tau` and `raw_m`; their absolute values are used.
+    hold_zeros : float, optional
+        Share of zeros in (0, 1) that the threshold keeps during training; see the module docstring.
 
     Raises
     ------
     InvalidArgumentError
-        If tau is negative or m not positive, or one is not finite.
+        If tau is negative or m not positive, one is not finite, or the share out of its domain.
 
     Examples
     --------
@@ -210,9 +254,9 @@ class ClippedSoftThreshold(_Clipped):
 
     _reflected = ("tau", "m")
 
-    def __init__(self, tau: float, m: float, *, learnable: bool = False) -> None:
+    def __init__(self, tau: float, m: float, *, learnable: bool = False, hold_zeros: float | None = None) -> None:
         shift, height = check_real("tau", tau, low=0.0), check_real("m", m, low=0.0, low_open=True)
-        super().__init__(learnable, tau=shift, m=height)
+        super().__init__(learnable, hold_zeros, tau=shift, m=height)
 
     def _value(self, x: torch.Tensor) -> torch.Tensor:
         tau = self.tau
@@ -263,7 +307,9 @@ class PiecewiseLinear(nn.Module):
         return str(self.activation)
 
 
-def from_theory(activation: theory.PiecewiseLinear, *, learnable: bool = False) -> nn.Module:
+def from_theory(
+    activation: theory.PiecewiseLinear, *, learnable: bool = False, hold_zeros: float | None = None
+) -> nn.Module:
     """Return the module that computes an activation of the theory.
 
     Parameters
@@ -272,6 +318,8 @@ def from_theory(activation: theory.PiecewiseLinear, *, learnable: bool = False) 
         The function; for a design, its `activation`.
     learnable : bool
         Whether its thresholds are parameters; only for the four thresholded kinds.
+    hold_zeros : float, optional
+        Share of zeros that the threshold keeps during training; only for them. For a design, its `sparsity`.
 
     Returns
     -------
@@ -291,32 +339,32 @@ def from_theory(activation: theory.PiecewiseLinear, *, learnable: bool = False) 
     """
     phi = _check_activation(activation)
     check_flag("learnable", learnable)
-    module = _thresholded(phi, learnable)
+    module = _thresholded(phi, {"learnable": learnable, "hold_zeros": hold_zeros})
     if module is not None:
         return module
     if learnable:
         raise invalid("learnable", f"be False for {phi}, which has no threshold", learnable)
+    if hold_zeros is not None:
+        raise invalid("hold_zeros", f"be left out for {phi}, which has no threshold", hold_zeros)
     if phi == theory.identity():
         return nn.Identity()
     return nn.ReLU() if phi == theory.relu() else PiecewiseLinear(phi)
 
 
-def _thresholded(phi: theory.PiecewiseLinear, learnable: bool) -> nn.Module | None:
+def _thresholded(phi: theory.PiecewiseLinear, options: dict[str, Any]) -> nn.Module | None:
     """Build the module of a thresholded kind; None for other kinds, for ReLU and for the identity."""
     if phi in (theory.relu(), theory.identity()):
         return None
-    match phi.family:
-        case "shifted-relu":
-            return ShiftedReLU(**phi.parameters, learnable=learnable)
-        case "soft-threshold":
-            return SoftThreshold(**phi.parameters, learnable=learnable)
-        case "clipped-shifted-relu":
-            return ClippedShiftedReLU(**phi.parameters, learnable=learnable)
-        case "clipped-soft-threshold":
-            return ClippedSoftThreshold(**phi.parameters, learnable=learnable)
-        case "hard-tanh":
-            return ClippedSoftThreshold(0.0, phi.parameters["limit"], learnable=learnable)
-    return None
+    if phi.family == "hard-tanh":
+        return ClippedSoftThreshold(0.0, phi.parameters["limit"], **options)
+    kinds: dict[str, Any] = {
+        "shifted-relu": ShiftedReLU,
+        "soft-threshold": SoftThreshold,
+        "clipped-shifted-relu": ClippedShiftedReLU,
+        "clipped-soft-threshold": ClippedSoftThreshold,
+    }
+    module: nn.Module | None = kinds[phi.family](**phi.parameters, **options) if phi.family in kinds else None
+    return module
 
 
 def to_theory(module: nn.Module) -> theory.PiecewiseLinear:

@@ -5,6 +5,7 @@
     units, dead_units                     units that can die, and those never active on those training images
     dormant_units                         tau-dormant at tau = 0.1
     activation_sparsity                   share of zeros of the activations
+    test_sparsity, test_sparsity_by_activation    the same on all test images, and per activation
     static_dnr, dynamic_dnr               dead neuron rates of liu2022
     dead_by_activation, sparsity_by_activation    the same per activation, in the order of execution
     parameters, active_parameters         entries of all parameters, and those that are not zero
@@ -32,6 +33,7 @@ __all__ = ["TAU", "measure_epoch"]
 
 TAU = 0.1  # dormancy threshold of Sokar et al. 2023 for supervised learning
 IMAGES_PER_PASS = 1024
+ON_TEST_IMAGES = ("activation_sparsity", "sparsity_by_activation")
 NO_UNITS = (
     "live_parameters",
     "units",
@@ -42,6 +44,8 @@ NO_UNITS = (
     "dynamic_dnr",
     "dead_by_activation",
     "sparsity_by_activation",
+    "test_sparsity",
+    "test_sparsity_by_activation",
 )
 
 
@@ -66,8 +70,8 @@ def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dic
     model.eval()
     try:
         train = Split(data.train.images[:n_images], data.train.classes[:n_images])
-        train_loss, train_accuracy = _evaluate(model, train)
-        test_loss, test_accuracy = _evaluate(model, data.test)
+        train_loss, train_accuracy, units = _evaluate_units(model, train)
+        test_loss, test_accuracy, test_units = _evaluate_units(model, data.test)
         measured: dict[str, Any] = {
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
@@ -76,19 +80,26 @@ def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dic
             "test_accuracy": test_accuracy,
             **_count_parameters(model),
         }
-        if not math.isfinite(train_loss):
+        if units is None or test_units is None or not math.isfinite(train_loss):
             return {**measured, **dict.fromkeys(NO_UNITS)}
-        try:
-            with DeadUnitMonitor(model) as monitor:
-                _evaluate(model, train)
-            units = _units(monitor.report(tau=TAU))
-        except InvalidArgumentError:  # activations overflow, although the loss is finite
-            return {**measured, **dict.fromkeys(NO_UNITS)}
-        except NeuronDeathError:  # no activation that can be zero, such as leaky ReLU
-            units = {**dict.fromkeys(NO_UNITS), "units": 0, "dead_units": 0, "activation_sparsity": 0.0}
-        return {**measured, **units, "live_parameters": _count_live_parameters(model, train)}
+        on_test = {f"test_{name.removeprefix('activation_')}": test_units.get(name) for name in ON_TEST_IMAGES}
+        return {**measured, **units, **on_test, "live_parameters": _count_live_parameters(model, train)}
     finally:
         model.train(was_training)
+
+
+def _evaluate_units(model: nn.Module, split: Split) -> tuple[float, float, dict[str, Any] | None]:
+    """Compute mean loss, accuracy, and what units do; None for these if activations overflow."""
+    found: tuple[float, float] | None = None
+    try:
+        with DeadUnitMonitor(model) as monitor:
+            found = _evaluate(model, split)
+        return *found, _units(monitor.report(tau=TAU))
+    except InvalidArgumentError:
+        return *(found or _evaluate(model, split)), None
+    except NeuronDeathError:  # no activation that can be zero, such as leaky ReLU
+        nothing = {"units": 0, "dead_units": 0, "activation_sparsity": 0.0}
+        return *(found or _evaluate(model, split)), {**dict.fromkeys(NO_UNITS), **nothing}
 
 
 @torch.no_grad()

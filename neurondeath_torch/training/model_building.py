@@ -103,7 +103,8 @@ def build_model(
     phi = _activation(choice)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, 0, "weights"))
-        model = build(shape, n_classes, lambda: _module(phi), **choice.options)
+        share = design_of(choice).sparsity if choice.hold_zeros else None
+        model = build(shape, n_classes, lambda: _module(phi, share), **choice.options)
         if choice.residual and choice.effective_depth is None:
             model = with_shortcuts(cast(nn.Sequential, model))
     generator = torch.Generator().manual_seed(seed_of(seed, 1, "weights"))
@@ -124,10 +125,10 @@ def build_model(
     return model
 
 
-def _module(phi: PiecewiseLinear) -> nn.Module:
+def _module(phi: PiecewiseLinear, hold_zeros: float | None) -> nn.Module:
     if phi.family == "leaky-relu":
         return nn.LeakyReLU(phi.parameters["negative_slope"])
-    return from_theory(phi)
+    return from_theory(phi, hold_zeros=hold_zeros)
 
 
 def _activation(choice: ModelChoice) -> PiecewiseLinear:

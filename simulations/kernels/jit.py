@@ -87,7 +87,7 @@ def _interruptible(compile_signature: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(compile_signature)
     def compiled(signature: Any) -> Any:
-        threads = numba.config.NUMBA_NUM_THREADS
+        threads: int = getattr(numba.config, "NUMBA_NUM_THREADS", 1)
         if threads < 1:
             raise invalid("NUMBA_NUM_THREADS", "be at least 1", threads, "unset the environment variable")
         with at_once():
