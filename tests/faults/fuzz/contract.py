@@ -28,7 +28,7 @@ WORDS = {
 SHELL = 128  # a shell adds it to the number of the signal that ended a process
 FAULT = 70
 # a signal came before the interpreter had reached the program
-TOO_EARLY = re.compile(rb"Python runtime state|in _get_module_details|<frozen site>")
+TOO_EARLY = re.compile(rb"Python runtime state|in _get_module_details|<frozen site>|Could not import runpy")
 SEEN = ("file", "pipe", "terminal")  # states of a stream whose text is judged
 MOST_MEMORY = 3 << 30  # bytes
 
