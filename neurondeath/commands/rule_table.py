@@ -13,7 +13,7 @@ RANDOM_SETS = tuple(f"--inputs {kind}:" for kind in ("gaussian", "sphere", "cube
 CHOSEN_IMAGES = tuple(f"--inputs {kind}:" for kind in ("digits", "mnist", "cifar10"))
 IMAGE_FILES = ("--inputs mnist", "--inputs cifar10", "--inputs mnist:", "--inputs cifar10:")
 STUDIES_BY_HAND = ("absolute_value", "alive_and_learning", "noise_only", "removal_speed")
-BY_HAND = ("--store", "--data-dir", "--device", "--jobs")  # of studies that are no grid of trainings
+BY_HAND = ("--store", "--data-dir", "--device", "--jobs", "--run", "--save")  # of studies that are no grid of trainings
 LAW_OPTIONS = (
     *("--width", "--depth", "--widths", "--inputs", "--input-dim", "--input-seed", "--data-dir", "--architecture"),
     *("--block-depth", "--effective-depth", "--input-mean-square", "--activation", "--tau", "--m", "--slope", "--init"),
@@ -96,6 +96,7 @@ RULES = {
         excludes={
             **COLUMNS,
             **{f"NAME {study}": BY_HAND for study in STUDIES_BY_HAND},
+            "--jobs": ("--run", "--save"),
         },
     ),
     "runs": OptionRules(excludes=COLUMNS),

@@ -136,14 +136,13 @@ def simulate(
         return
     check_columns(columns, output, KNOWN_COLUMNS)
     with open_pool(n_workers, scheduler) as pool, Store(store) as results:
-        if not quiet:
-            _write_messages(made.choices)
         run_tasks(made.tasks, results, goal=goal, seed=seed, pool=pool, part=share, quiet=quiet)
         sampled = [task for task in made.tasks if results.effort(task.task_id, seed)[0]]
         simulations, errors = read_each(results, [(task.task_id, seed, task.description()) for task in sampled])
     if errors and not simulations:
         raise errors[0]
     if not quiet:
+        _write_messages(made.choices)  # not before the store is read: a refusal is one line
         _write_messages(_hints(simulations, {task.task_id: task for task in sampled}))
         if relative_error is not None:
             _write_messages(_missed_goals(simulations, relative_error))

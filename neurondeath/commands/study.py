@@ -1,7 +1,7 @@
 """`neurondeath study`: repeat the studies behind the claims about training."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +13,16 @@ from neurondeath.commands.run_progress import RunLines
 from neurondeath.commands.show import show, show_path
 from neurondeath.commands.tables import Layout
 from neurondeath_theory.foundation.interruption import stop_requests
+from neurondeath_theory.foundation.output_files import check_output_file
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_torch.studies.running import MADE_HERE, planned_runs, run_study
 from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study
-from neurondeath_torch.training.campaign import checkpoint_folder, runs_of_part
+from neurondeath_torch.training.campaign import checkpoint_folder, checkpoint_path, run_campaign, runs_of_part
 from neurondeath_torch.training.campaign_checks import check_checkpoint_folder, check_runs, check_store
-from neurondeath_torch.training.loop import find_device
+from neurondeath_torch.training.configuration import Experiment
+from neurondeath_torch.training.loop import find_device, train
+from neurondeath_torch.training.run_store import RunStore
+from neurondeath_torch.training.trained_models import save_trained
 
 __all__ = ["study"]
 
@@ -30,6 +34,12 @@ def study(
     out: Annotated[Path, typer.Option(help="Folder for the table NAME.csv.")] = Path(),
     store: Annotated[Path | None, typer.Option(help="Store of its runs.  [default: OUT/NAME.sqlite]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Reduced: a few minutes.")] = False,
+    run: Annotated[
+        int | None, typer.Option(help="Train this one of its runs only, 1 the first; no table is written.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="File for the trained network of --run (by default the first).")
+    ] = None,
     data_dir: Annotated[
         str | None, typer.Option(help="Folder of the MNIST files.  [default: $NEURONDEATH_DATA]")
     ] = None,
@@ -57,16 +67,24 @@ def study(
         raise invalid("--out", f"name a folder in which {name}.csv is a file", str(out))
     if not os.access(out, os.W_OK | os.X_OK):
         raise invalid("--out", "name a folder that you can write", str(out))
+    if save is not None:
+        check_output_file("--save", save)
     if name in MADE_HERE:
         show_path(run_study(name, store=store, folder=out, quick=quick))
         return
     _, experiments, seeds = planned_runs(name, quick=quick)
     runs = runs_of_part(experiments, seeds)
+    if run is not None or save is not None:
+        number = 1 if run is None else check_count("--run", run, most=len(runs))
+        runs = [runs[number - 1]]
     check_store("--store", store, runs)
     check_checkpoint_folder("--store", checkpoint_folder(store))
     check_runs(runs, data_dir)
-    lines = RunLines(len(experiments) * len(seeds), quiet=quiet)
+    lines = RunLines(len(runs), quiet=quiet)
     with stop_requests() as stop_signal:
+        if run is not None or save is not None:
+            _train_one(*runs[0], store, data_dir, device, save, lines, stop_signal)
+            return
         written = run_study(
             name,
             store=store,
@@ -80,6 +98,39 @@ def study(
             run_done=lines.run_done,
         )
     show_path(written)
+
+
+def _train_one(
+    experiment: Experiment,
+    seed: int,
+    store: Path,
+    data_dir: str | None,
+    device: str,
+    save: Path | None,
+    lines: RunLines,
+    stop_signal: Callable[[], int | None],
+) -> None:
+    """Train one run of a study, and save its network."""
+    folder = checkpoint_folder(store)
+    run_campaign(
+        [experiment],
+        [seed],
+        store,
+        checkpoints=folder,
+        data_dir=data_dir,
+        device=device,
+        stop_signal=stop_signal,
+        epoch_done=lines.epoch_done,
+        run_done=lines.run_done,
+    )
+    if save is None:
+        return
+    path = checkpoint_path(folder, experiment, seed)
+    with RunStore(store, readonly=True) as opened:
+        trained = train(experiment, seed=seed, store=opened, checkpoint=path, data_dir=data_dir, device=device)
+    if trained.model is None:
+        raise invalid("--save", f"have the checkpoint {path}", str(save), "delete the store to train the run again")
+    show_path(save_trained(save, experiment, seed, trained.model))
 
 
 def _show_list(columns: str | None, output: Format) -> None:

@@ -5,12 +5,7 @@ A checkpoint is PyTorch's archive of tensors, numbers and strings, which no code
 A damaged checkpoint is refused and kept. Files of layout 1, without name and checksum, are read as well.
 """
 
-import io
 import os
-import pickle
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,22 +19,14 @@ from neurondeath_theory.foundation.visible_text import visible
 from neurondeath_torch.training.run_errors import RunStoreError
 from neurondeath_torch.training.run_leases import lease
 from neurondeath_torch.training.run_rows import check_measured
+from neurondeath_torch.training.sealed_archives import FAILURES, MOST_BYTES, seal, unseal
 from neurondeath_torch.training.stored_runs import run_words
 
-__all__ = ["FAILURES", "checkpoint_lease", "damaged_checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = ["checkpoint_lease", "damaged_checkpoint", "read_checkpoint", "write_checkpoint"]
 
 LAYOUT = 2
-MOST_BYTES = 2**32
 COMMENT = b"neurondeath checkpoint, CRC-32 "
-COMMENT_BYTES = len(COMMENT) + 8
-LENGTH_BYTES = 2  # the last entry of an archive: the length of its comment
-NO_CODE = (dict, list, tuple, str, int, float, bool, type(None))
 CONTENTS: dict[str, type] = {"model": dict, "optimiser": dict, "schedule": dict, "method": dict, "measured": list}
-FAILURES = (  # of loading what is not as it was written
-    OSError, RuntimeError, EOFError, pickle.UnpicklingError, LookupError, AttributeError, TypeError, ValueError,
-    AssertionError, ArithmeticError, RecursionError, MemoryError, zipfile.BadZipFile, struct.error,
-    NotImplementedError, InvalidArgumentError,
-)  # fmt: skip
 
 
 def checkpoint_lease(path: Path, experiment_id: str, seed: int) -> Any:
@@ -93,13 +80,8 @@ def read_checkpoint(path: Path, device: torch.device, experiment_id: str, seed: 
     except InvalidArgumentError as error:
         raise RunStoreError(f"cannot read the checkpoint: {error}; name another folder") from None
     try:
-        sealed = _check_seal(content)
-        _check_members(content)
-        try:
-            state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-        except pickle.UnpicklingError:  # its advice is to run the code in the file
-            raise ValueError("it contains code, or something else than numbers and tensors") from None
-        _check_state(state, sealed, len(content))
+        state, sealed = unseal(content, COMMENT, device)
+        _check_state(state, sealed)
     except _AnotherLayoutError as error:
         raise RunStoreError(
             f"the checkpoint {str(path)!r} has layout {error}, this version reads up to {LAYOUT}; delete it to retrain"
@@ -138,34 +120,10 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _seal(state: dict[str, Any]) -> bytes:
-    """Return the archive of a state, with the checksum of its bytes as its comment."""
-    archive = io.BytesIO()
-    torch.save({"layout": LAYOUT, **state}, archive)
-    body = archive.getvalue()[:-LENGTH_BYTES] + struct.pack("<H", COMMENT_BYTES)
-    if len(body) > MOST_BYTES - COMMENT_BYTES:
-        raise RuntimeError(f"it has {len(body)} bytes, more than {MOST_BYTES}")
-    return body + COMMENT + f"{zlib.crc32(body):08x}".encode()
+    return seal({"layout": LAYOUT, **state}, COMMENT)
 
 
-def _check_seal(content: bytes) -> bool:
-    """Check the checksum; False if there is none."""
-    body, comment = content[:-COMMENT_BYTES], content[-COMMENT_BYTES:]
-    if not comment.startswith(COMMENT):
-        return False
-    if comment != COMMENT + f"{zlib.crc32(body):08x}".encode():
-        raise ValueError("the checksum differs")
-    return True
-
-
-def _check_members(content: bytes) -> None:
-    """Refuse an archive that would unpack to more than its own size."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for member in archive.infolist():
-            if member.compress_type != zipfile.ZIP_STORED or member.file_size > len(content):
-                raise ValueError("a part of it is compressed")
-
-
-def _check_state(state: Any, sealed: bool, n_bytes: int) -> None:
+def _check_state(state: Any, sealed: bool) -> None:
     """Check what a checkpoint contains, apart from the shapes of the network."""
     if not isinstance(state, dict):
         raise ValueError("it contains no state of a run")
@@ -186,25 +144,6 @@ def _check_state(state: Any, sealed: bool, n_bytes: int) -> None:
         raise ValueError("`made` is missing")
     if not state["measured"]:
         raise ValueError("it contains no epoch")
-    _check_values(state, n_bytes)
-
-
-def _check_values(state: Any, n_bytes: int) -> None:
-    """Refuse objects of other kinds, and tensors that claim more entries than the file could contain."""
-    seen: set[int] = set()
-    waiting = [state]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, torch.Tensor):
-            if value.layout != torch.strided or value.numel() * value.element_size() > n_bytes:
-                raise ValueError("a tensor has more entries than the file contains")
-        elif isinstance(value, (dict, list, tuple)):
-            if id(value) not in seen:
-                seen.add(id(value))
-                waiting.extend(value)
-                waiting.extend(value.values() if isinstance(value, dict) else ())
-        elif not isinstance(value, NO_CODE):
-            raise ValueError(f"it contains a {type(value).__name__}")
 
 
 def _sync_folder(folder: Path) -> None:

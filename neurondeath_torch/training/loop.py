@@ -27,7 +27,6 @@ from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.surgery.shrunk_models import load_shrunk
 from neurondeath_torch.training.batches import epoch_batches, n_batches
 from neurondeath_torch.training.checkpoints import (
-    FAILURES,
     checkpoint_lease,
     damaged_checkpoint,
     read_checkpoint,
@@ -42,6 +41,7 @@ from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.optimisers import make_optimiser, make_schedule
 from neurondeath_torch.training.run_provenance import provenance_here
 from neurondeath_torch.training.run_store import RunStore, StoredRun
+from neurondeath_torch.training.sealed_archives import FAILURES
 
 __all__ = ["TrainingRun", "find_device", "load_experiment_data", "train"]
 

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 import torch
 
-from neurondeath_torch.training import checkpoints
+from neurondeath_torch.training import checkpoints, sealed_archives
 from neurondeath_torch.training.checkpoints import read_checkpoint, write_checkpoint
 from neurondeath_torch.training.configuration import DataChoice, Experiment, ModelChoice
 from neurondeath_torch.training.labelled_data import load_labelled_data
@@ -79,7 +79,7 @@ DAMAGED = {
     "empty": lambda whole, state: b"",
     "cut": lambda whole, state: whole[: len(whole) // 2],
     "without its end": lambda whole, state: whole[:-1],
-    "without its checksum": lambda whole, state: whole[: -checkpoints.COMMENT_BYTES],
+    "without its checksum": lambda whole, state: whole[: -len(checkpoints.COMMENT) - 8],
     "longer": lambda whole, state: whole + b"0",
     "a flipped bit": lambda whole, state: whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:],
     "a flipped bit of the weights": lambda whole, state: whole[:-3000] + bytes([whole[-3000] ^ 64]) + whole[-2999:],
@@ -210,7 +210,7 @@ def test_only_one_process_writes_a_checkpoint(path, data):
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch, path):
     before = path.read_bytes()
-    monkeypatch.setattr(checkpoints, "MOST_BYTES", 1000)
+    monkeypatch.setattr(sealed_archives, "MOST_BYTES", 1000)
     with pytest.raises(RunStoreError, match="cannot write the checkpoint"):
         write_checkpoint(path, saved(path))
     assert path.read_bytes() == before

@@ -23,7 +23,7 @@ ROLES = {
     "check": {"--claims": "claims", "--out": "out", "--store": "store", "--studies": "study", "--data-dir": "images"},
     "audit": {"": "model", "--data": "array", "--weights": "weights", "--picture": "out"},
     "train": {"": "experiments", "--store": "runs", "--checkpoints": "folder", "--data-dir": "images"},
-    "study": {"--out": "folder", "--store": "runs", "--data-dir": "images"},
+    "study": {"--out": "folder", "--store": "runs", "--data-dir": "images", "--save": "out"},
     "runs": {"": "runs"},
 }
 ENDINGS = {

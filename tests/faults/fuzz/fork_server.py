@@ -42,7 +42,7 @@ IMPORTS = {
     "train": TORCH,
     "study": TORCH,
     "runs": TORCH,
-    "fetch": "pooch requests",
+    "fetch": "ssl urllib.request",
     "eoc": "scipy.optimize",
     "bounds": "sklearn.datasets",
     "advise": KERNELS + "neurondeath.simulations.advice",

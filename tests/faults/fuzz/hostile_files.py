@@ -11,8 +11,9 @@ from tests.faults.fuzz.hostile_images import IMAGES
 from tests.faults.fuzz.hostile_stores import STORES
 from tests.faults.fuzz.hostile_texts import EXPERIMENTS, GRIDS, MODELS, TEXTS
 
-__all__ = ["DAMAGES", "GOOD", "PLACES", "RECIPES", "plant"]
+__all__ = ["DAMAGES", "GOOD", "LINKED", "PLACES", "RECIPES", "plant"]
 
+LINKED = "nowhere_at_all"  # the missing file that dangling links point to
 # role of a file -> a good one of its kind, and recipes of hostile contents
 GOOD = {
     "array": "good_points.npy",
@@ -71,7 +72,7 @@ def _loop(path, choose):
 
 
 def _dangling(path, choose):
-    path.symlink_to("nowhere_at_all")
+    path.symlink_to(LINKED)
 
 
 def _device(path, choose):

@@ -3,6 +3,8 @@
 import re
 from itertools import pairwise
 
+from tests.faults.fuzz.hostile_files import LINKED
+
 __all__ = ["leftovers"]
 
 TEMPORARY = re.compile(r"\.tmp$|-wal$|-shm$|-journal$|(^|/)\.[^/]+\.\d+$|\.probe|\.part$|\.draft|~$|/tmp\w+$")
@@ -60,7 +62,8 @@ def _asked_for(name, case, words):
     """Whether a new entry was named by an argument, lies below one that was, or beside one by its name."""
     named = [part.rstrip("/").removeprefix("./") for word in words for part in {word, word.split("=", 1)[-1]}]
     named += [value.removeprefix("{work}/") for value in case.environment.values() if value]
-    for known in [*named, *DEFAULTS.get(case.subcommand, ())]:
+    linked = [] if case.subcommand in READS_ONLY else [LINKED]  # an output may be named by a link to no file
+    for known in [*named, *linked, *DEFAULTS.get(case.subcommand, ())]:
         if known and (name == known or name.startswith((f"{known}/", f"{known}.")) or known.startswith(f"{name}/")):
             return True
     return case.subcommand in MANY_OUTPUTS
