@@ -17,8 +17,10 @@ from neurondeath_torch.studies.removal_speed import removal_rows
 from neurondeath_torch.studies.running import MADE_HERE, QUICK, planned_runs, run_study
 from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study
 from neurondeath_torch.training.configuration import read_experiments
+from neurondeath_torch.training.loop import load_experiment_data
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.run_store import RunStore
+from neurondeath_torch.training.trained_models import load_trained
 
 NAME = "neurondeath_torch"
 
@@ -37,6 +39,31 @@ def tiny(monkeypatch):
         study_running, "planned_runs", lambda name, quick=False: (document, *read_experiments(document))
     )
     return document
+
+
+def test_one_run_of_a_study_is_trained_and_its_network_saved(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("neurondeath.commands.study.planned_runs", study_running.planned_runs)
+    program = command_line("neurondeath", COMMANDS, help="")
+    assert run(program, "neurondeath", ["study", "dead_units", "--run", "4", "--save", "m.pt", "--quiet"]) == 0
+    assert capsys.readouterr().out == "m.pt\n"
+    assert not (tmp_path / "dead_units.csv").exists()
+    with RunStore(tmp_path / "dead_units.sqlite", readonly=True) as store:
+        (only,) = store.runs()
+    assert (only.seed, only.description["optimiser"]["batch_size"]) == (4, 16)
+    data = load_experiment_data(read_experiments(tiny)[0][1])
+    with torch.no_grad():
+        right = load_trained(tmp_path / "m.pt")(data.test.images).argmax(dim=1) == data.test.classes
+    assert float(right.float().mean()) == pytest.approx(only.epochs[-1]["test_accuracy"])
+    assert run(program, "neurondeath", ["study", "dead_units", "--run", "5"]) == 2
+    assert "`--run` must be at most 4" in capsys.readouterr().err
+    run_study("dead_units", store=tmp_path / "dead_units.sqlite", folder=tmp_path, device="cpu")
+    assert len(read_study("dead_units", tmp_path).last_epochs()) == 4
+    for checkpoint in tmp_path.glob("*.checkpoints/*.pt"):
+        checkpoint.unlink()
+    assert run(program, "neurondeath", ["study", "dead_units", "--save", "n.pt"]) == 2
+    assert "delete the store to train the run again" in capsys.readouterr().err
+    assert not (tmp_path / "n.pt").exists()
 
 
 def test_a_table_holds_what_the_store_holds(tiny, tmp_path):
