@@ -17,6 +17,9 @@ from neurondeath_theory.foundation.validation import check_choice, did_you_mean,
 
 __all__ = ["Given", "check_arguments", "is_argument"]
 
+# other dashes, which word processors and web pages put in place of ASCII ones
+DASHES = tuple("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
+
 
 @dataclass(frozen=True)
 class Given:
@@ -108,6 +111,9 @@ def _assigned(command: str, parameters: Sequence[Any], words: Sequence[str], *, 
         if word == "--":
             free += rest
             break
+        if word.startswith(DASHES):
+            remedy = f"write --{word.lstrip(''.join(DASHES) + '-')}, or ./{word} for a file of that name"
+            raise invalid("arguments", "begin with ASCII dashes where they are options", word, remedy)
         if not word.startswith("-") or word == "-":
             if is_group:
                 return

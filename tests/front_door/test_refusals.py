@@ -241,6 +241,16 @@ def test_rules_count_what_stands_on_the_command_line():
         check("--scales")
 
 
+@pytest.mark.parametrize("word", ["\u2014columns", "\u2013-columns", "\u2212columns=all"])
+def test_dashes_that_are_not_ascii_are_no_options(capsys, tmp_path, monkeypatch, word):
+    monkeypatch.chdir(tmp_path)
+    assert run(application(), root.NAME, ["merge", word, "a.sqlite", "b.sqlite"]) == 2
+    line = capsys.readouterr().err
+    assert "`arguments` must begin with ASCII dashes where they are options" in line
+    assert f"write --columns{word.partition('columns')[2]}, or ./{word} for a file" in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_studies_made_by_hand_are_those_of_the_table():
     from neurondeath_torch.studies.running import MADE_HERE
 

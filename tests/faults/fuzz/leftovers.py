@@ -17,6 +17,7 @@ READS_ONLY = (
     *("bounds", "size", "design", "eoc", "forecast", "advise", "cite", "results", "runs", "plot", "audit", "check"),
 )
 MANY_OUTPUTS = ("study", "figures", "fetch")  # their files have names of their own
+MERGED_BEFORE = re.compile(rb"cannot merge .*, the \d+ before it (is|are) merged: ")
 CACHES = re.compile(r"(^|/)__pycache__(/|$)")
 MAY_STAY = ("streams", "environments")  # families whose refusals may come in the midst of work, with results stored
 
@@ -37,6 +38,8 @@ def leftovers(case, outcome):
     if strays and not _died_by_signal(outcome):
         yield "file in TMPDIR", sorted(strays)[:3]
     refused = outcome.answer["code"] not in (0, 1) and not stopped
+    if refused and MERGED_BEFORE.search(outcome.stderr):
+        return  # every source is merged as a whole, and the message says which are
     if refused and case.family not in MAY_STAY:
         if new:
             yield "left behind", new[:4]
