@@ -225,6 +225,8 @@ from neurondeath_torch.training.configuration import read_experiments as read_ex
 from neurondeath_torch.training.loop import TrainingRun as TrainingRun
 from neurondeath_torch.training.loop import train as train
 from neurondeath_torch.training.many_networks import train_many as train_many
+from neurondeath_torch.training.trained_models import load_trained as load_trained
+from neurondeath_torch.training.trained_models import save_trained as save_trained
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport as DeadUnitReport
 from neurondeath_torch.watching.dead_unit_report import UnitActivity as UnitActivity
 from neurondeath_torch.watching.definitions import Overlap as Overlap
