@@ -14,6 +14,7 @@ from neurondeath_torch.training.run_store import StoredRun
 
 __all__ = ["provenance", "study_rows"]
 
+NEAR = 0.05  # largest distance of an activation's share of zeros from the design's to count as near
 LEFT_OUT = ("epoch", "learning_rate")  # measurements: the epoch is a column already, the rate depends on the step
 
 
@@ -32,6 +33,8 @@ def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, A
     list of dict
         `experiment`, the settings that vary between the runs under their dotted keys, `seed`, `epoch` (0: before
         training), every measurement that is a single number, and `dead_share`, the share of dead units among all units.
+        Last epochs of sparse designs have the zeros on test images by activation, `test_zeros`, the mean less the
+        design's, `test_zeros_off`, the share of activations within 0.05 of it, `test_zeros_near`, and the least.
 
     Examples
     --------
@@ -55,6 +58,9 @@ def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, A
             }
             if measured.get("units") and measured.get("dead_units") is not None:
                 numbers["dead_share"] = measured["dead_units"] / measured["units"]
+            zeros = measured.get("test_sparsity_by_activation")
+            if zeros and chosen.get("model.sparsity") is not None and measured is run.epochs[-1]:
+                numbers |= _zeros(zeros, chosen["model.sparsity"])
             rows.append({**head, "epoch": epoch, **numbers})
     kept = {name for row in rows for name, value in row.items() if value is not None}
     return [{name: value for name, value in row.items() if name in kept} for row in rows]
@@ -82,6 +88,17 @@ def provenance(runs: Sequence[StoredRun] = (), **more: Any) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "date": datetime.now(UTC).date().isoformat(),
         **more,
+    }
+
+
+def _zeros(zeros: Sequence[float], design: float) -> dict[str, Any]:
+    """Describe the zeros of the activations on test images, beside those of the design."""
+    near = sum(abs(share - design) <= NEAR for share in zeros)
+    return {
+        "test_zeros_off": sum(zeros) / len(zeros) - design,
+        "test_zeros_near": near / len(zeros),
+        "test_zeros_least": min(zeros),
+        "test_zeros": " ".join(f"{share:.3f}" for share in zeros),
     }
 
 

@@ -32,6 +32,8 @@ STUDIES = {
     "sparse_long": "50 layers of width 300, 85 % sparse, clipped and not, on all of MNIST",
     "sparse_convolutions": "30 convolutions of 64 channels, 85 % sparse, clipped and not",
     "larger_variance": "50 layers of width 300, 90 % sparse, over the variance q*",
+    "sparse_and_deep": "100 layers of width 300 in critical residual streams, dense and 85 to 90 % sparse",
+    "sparse_and_deep_rates": "the learning rates and weight decays from which those of sparse_and_deep are chosen",
     "dead_units": "dead units against learning rate, batch size and weight decay",
     "noise_only": "a trained perceptron under updates of pure noise",
     "stripping": "Synaptic Stripping over width and depth",

@@ -12,15 +12,17 @@ from neurondeath.paper_check.verification import check
 from neurondeath_torch.studies import absolute_value
 from neurondeath_torch.studies import noise as noise_study
 from neurondeath_torch.studies import running as study_running
+from neurondeath_torch.studies.export import study_rows
 from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
 from neurondeath_torch.studies.running import MADE_HERE, QUICK, planned_runs, run_study
 from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study
 from neurondeath_torch.training.configuration import read_experiments
-from neurondeath_torch.training.loop import load_experiment_data
+from neurondeath_torch.training.loop import load_experiment_data, train
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.run_store import RunStore
 from neurondeath_torch.training.trained_models import load_trained
+from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
 NAME = "neurondeath_torch"
 
@@ -92,6 +94,25 @@ def test_stored_runs_are_not_trained_again(tiny, tmp_path, monkeypatch):
     first = study()
     monkeypatch.setattr(torch.nn.functional, "cross_entropy", None)  # any training step would fail
     assert study() == first
+
+
+def test_last_epochs_of_sparse_designs_have_their_zeros(tmp_path):
+    model = {"widths": [30, 20], "activation": "clipped-shifted-relu", "sparsity": 0.8, "v_prime": 0.7}
+    document = {"epochs": 2, "measure": 100, "data": {"n_train": 200, "n_test": 100}, "model": model}
+    experiments, _ = read_experiments({**document, "optimiser": {"learning_rate": 1e-3}})
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        trained = train(experiments[0], store=store)
+        first, _, last = study_rows(store.runs())
+    zeros = [float(share) for share in last["test_zeros"].split()]
+    data = load_experiment_data(experiments[0])
+    with DeadUnitMonitor(trained.model.eval()) as monitor, torch.no_grad():
+        trained.model(data.test.images)
+    assert zeros == pytest.approx([one.sparsity for one in monitor.report().activities], abs=6e-4)
+    assert last["test_zeros_off"] == pytest.approx(np.mean(zeros) - 0.8, abs=1e-3)
+    assert last["test_zeros_least"] == pytest.approx(min(zeros), abs=1e-3)
+    assert last["test_zeros_near"] in (0.0, 0.5, 1.0)
+    assert last["test_sparsity"] == pytest.approx(np.average(zeros, weights=[30, 20]), abs=1e-3)
+    assert "test_zeros" not in first
 
 
 def test_a_torn_table_is_refused(tiny, tmp_path):
