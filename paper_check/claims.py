@@ -51,13 +51,12 @@ from neurondeath.paper_check.claim_keys import CHECK_KEYS, CLAIM_KEYS, EXPECTED,
 from neurondeath.paper_check.evidence import Verdict
 from neurondeath_theory.foundation.configuration import check_table
 from neurondeath_theory.foundation.input_files import read_toml
-from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.foundation.validation import did_you_mean, invalid, listed
 from neurondeath_theory.foundation.visible_text import visible
 
 __all__ = ["Check", "Claim", "Mutation", "packaged_claims", "read_claims", "select_claims"]
 
 PATH_SHOWN = 60  # characters in a message, from the end
-NAMES_SHOWN = 100  # in a message; the papers have fewer claims
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,14 +170,15 @@ def select_claims(
     if paper is not None:
         papers = list(dict.fromkeys(claim.paper for claim in picked))
         if paper not in papers:
-            raise invalid(names[1], f"be one of {_listed(papers)}", paper)
+            raise invalid(names[1], f"be one of {listed(papers)}", paper)
         picked = [claim for claim in picked if claim.paper == paper]
     if only is not None:
         known = {claim.id.lower() for claim in picked}
         for name in only:
             if not isinstance(name, str) or name.lower() not in known:
                 of = f" of {paper}" if paper else ""
-                raise invalid(names[0], f"name claims{of} ({_listed([claim.id for claim in picked])})", name)
+                ids = [claim.id for claim in picked]
+                raise invalid(names[0], f"name claims{of}: {listed(ids)}", name, did_you_mean(name, ids))
         wanted = {name.lower() for name in only}
         picked = [claim for claim in picked if claim.id.lower() in wanted]
     if not picked:
@@ -268,7 +268,7 @@ def _mutation(place: str, entry: Mapping[str, Any], known: set[str]) -> Mutation
     check_table(place, entry, MUTATION_KEYS)
     for parameter in entry["changes"]:
         if parameter not in known:
-            rule = f"replace parameters that a check has ({_listed(sorted(known)) or 'none'})"
+            rule = f"replace parameters that a check has ({listed(sorted(known)) or 'none'})"
             raise invalid(f"{place}, changes", rule, parameter)
     return Mutation(**entry)
 
@@ -280,16 +280,11 @@ def _tables(place: str, entries: Any) -> list[Mapping[str, Any]]:
     return list(entries)
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Return names in a row, of a long list the first ones."""
-    return ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
-
-
 def _check_figure(place: str, name: str) -> None:
     from neurondeath.figures.registry import FIGURES
 
     if name not in FIGURES:
-        raise invalid(place, f"be one of {', '.join(FIGURES)}", name)
+        raise invalid(place, f"be one of {listed(list(FIGURES))}", name)
 
 
 def _check_unique(place: str, claims: list[Claim]) -> None:

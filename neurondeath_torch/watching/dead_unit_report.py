@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
-from neurondeath_theory.foundation.validation import check_choice, check_instance, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_instance, invalid, listed
 from neurondeath_torch.watching import definitions
 from neurondeath_torch.watching.definitions import Overlap
 
@@ -125,7 +125,7 @@ class DeadUnitReport(Result):
         for activity in self.activities:
             if activity.name == name:
                 return activity
-        raise invalid("name", f"be one of {', '.join(activity.name for activity in self.activities)}", name)
+        raise invalid("name", f"be one of {listed([activity.name for activity in self.activities])}", name)
 
     def dead_units(self, by: str = "activation") -> dict[str, Flags]:
         """Return the dead units as masks, True for dead.

@@ -142,7 +142,8 @@ def _stdout(case, outcome):
     if outcome.answer["code"] != 0 or outcome.answer["interrupted"]:
         return
     formats = [value for option, value in pairwise(outcome.words) if option == "--format"]
-    if formats[-1:] == ["json"] and text.strip() and not terminal and case.family != "streams":
+    to_file = any(word.partition("=")[0] in ("--out", "--export", "--save") for word in outcome.words)
+    if formats[-1:] == ["json"] and text.strip() and not to_file and not terminal and case.family != "streams":
         try:
             json.loads(text, parse_constant=_refuse_constant)
         except ValueError as error:

@@ -31,7 +31,7 @@ def leftovers(case, outcome):
     gone = sorted(name for name in set(before) - set(after) if not name.endswith("-shm"))  # SQLite's, without content
     changed = sorted(name for name in set(before) & set(after) if before[name] != after[name])
     stopped = outcome.answer["killed"] or bool(case.signal) or outcome.answer["interrupted"]
-    temporary = [name for name in new if TEMPORARY.search(name)]
+    temporary = [name for name in new if TEMPORARY.search(name) and name not in outcome.words]
     if temporary and not _died_by_signal(outcome):
         yield "temporary file", temporary
     strays = [name for name in outcome.temporary if not name.startswith("torchinductor_")]  # a cache of PyTorch
