@@ -7,13 +7,12 @@ import typer
 
 from neurondeath.commands.data_formats import records
 from neurondeath.commands.messages import message
-from neurondeath.commands.model_files import load_data, load_model, load_weights, read_shape
+from neurondeath.commands.model_files import load_data, load_model, load_weights, named_as_arguments, read_shape
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
 from neurondeath.figures.picture import check_picture
-from neurondeath_theory.foundation.errors import NeuronDeathError
-from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count
 from neurondeath_torch.auditing.audit import COLUMNS, Audit
 from neurondeath_torch.auditing.audit import audit as run_audit
 
@@ -63,15 +62,8 @@ def audit(
     if weights is not None:
         load_weights(network, weights)
     batches = load_data(network, data, shape, batch_size, seed)
-    try:
+    with named_as_arguments(batches, input_shape):
         result = run_audit(network, batches, mode=mode)
-    except NeuronDeathError:
-        raise
-    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:  # the model's own forward pass failed
-        lines = str(error).splitlines()
-        received = f"points of shape {tuple(batches[0].shape[1:])}"
-        remedy = f"the model raised {type(error).__name__}: {lines[0] if lines else ''}"
-        raise invalid("MODEL", "accept the data", received, remedy) from None
     show(
         result.columns(),
         output,

@@ -4,6 +4,8 @@ import io
 import math
 import warnings
 import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import torch
@@ -12,13 +14,13 @@ from torch import nn
 from neurondeath.commands.python_files import load_object, reason_of
 from neurondeath.simulations.inputs.input_sets import input_set
 from neurondeath_theory.foundation.array_files import MOST_ENTRIES
-from neurondeath_theory.foundation.errors import NeuronDeathError
+from neurondeath_theory.foundation.errors import InvalidArgumentError, NeuronDeathError
 from neurondeath_theory.foundation.input_files import input_file
 from neurondeath_theory.foundation.number_text import whole_number
 from neurondeath_theory.foundation.validation import check_count, invalid
 from neurondeath_theory.foundation.zip_contents import open_zip
 
-__all__ = ["load_data", "load_model", "load_weights", "read_shape"]
+__all__ = ["load_data", "load_model", "load_weights", "named_as_arguments", "read_shape"]
 
 IMAGE_SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 MOST_WEIGHTS = 2**35  # bytes of a file of weights
@@ -50,6 +52,28 @@ def load_model(spec: str) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise invalid("MODEL", "return a torch.nn.Module", type(model).__name__)
     return model
+
+
+@contextmanager
+def named_as_arguments(batches: Sequence[Any], input_shape: str | None) -> Iterator[None]:
+    """Name MODEL and --data in errors about a model that runs on batches, and turn the model's own errors into ours."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        message = str(error)
+        for name, argument in (("`model`", "`MODEL`"), ("`data`", "`--data`")):
+            if message.startswith(name):
+                message = argument + message.removeprefix(name)
+        raise InvalidArgumentError(message) from None
+    except NeuronDeathError:
+        raise
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:  # the model's own forward pass failed
+        lines = str(error).splitlines()
+        points = batches[0][0] if isinstance(batches[0], (tuple, list)) else batches[0]
+        received = f"points of shape {tuple(points.shape[1:])}"
+        shape = "; check --input-shape" if input_shape is not None else ""
+        remedy = f"the model raised {type(error).__name__}: {lines[0] if lines else ''}{shape}"
+        raise invalid("MODEL", "accept the data", received, remedy) from None
 
 
 def load_weights(model: nn.Module, path: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from neurondeath.commands.model_files import load_data, load_model, load_weights, read_shape
+from neurondeath.commands.model_files import load_data, load_model, load_weights, named_as_arguments, read_shape
 from neurondeath.commands.output_options import Format
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
@@ -40,7 +40,8 @@ def show_model_forecast(
     if weights is not None:
         load_weights(model, weights)
     batches = load_data(model, data, shape, POINTS, seed)
-    found = forecast(model, batches, learning_rate=learning_rate, remedies=remedies, seed=seed)
+    with named_as_arguments(batches, input_shape):
+        found = forecast(model, batches, learning_rate=learning_rate, remedies=remedies, seed=seed)
     usable = "none of those tried" if found.usable_rate is None else f"{found.usable_rate:.2g}"
     show(
         found.columns(),

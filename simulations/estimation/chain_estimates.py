@@ -10,7 +10,7 @@ chains, which start alive behind it.
 
 An interval is withheld where fewer than LEAST_EFFECTIVE chains carry the estimate or the populations differ too much
 (the tail of their law is then unseen), below two populations, and where the estimate contradicts the bounds of the
-theory. `benchmarks/coverage.py` measures what these limits are worth.
+theory. `benchmarks/interval_coverage.py` measures what these limits are worth.
 """
 
 from collections.abc import Mapping

@@ -29,6 +29,7 @@ SHELL = 128  # a shell adds it to the number of the signal that ended a process
 FAULT = 70
 # a signal came before the interpreter had reached the program
 TOO_EARLY = re.compile(rb"Python runtime state|in _get_module_details|<frozen site>|Could not import runpy")
+ARGUMENT = re.compile(r"`[A-Z][A-Z.:a-z]*`")  # an argument by its name in the usage
 SEEN = ("file", "pipe", "terminal")  # states of a stream whose text is judged
 MOST_MEMORY = 3 << 30  # bytes
 
@@ -183,7 +184,9 @@ def _naming(case, words, line):
         return
     if not option and names(line, "--input-shape"):  # a good model of images, whose size is not known
         return
-    named = option and names(line, option)
+    named = names(line, option) if option else ARGUMENT.search(line) is not None
+    if not option and case.family == "files":  # a good model may not fit what another option names
+        named = named or any(names(line, word.split("=", 1)[0]) for word in words if word.startswith("--"))
     if not named and case.subcommand in ALWAYS_REFUSED and "http://" in line:
         return
     files = [one.option for one in parameters(case.subcommand) if one.kind == "path" or one.option == "--store"]

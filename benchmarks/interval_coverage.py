@@ -5,7 +5,7 @@ and the median of log10 P(dead) less the truth. The bars: coverage at least 90 %
 0.05 decades. References (`tests/references/rare_death.json`) have an error of their own: a truth within two of these
 errors of the interval counts as held.
 
-    nice python benchmarks/coverage.py [--seeds 200] [--trials 1000] [--only TEXT] [--json benchmarks/coverage.json]
+    nice python benchmarks/interval_coverage.py [--seeds 200] [--trials 1000] [--only TEXT] [--json FILE]
 
 Finished cases are written at once and skipped when the same command is given again.
 """
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--only", default="")
-    parser.add_argument("--json", type=Path, default=Path(__file__).with_name("coverage.json"))
+    parser.add_argument("--json", type=Path, default=Path(__file__).with_name("interval_coverage.json"))
     options = parser.parse_args()
     found = json.loads(options.json.read_text()) if options.json.exists() else {}
     for name, (network, points, truth, error) in cases().items():
