@@ -1,7 +1,7 @@
 """`neurondeath train`: training experiments from a file, into a store."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +15,9 @@ from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
 from neurondeath.commands.work_progress import with_progress
 from neurondeath.simulations.sweeps.parts import WHOLE, Part
+from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.interruption import stop_requests
-from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_theory.foundation.validation import check_count, invalid, shorten
 from neurondeath_torch.training.campaign import Run, checkpoint_folder, run_campaign, runs_of_part
 from neurondeath_torch.training.campaign_checks import check_checkpoint_folder, check_runs, check_store
 from neurondeath_torch.training.configuration import read_experiment, read_experiments
@@ -87,14 +88,18 @@ def train(
     if dry_run:
         planned = _planned(runs, store)
         learning = LearningForecasts(data_dir)
-        verdicts = {
-            (experiment.experiment_id, seed): learning.of(experiment, seed)
-            for experiment, seed in with_progress(runs, "forecasts")
-        }
-        show_runs(planned, output, columns, lambda run: {**_forecast(run), **verdicts[run.experiment_id, run.seed]})
+        with _named_file(config):
+            verdicts = {
+                (experiment.experiment_id, seed): learning.of(experiment, seed)
+                for experiment, seed in with_progress(runs, "forecasts")
+            }
+            foreseen = {run.experiment_id: _forecast(run) for run in planned}
+        more = lambda run: {**foreseen[run.experiment_id], **verdicts[run.experiment_id, run.seed]}  # noqa: E731
+        show_runs(planned, output, columns, more)
         return
     check_checkpoint_folder("--checkpoints", folder)
-    check_runs(runs, data_dir)
+    with _named_file(config):
+        check_runs(runs, data_dir)
     lines = RunLines(len(runs), quiet=quiet)
     with stop_requests() as stop_signal:
         run_campaign(
@@ -113,6 +118,17 @@ def train(
     if not runs and not quiet:
         message(f"no runs belong to part {share.index} of {share.count}")
     show_runs(_planned(runs, store), output, columns)
+
+
+@contextmanager
+def _named_file(config: Path) -> Iterator[None]:
+    """Name the file of the experiments in errors about their parts."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        if str(error).startswith("`--"):
+            raise
+        raise InvalidArgumentError(f"{shorten(str(config))}: {error}") from None
 
 
 def _forecast(run: StoredRun) -> Mapping[str, Any]:

@@ -213,7 +213,9 @@ def _several_at_a_time(
     threads = max(1, torch.get_num_threads() // jobs)
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    with ProcessPoolExecutor(jobs, context, initializer=_prepare, initargs=(threads, stop)) as pool:
+    with ProcessPoolExecutor(
+        min(jobs, max(len(runs), 1)), context, initializer=_prepare, initargs=(threads, stop)
+    ) as pool:
         waiting: Iterator[Run] = iter(runs)
         in_flight: dict[Future[Mapping[str, Any] | None], Run] = {}
         try:
