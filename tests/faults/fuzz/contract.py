@@ -182,6 +182,8 @@ def _naming(case, words, line):
     option, value = case.bad[0], case.bad[1].removeprefix("{mirror}")
     if case.family in ("streams", "environments") or is_conflict(line, words):
         return
+    if option != "--data-dir" and names(line, "--data-dir") and "folder with the" in line:  # there are no images here
+        return
     if not option and names(line, "--input-shape"):  # a good model of images, whose size is not known
         return
     named = names(line, option) if option else ARGUMENT.search(line) is not None
