@@ -50,7 +50,7 @@ IMPORTS = {
 }
 POLITE = 10  # of the niceness scale, in all
 POLL = 0.004  # seconds
-LEAVING = 250  # polls in which helpers of the process may end after it
+LEAVING = 750  # polls in which helpers of the process, such as the tracker of its resources, may end after it
 GRACE = 8.0  # seconds from an interruption to the end
 MOST_SECONDS = 40.0  # of a case that sleeps, or twice its patience
 WAITED_FOR = 4  # times its patience that a case may take on a busy machine
