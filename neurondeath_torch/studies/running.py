@@ -44,6 +44,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "sparse_convolutions": DEEP,
     "sparse_and_deep": DEEP,
     "sparse_and_deep_rates": DEEP,
+    "sparse_and_deep_holding": DEEP,
+    "sparse_and_deep_depths": DEEP,
     "larger_variance": DEEP,
     "stripping": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
     "stripping_transformer": {"epochs": 4, "seeds": [0, 1, 2], **FEW_IMAGES},

@@ -122,6 +122,7 @@ class ModelChoice:
     hold_zeros: bool = flag_field(
         "Thresholds of a sparsifying activation follow the design's share of zeros during training.", False
     )
+    fixed_biases: bool = flag_field("Biases of linear and convolutional layers stay as they are drawn.", False)
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -122,6 +122,10 @@ def build_model(
         if images is None:
             raise invalid("images", "be given for a sign flip", None)
         sign_flip_(model, images, mode=choice.sign_flip)
+    if choice.fixed_biases:
+        for module in model.modules():
+            if isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)) and module.bias is not None:
+                module.bias.requires_grad_(False)
     return model
 
 

@@ -9,7 +9,7 @@ from neurondeath_theory.trainability.tailored_slope import tailored_slope
 from neurondeath_torch.networks.residual_stream import stream_layer
 from neurondeath_torch.training.configuration import Experiment, ModelChoice, read_experiment
 from neurondeath_torch.training.forecasts import forecast
-from neurondeath_torch.training.loop import train
+from neurondeath_torch.training.loop import load_experiment_data, train
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.models import perceptron, plain_convolutions
 from neurondeath_torch.training.shortcuts import with_shortcuts
@@ -123,3 +123,22 @@ def test_residual_experiments_run_and_learn(model):
         "optimiser": {"kind": "adam", "learning_rate": 1e-3, "batch_size": 50, "clip": 1.0},
     }
     assert train(read_experiment(described)).last["test_accuracy"] > 0.8
+
+
+def test_fixed_biases_stay_as_they_are_drawn():
+    document = {
+        "epochs": 1,
+        "data": {"n_train": 100, "n_test": 50},
+        "model": {"widths": [9, 9], "activation": "shifted-relu", "sparsity": 0.8, "initialisation": "edge-of-chaos"},
+        "optimiser": {"kind": "adamw", "learning_rate": 0.1, "weight_decay": 0.5, "clip": 1.0},
+    }
+    run = train(read_experiment(document | {"model": document["model"] | {"fixed_biases": True}}), seed=2)
+    moving = train(read_experiment(document), seed=2)
+    data = load_experiment_data(run.experiment)
+    born = build_model(run.experiment.model, data.shape, 10, seed=2, images=data.train.images)
+    for before, after, moved in zip(born.modules(), run.model.modules(), moving.model.modules(), strict=True):
+        if isinstance(before, nn.Linear):
+            assert torch.equal(after.bias, before.bias)
+            assert not torch.equal(moved.bias, before.bias)
+            assert not torch.equal(after.weight, before.weight)
+    assert 0 < run.last["live_parameters"] < moving.last["live_parameters"]
