@@ -278,7 +278,7 @@ def test_named_columns_are_shown_in_their_order(here):
     assert {row["sparsity"] for row in rows} == {""}  # known, but not measured here
 
 
-WORK = (
+COMPUTATIONS = (
     "neurondeath.simulations.advice.advise",
     "neurondeath.simulations.dead_units.dead_unit_count",
     "neurondeath_theory.survival.first_layer.first_layer_death",
@@ -316,7 +316,7 @@ def refuse_to_work(*given, **named):
 )
 def test_columns_are_checked_before_the_work(here, line, monkeypatch):
     before = sorted(os.listdir())
-    for work in WORK:
+    for work in COMPUTATIONS:
         monkeypatch.setattr(work, refuse_to_work)
     for more, part in (
         ("--columns nope", "they are "),
