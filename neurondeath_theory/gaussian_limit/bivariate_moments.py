@@ -43,11 +43,12 @@ from neurondeath_theory.gaussian_limit.moments import (
 )
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 
-__all__ = ["mean_product", "mean_slope_product", "slope_product_derivative"]
+__all__ = ["ROWS_PER_PASS", "arc_cosine_products", "mean_product", "mean_slope_product", "slope_product_derivative"]
 
 Array = npt.NDArray[np.float64]
 
 PAIRS_PER_PASS = 4096
+ROWS_PER_PASS = 64  # of a matrix
 LARGEST_LOSS = 300.0  # rounding error of the closed form, relative to that of the result, that is accepted
 PANEL_RULE = np.polynomial.legendre.leggauss(12)
 N_PANELS = 26  # each half as long as the one before it
@@ -108,16 +109,40 @@ def _in_passes(
     return result
 
 
+def arc_cosine_products(activation: PiecewiseLinear, covariance: Array) -> Array:
+    """E phi(u_a) phi(u_b) over a checked covariance matrix, for an activation whose only kink, if any, is at 0.
+
+    Row blocks of the upper half are computed and mirrored: they stay in the processor's cache.
+    """
+    root = np.sqrt(np.maximum(np.diag(covariance), SMALLEST_VARIANCE))
+    products = np.empty(covariance.shape)
+    for start in range(0, len(root), ROWS_PER_PASS):
+        rows, columns = slice(start, start + ROWS_PER_PASS), slice(start, None)
+        first, second = root[rows, None], root[columns]
+        rho = covariance[rows, columns] / (first * second)
+        np.clip(rho, -1.0, 1.0, out=rho)
+        value = _arc_cosine(activation, first, second, rho, slopes=False)
+        products[rows, columns] = value
+        products[columns, rows] = value.T
+    return products
+
+
 def _arc_cosine(activation: PiecewiseLinear, first: Array, second: Array, rho: Array, *, slopes: bool) -> Array:
     """Products of an activation whose only kink, if any, is at 0."""
     left, right = activation.slopes[0], activation.slopes[-1]
     jump, offset = right - left, activation.value_at_zero
-    acute = np.arcsin(rho)  # pi - theta = pi / 2 + arcsin rho
-    quadrant = 0.25 + acute / (2.0 * math.pi)
+    quadrant = np.arcsin(rho)  # pi - theta = pi / 2 + arcsin rho
+    quadrant /= 2.0 * math.pi
+    quadrant += 0.25
     if slopes:
         return np.asarray(left * right + jump * jump * quadrant)
-    kernel = np.sqrt((1.0 - rho) * (1.0 + rho)) / (2.0 * math.pi) + quadrant * rho
-    value = first * second * (left * right * rho + jump * jump * kernel)
+    kernel = np.sqrt((1.0 - rho) * (1.0 + rho))
+    kernel /= 2.0 * math.pi
+    quadrant *= rho
+    kernel += quadrant
+    kernel *= jump * jump
+    value = kernel + left * right * rho if left * right != 0.0 else kernel
+    value *= first * second
     if offset != 0.0:
         value += offset * (offset + jump * (first + second) / math.sqrt(2.0 * math.pi))
     return np.asarray(value)

@@ -27,7 +27,12 @@ import numpy.typing as npt
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_real, check_reals, invalid
-from neurondeath_theory.gaussian_limit.bivariate_moments import mean_product, mean_slope_product
+from neurondeath_theory.gaussian_limit.bivariate_moments import (
+    ROWS_PER_PASS,
+    arc_cosine_products,
+    mean_product,
+    mean_slope_product,
+)
 from neurondeath_theory.gaussian_limit.moments import (
     density,
     second_moment,
@@ -314,23 +319,23 @@ def check_covariance(name: str, covariance: npt.ArrayLike) -> Array:
     variance = np.diag(matrix)
     if (variance < 0.0).any():
         raise invalid(name, "have variances of at least 0 on its diagonal", float(variance.min()))
-    size = np.sqrt(np.outer(variance, variance))
-    if (np.abs(matrix - matrix.T) > SYMMETRY * size).any():
-        raise invalid(name, "be symmetric", f"largest difference {np.abs(matrix - matrix.T).max():.3g}")
-    if (np.abs(matrix) > (1.0 + SYMMETRY) * size).any():
-        raise invalid(name, "hold no correlation beyond 1", "a larger one", "repair the matrix")
-    return 0.5 * (matrix + matrix.T)
+    root, symmetric = np.sqrt(variance), np.empty(matrix.shape)
+    for start in range(0, len(matrix), ROWS_PER_PASS):
+        rows = slice(start, start + ROWS_PER_PASS)
+        half, mirrored, size = matrix[rows], matrix[:, rows].T, root[rows, None] * root
+        if (np.abs(half - mirrored) > SYMMETRY * size).any():
+            raise invalid(name, "be symmetric", f"largest difference {np.abs(matrix - matrix.T).max():.3g}")
+        if (np.abs(half) > (1.0 + SYMMETRY) * size).any():
+            raise invalid(name, "hold no correlation beyond 1", "a larger one", "repair the matrix")
+        np.multiply(0.5, half + mirrored, out=symmetric[rows])
+    return symmetric
 
 
 def activation_products(activation: PiecewiseLinear, covariance: Array) -> Array:
     """E phi(u_a) phi(u_b) for jointly Gaussian u of a checked covariance matrix."""
     variance = np.diag(covariance)
-    if all(kink == 0.0 for kink in activation.kinks):  # cheap enough to compute both halves
-        root = np.sqrt(variance)
-        size = np.outer(root, root)
-        rho = np.divide(covariance, size, out=np.zeros_like(size), where=size > 0.0)
-        np.clip(rho, -1.0, 1.0, out=rho)
-        products = mean_product(activation, variance[:, None], variance, rho)
+    if all(kink == 0.0 for kink in activation.kinks):
+        products = arc_cosine_products(activation, covariance)
         np.fill_diagonal(products, second_moment(activation, variance))
         return products
     rows, columns = np.triu_indices(len(variance), 1)

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.gaussian_limit import bivariate_moments
 from neurondeath_theory.gaussian_limit import moments as gaussian_moments
-from neurondeath_theory.gaussian_limit.bivariate_moments import mean_product, mean_slope_product
+from neurondeath_theory.gaussian_limit.bivariate_moments import ROWS_PER_PASS, mean_product, mean_slope_product
 from neurondeath_theory.gaussian_limit.correlation import (
     correlation_map,
     correlation_rate,
@@ -180,6 +180,28 @@ def test_fully_connected_covariance_by_sampling(seed):
     error = products.std(axis=1) / np.sqrt(products.shape[1])
     assert_agrees(products.mean(axis=1), error, got)
     assert_refutes(products.mean(axis=1), error, covariance[rows, columns])
+
+
+@pytest.mark.parametrize("phi", [relu(), leaky_relu(0.3), absolute_value(), PiecewiseLinear([0.0], [0.2, 1.5], 0.4)])
+@pytest.mark.parametrize("n", [1, ROWS_PER_PASS - 1, ROWS_PER_PASS, 2 * ROWS_PER_PASS + 1])
+def test_covariances_by_blocks_of_rows(phi, n):
+    """The matrix, computed by blocks of its upper half, is that of its entries, and exactly symmetric."""
+    points = np.random.default_rng(n).standard_normal((n, 7)) * 10.0 ** np.linspace(-100, 100, n)[:, None]
+    points[n // 2] = 0.0
+    covariance = points @ points.T
+    got = covariance_map(phi, covariance, 1.5, 0.1)
+    q, size = np.diag(covariance), np.linalg.norm(points, axis=1)
+    scale = np.outer(size, size)
+    rho = np.clip(np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0.0), -1.0, 1.0)
+    expected = 1.5 * mean_product(phi, q[:, None], q, rho) + 0.1
+    off = ~np.eye(n, dtype=bool)
+    np.testing.assert_allclose(got[off], expected[off], rtol=1e-12, atol=0.0)
+    assert np.array_equal(got, got.T)
+    spoilt = covariance.copy()
+    spoilt[0, -1] += 1e-3 * scale.max()
+    if n > 1:
+        with pytest.raises(InvalidArgumentError, match=r"symmetric|beyond 1"):
+            covariance_map(phi, spoilt)
 
 
 def test_covariance_of_coinciding_and_zero_points():
