@@ -181,10 +181,45 @@ def cold_start() -> dict[str, object]:
     return {"seconds": sorted(spent)[3]}
 
 
-CONTESTANTS = {
-    function.__name__: function
-    for function in (dense, numpy_crude, torch_crude, sgemm, normals, numpy_normals, single, cold_start)
-}
+def seconds_of_processor(work: Callable[[], object]) -> float:
+    """Return the median processor time of 30 calls, after three."""
+    spent = []
+    for _ in range(33):
+        begun = time.process_time()
+        work()
+        spent.append(time.process_time() - begun)
+    return sorted(spent[3:])[15]
+
+
+def covariance(points: int) -> dict[str, object]:
+    import numpy as np
+
+    from neurondeath_theory.gaussian_limit.correlation import covariance_map
+
+    x = np.random.default_rng(0).standard_normal((points, 50))
+    first = 2.0 * x @ x.T / 50
+    return {"seconds": seconds_of_processor(lambda: covariance_map("relu", covariance_map("relu", first, 2.0), 2.0))}
+
+
+def neural_tangents(points: int) -> dict[str, object]:
+    """Measure the same matrix by neural-tangents, compiled, in double precision and on one thread."""
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    import jax
+    import numpy as np
+
+    jax.config.update("jax_enable_x64", True)
+    from neural_tangents import stax
+
+    dense_layer = [stax.Dense(1, W_std=2.0**0.5) for _ in range(3)]
+    *_, kernel = stax.serial(dense_layer[0], stax.Relu(), dense_layer[1], stax.Relu(), dense_layer[2])
+    compiled = jax.jit(lambda x: kernel(x, None, "nngp"))
+    x = np.random.default_rng(0).standard_normal((points, 50))
+    return {"seconds": seconds_of_processor(lambda: compiled(x).block_until_ready())}
+
+
+OURS = (dense, sgemm, normals, single, cold_start, covariance)
+RIVALS = (numpy_crude, torch_crude, numpy_normals, neural_tangents)
+CONTESTANTS = {function.__name__: function for function in (*OURS, *RIVALS)}
 
 if __name__ == "__main__":
     print(json.dumps(CONTESTANTS[sys.argv[1]](**json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}"))))
