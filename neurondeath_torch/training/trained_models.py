@@ -69,6 +69,7 @@ def load_trained(path: str | Path) -> nn.Module:
     Examples
     --------
     >>> import tempfile
+    >>> import torch
     >>> from neurondeath_torch.training.loop import train
     >>> run = train(Experiment(epochs=1))
     >>> with tempfile.TemporaryDirectory() as folder:
