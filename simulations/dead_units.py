@@ -158,7 +158,7 @@ def _split(network: Network, inputs: InputSet, goal: float, end: float, seed: in
                 break
         if not complete:
             break
-        if number == LEAST_POPULATIONS:
+        if number >= LEAST_POPULATIONS and number == wanted.max():  # the spread is known better now than it was
             wanted = np.array([_populations_for(rows, goal) if rows else 0 for rows in sampled])
         number += 1
     for layer, found in enumerate(sampled):
@@ -171,11 +171,12 @@ def _split(network: Network, inputs: InputSet, goal: float, end: float, seed: in
 
 
 def _populations_for(rows: list[DeadRows], goal: float) -> int:
-    """Return how many populations reach a relative error, from the spread of the first ones."""
+    """Return how many populations reach a relative error, from the spread of those so far, at least their number."""
     shares = np.exp([row.log_share for row in rows])
     if not shares.any():
-        return LEAST_POPULATIONS
-    return max(LEAST_POPULATIONS, int(np.ceil(MARGIN * (shares.std(ddof=1) / shares.mean() / goal) ** 2)))
+        return len(rows)
+    needed = (shares.std(ddof=1) / shares.mean() / goal) ** 2
+    return len(rows) if needed <= len(rows) else int(np.ceil(MARGIN * needed))
 
 
 def _effective(rows: list[DeadRows]) -> float:
@@ -190,16 +191,21 @@ def _effective(rows: list[DeadRows]) -> float:
 
 
 def _count(network: Network, inputs: InputSet, goal: float, end: float, seed: int) -> list[LayerCount]:
-    """Count dead units in sampled networks: a pilot, then as many networks as the goal takes or the time allows."""
-    began = time.monotonic()
-    found = simulate(network, inputs, trials=PILOT_NETWORKS, outputs=["dead_units"], seed=seed, workers=1)
-    share, stderr = found.outputs["dead_unit_share"]
-    left = max(end - time.monotonic(), 0.0) / max(time.monotonic() - began, 1e-3) * PILOT_NETWORKS
-    needed = PILOT_NETWORKS * (np.maximum(stderr, LEAST_MEAN_DEAD) / np.maximum(share, LEAST_MEAN_DEAD) / goal) ** 2
-    trials = int(min(MARGIN * needed.max(), left, MOST_NETWORKS))
-    if trials > PILOT_NETWORKS:
-        found = simulate(network, inputs, trials=trials, outputs=["dead_units"], seed=seed + 1, workers=1)
+    """Count dead units in sampled networks: a pilot, then as many networks as the goal takes or the time allows.
+
+    The spread is known better after every round, so that the next one may need more networks.
+    """
+    trials, made = PILOT_NETWORKS, 0
+    while trials > made:
+        began, made = time.monotonic(), trials
+        found = simulate(
+            network, inputs, trials=made, outputs=["dead_units"], seed=seed + (made > PILOT_NETWORKS), workers=1
+        )
         share, stderr = found.outputs["dead_unit_share"]
+        left = max(end - time.monotonic(), 0.0) / max(time.monotonic() - began, 1e-3) * made
+        errors = np.maximum(stderr, LEAST_MEAN_DEAD) / np.maximum(share, LEAST_MEAN_DEAD)
+        needed = made * (errors.max() / goal) ** 2
+        trials = made if needed <= made else int(min(MARGIN * needed, left, MOST_NETWORKS))
     return [
         from_networks(float(share[layer]), float(stderr[layer]), width, found.trials)
         for layer, width in enumerate(network.widths)

@@ -43,14 +43,14 @@ SQRT_HALF, SQRT_3 = math.sqrt(0.5), math.sqrt(3.0)
 def sample_rows(levels, final, inputs, law, per_network, stream):
     """Return the logarithm of an estimate, the number of levels and the number of particles on the last one.
 
-    `levels` decrease and end with 0; if the first is 0 they are chosen and filled in. `final` (2 arrays, one entry per
-    particle) is filled with the networks and normals of the particles that reached the last level.
+    `levels` decrease and end with 0; if the first is negative they are chosen and filled in. `final` (2 arrays, one
+    entry per particle) is filled with the networks and normals of the particles that reached the last level.
     """
     features, highs, lows = inputs
     networks, normals = final
     n_particles, n_points = networks.size, highs.shape[1]
     coordinates = n_coordinates(law)
-    chosen = levels[0] == 0.0
+    chosen = levels[0] < 0.0
     pool = make_pool(stream.key, stream.first_trial)
     parents = np.empty(n_particles, np.int64)
     copies, row = np.empty((n_particles, coordinates)), np.empty(law.fan_in + 1)

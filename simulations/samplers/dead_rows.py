@@ -170,7 +170,7 @@ def _sample_layer(
     row_law = row_law_of(network, layer)
     inputs = row_inputs(network, columns, layer)
     chosen = levels[layer].size == 0
-    used = np.zeros(MOST_LEVELS) if chosen else levels[layer].copy()
+    used = np.full(MOST_LEVELS, -1.0) if chosen else levels[layer].copy()
     networks = np.zeros(PARTICLES, dtype=np.int64)
     normals = np.zeros((PARTICLES, n_coordinates(row_law)))
     log_share, n_levels, n_kept = sample_rows(

@@ -8,6 +8,7 @@ from scipy.integrate import quad
 from neurondeath import dead_unit_count
 from neurondeath.simulations.estimation.dead_unit_counts import from_networks, from_populations
 from neurondeath.simulations.inputs.input_sets import input_set
+from neurondeath.simulations.samplers.dead_rows import PARTICLES, population_of_networks, sample_layers
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.networks.rai import rai_constant
 from neurondeath_theory.survival.first_layer import first_layer_death
@@ -85,6 +86,31 @@ def test_biases_of_the_law_of_the_weights(init, seed):
         assert result.dead_units_stderr[0] < 0.015 * 5 * share
         assert_agrees(result.dead_units, STUDENT * result.dead_units_stderr, [5 * share])
         assert_refutes(result.dead_units, STUDENT * result.dead_units_stderr, [0.8 * 5 * share])
+
+
+@pytest.mark.parametrize("init", ["torch-default", "he"])
+def test_given_levels_are_kept(init):
+    """Levels that follow the population bias its estimate: on the one level 0 it is the plain share of its rows."""
+    own = {} if init == "torch-default" else {"bias_law": "weights"}
+    network = Network([5], input_dim=1, init=init, **own)
+    population = population_of_networks(network, np.array([[1.0], [-1.0]]))
+    levels, shares = [np.array([0.0])], []
+    for number in range(1, 60):
+        (rows,) = sample_layers(population, levels, [True], 0, number)
+        shares.append(np.exp(rows.log_share) * PARTICLES)
+        assert levels[0].tolist() == [0.0]
+        assert rows.counts.sum() == round(shares[-1])
+    assert min(shares) < PARTICLES / 4 < max(shares)  # the share of the pilot's levels
+    assert np.allclose(shares, np.round(shares), atol=1e-9)
+
+
+@pytest.mark.parametrize("goal", [0.01, 0.05])
+def test_the_relative_error_is_reached(goal):
+    for seed in range(10):
+        found = dead_unit_count(
+            Network([5], input_dim=1, init="torch-default"), np.array([[1.0], [-1.0]]), relative_error=goal, seed=seed
+        )
+        assert found.dead_units_stderr[0] <= goal * found.dead_units[0]
 
 
 def counted(network, points, trials, seed):
