@@ -33,15 +33,15 @@ from neurondeath_torch.methods.synaptic_stripping import SynapticStripping as Sy
 from neurondeath_torch.methods.training_method import MethodReport as MethodReport
 from neurondeath_torch.methods.training_method import NoMethod as NoMethod
 from neurondeath_torch.methods.training_method import TrainingMethod as TrainingMethod
-from neurondeath_torch.networks.activations import ClippedShiftedReLU as ClippedShiftedReLU
-from neurondeath_torch.networks.activations import ClippedSoftThreshold as ClippedSoftThreshold
-from neurondeath_torch.networks.activations import ShiftedReLU as ShiftedReLU
-from neurondeath_torch.networks.activations import SoftThreshold as SoftThreshold
 from neurondeath_torch.networks.activations import from_theory as from_theory
 from neurondeath_torch.networks.activations import to_theory as to_theory
 from neurondeath_torch.networks.critical_residual import CriticalResidual as CriticalResidual
 from neurondeath_torch.networks.critical_residual import CriticalResidualConv2d as CriticalResidualConv2d
 from neurondeath_torch.networks.tailored_leaky_relu import tailored_leaky_relu as tailored_leaky_relu
+from neurondeath_torch.networks.thresholded_activations import ClippedShiftedReLU as ClippedShiftedReLU
+from neurondeath_torch.networks.thresholded_activations import ClippedSoftThreshold as ClippedSoftThreshold
+from neurondeath_torch.networks.thresholded_activations import ShiftedReLU as ShiftedReLU
+from neurondeath_torch.networks.thresholded_activations import SoftThreshold as SoftThreshold
 
 # surgery
 from neurondeath_torch.surgery.removal import Removal as Removal
@@ -59,6 +59,8 @@ from neurondeath_torch.training.loop import train as train
 from neurondeath_torch.training.many_networks import train_many as train_many
 
 # watching
+from neurondeath_torch.training.trained_models import load_trained as load_trained
+from neurondeath_torch.training.trained_models import save_trained as save_trained
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport as DeadUnitReport
 from neurondeath_torch.watching.dead_unit_report import UnitActivity as UnitActivity
 from neurondeath_torch.watching.definitions import Overlap as Overlap

@@ -6,7 +6,7 @@ import typer
 
 from neurondeath.commands.data_formats import records
 from neurondeath.commands.option_names import option_names
-from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption
+from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout, Table
 from neurondeath.simulations.sweeps.grid_options import parse_reals
@@ -19,6 +19,10 @@ __all__ = ["eoc"]
 
 DESIGN_LAYOUT = Layout(
     priority=(("sigma_w2", "sigma_b2"), ("tau", "m"), ("v_prime", "v_second"), "sparsity", "q"), prose=("verdict",)
+)
+SURVIVAL = (
+    *("width", "depth", "signal", "signal_error", "gradient", "gradient_error", "q_deviation", "escape", "escape_low"),
+    *("escape_high", "escape_threshold", "n_paths", "escape_n_paths", "seed"),
 )
 SURVIVAL_LAYOUT = Layout(
     keys=("width", "depth"),
@@ -83,8 +87,13 @@ def eoc(
         _show_larger_variances(kind, sparsity, m, [q, *larger], hold, columns, output)
         return
     design = _design(kind, sparsity, v_prime, m, q)
-    survival = _survival(design, width, depth, seed) if width is not None and depth is not None else None
-    _show(design, survival, _depth_scales(design) if scales else None, columns, output)
+    lengths = _depth_scales(design) if scales else None
+    survival = None
+    if width is not None and depth is not None:  # this takes some seconds
+        sampled = [f"survival_{name}" for name in SURVIVAL]
+        check_columns(columns, output, ("activation", *design.columns(), *sampled, *(lengths or ()), "verdict"))
+        survival = _survival(design, width, depth, seed)
+    _show(design, survival, lengths, columns, output)
 
 
 def _design(kind: str, sparsity: float, v_prime: float | None, m: float | None, q: float) -> EdgeOfChaos:

@@ -1,7 +1,7 @@
 """`neurondeath study`: repeat the studies behind the claims about training."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,6 @@ from neurondeath_torch.studies.running import MADE_HERE, planned_runs, run_study
 from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study
 from neurondeath_torch.training.campaign import checkpoint_folder, checkpoint_path, run_campaign, runs_of_part
 from neurondeath_torch.training.campaign_checks import check_checkpoint_folder, check_runs, check_store
-from neurondeath_torch.training.configuration import Experiment
 from neurondeath_torch.training.loop import find_device, train
 from neurondeath_torch.training.run_store import RunStore
 from neurondeath_torch.training.trained_models import save_trained
@@ -82,55 +81,25 @@ def study(
     check_runs(runs, data_dir)
     lines = RunLines(len(runs), quiet=quiet)
     with stop_requests() as stop_signal:
-        if run is not None or save is not None:
-            _train_one(*runs[0], store, data_dir, device, save, lines, stop_signal)
+        work: dict[str, Any] = {
+            "data_dir": data_dir,
+            "device": device,
+            "stop_signal": stop_signal,
+            "epoch_done": lines.epoch_done,
+            "run_done": lines.run_done,
+        }
+        if run is None and save is None:
+            show_path(run_study(name, store=store, folder=out, quick=quick, jobs=jobs, **work))
             return
-        written = run_study(
-            name,
-            store=store,
-            folder=out,
-            quick=quick,
-            data_dir=data_dir,
-            device=device,
-            jobs=jobs,
-            stop_signal=stop_signal,
-            epoch_done=lines.epoch_done,
-            run_done=lines.run_done,
-        )
-    show_path(written)
-
-
-def _train_one(
-    experiment: Experiment,
-    seed: int,
-    store: Path,
-    data_dir: str | None,
-    device: str,
-    save: Path | None,
-    lines: RunLines,
-    stop_signal: Callable[[], int | None],
-) -> None:
-    """Train one run of a study, and save its network."""
-    folder = checkpoint_folder(store)
-    run_campaign(
-        [experiment],
-        [seed],
-        store,
-        checkpoints=folder,
-        data_dir=data_dir,
-        device=device,
-        stop_signal=stop_signal,
-        epoch_done=lines.epoch_done,
-        run_done=lines.run_done,
-    )
-    if save is None:
-        return
-    path = checkpoint_path(folder, experiment, seed)
-    with RunStore(store, readonly=True) as opened:
-        trained = train(experiment, seed=seed, store=opened, checkpoint=path, data_dir=data_dir, device=device)
-    if trained.model is None:
-        raise invalid("--save", f"have the checkpoint {path}", str(save), "delete the store to train the run again")
-    show_path(save_trained(save, experiment, seed, trained.model))
+        ((experiment, seed),) = runs
+        run_campaign([experiment], [seed], store, checkpoints=checkpoint_folder(store), **work)
+    if save is not None:
+        path = checkpoint_path(checkpoint_folder(store), experiment, seed)
+        with RunStore(store, readonly=True) as opened:
+            trained = train(experiment, seed=seed, store=opened, checkpoint=path, data_dir=data_dir, device=device)
+        if trained.model is None:
+            raise invalid("--save", f"have the checkpoint {path}", str(save), "delete the store to train the run again")
+        show_path(save_trained(save, experiment, seed, trained.model))
 
 
 def _show_list(columns: str | None, output: Format) -> None:

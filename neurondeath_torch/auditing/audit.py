@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from neurondeath_theory.foundation.results import Result
-from neurondeath_theory.foundation.validation import check_choice, check_count, check_real
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 from neurondeath_torch.auditing.audited_layers import AuditedLayer
 from neurondeath_torch.auditing.recorder import AuditRecorder, SiteRecord
 from neurondeath_torch.auditing.verdict import judge
@@ -145,6 +145,9 @@ def audit(
     level = check_real("threshold", threshold, low=0.0)
     recorder = AuditRecorder(check_count("n_probe", n_probe, least=2), level)
     monitor = _AuditMonitor(model, recorder, threshold, watch)
+    for name, parameter in model.named_parameters():
+        if not bool(torch.isfinite(parameter.detach()).all()):
+            raise invalid("model", "have finite parameters", name, "restore weights from before they diverged")
     if isinstance(data, torch.Tensor) and data.ndim > 1:
         data = torch.split(data, POINTS_PER_PASS)
     passes, device = 0, device_of(model)

@@ -13,13 +13,12 @@ from torch import nn
 
 from neurondeath_theory.networks import activations as theory
 from neurondeath_theory.networks.network_bounds import quiet_set
-from neurondeath_torch.networks.activations import (
+from neurondeath_torch.networks.activations import PiecewiseLinear, to_theory
+from neurondeath_torch.networks.thresholded_activations import (
     ClippedShiftedReLU,
     ClippedSoftThreshold,
-    PiecewiseLinear,
     ShiftedReLU,
     SoftThreshold,
-    to_theory,
 )
 
 __all__ = ["OWN", "Activation", "activation_of_call", "activation_of_module"]

@@ -16,14 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from neurondeath_theory.foundation.validation import (
-    check_choice,
-    check_count,
-    check_flag,
-    check_instance,
-    check_real,
-    invalid,
-)
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_instance, check_real, invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of_chaos
 from neurondeath_theory.networks import activations as theory
 from neurondeath_torch.networks.activations import from_theory, to_theory
@@ -39,21 +32,11 @@ class _Residual(nn.Module):
     """Base class: the stream, its activation and its design."""
 
     layers: nn.ModuleList
-    activation: nn.Module  # the one activation; with hold_zeros the one on h_L
 
-    def __init__(
-        self, depth: int, activation: Activation | None, effective_depth: float, hold_zeros: bool, reads_last: bool
-    ) -> None:
+    def __init__(self, depth: int, activation: Activation | None, effective_depth: float) -> None:
         super().__init__()
-        self.design, phi = _design_of(activation)
+        self.design, self.activation = _design_of(activation)
         self.depth = check_count("depth", depth)
-        self.held = nn.ModuleList()
-        if check_flag("hold_zeros", hold_zeros):
-            form = to_theory(phi)
-            held = [from_theory(form, hold_zeros=self.design.sparsity) for _ in range(self.depth + reads_last)]
-            phi = held[self.depth] if reads_last else nn.Identity()
-            self.held = nn.ModuleList(held[: self.depth])
-        self.activation = phi
         self.effective_depth = check_real("effective_depth", effective_depth, low=0.0, low_open=True)
         if self.effective_depth > self.depth:
             rule = f"be at most the depth, {self.depth}"
@@ -63,9 +46,8 @@ class _Residual(nn.Module):
         share = self.effective_depth / self.depth
         keep, scale = math.sqrt(1.0 - share), math.sqrt(share)
         h = normalised(h, self.design.q)
-        for index, layer in enumerate(self.layers):
-            phi = self.held[index] if self.held else self.activation
-            h = with_branch(keep * h, layer(phi(h)), scale, border, layer.bias)
+        for layer in self.layers:
+            h = with_branch(keep * h, layer(self.activation(h)), scale, border, layer.bias)
         return h
 
     def extra_repr(self) -> str:
@@ -94,9 +76,6 @@ class CriticalResidual(_Residual):
         Size of the inputs of a first linear layer; without it, inputs have size `width` and begin the stream.
     out_features : int, optional
         Size of the outputs of a last linear layer on phi(h_L); without it, h_L is returned.
-    hold_zeros : bool
-        Whether every branch has an activation of its own, whose threshold follows the design's share of zeros during
-        training; training moves the zeros otherwise. See `neurondeath_torch.networks.activations`.
     generator : torch.Generator, optional
         Source of the weights.
     device, dtype
@@ -105,7 +84,7 @@ class CriticalResidual(_Residual):
     Raises
     ------
     InvalidArgumentError
-        If an argument is out of its domain, the activation has no edge of chaos, or no threshold to hold.
+        If an argument is out of its domain or the activation has no edge of chaos.
 
     Examples
     --------
@@ -125,12 +104,11 @@ class CriticalResidual(_Residual):
         *,
         in_features: int | None = None,
         out_features: int | None = None,
-        hold_zeros: bool = False,
         generator: torch.Generator | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(depth, activation, effective_depth, hold_zeros, reads_last=out_features is not None)
+        super().__init__(depth, activation, effective_depth)
         self.width = check_count("width", width)
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         inputs = None if in_features is None else check_count("in_features", in_features)
@@ -166,8 +144,6 @@ class CriticalResidualConv2d(_Residual):
         D, in (0, depth].
     padding_mode : {"zeros", "circular"}
         Padding; zeros are corrected at the border.
-    hold_zeros : bool
-        As for `CriticalResidual`.
     generator : torch.Generator, optional
         Source of the weights.
     device, dtype
@@ -176,7 +152,7 @@ class CriticalResidualConv2d(_Residual):
     Raises
     ------
     InvalidArgumentError
-        If an argument is out of its domain, the activation has no edge of chaos, or no threshold to hold.
+        If an argument is out of its domain or the activation has no edge of chaos.
 
     Examples
     --------
@@ -195,12 +171,11 @@ class CriticalResidualConv2d(_Residual):
         effective_depth: float = 1.0,
         *,
         padding_mode: Literal["zeros", "circular"] = "zeros",
-        hold_zeros: bool = False,
         generator: torch.Generator | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(depth, activation, effective_depth, hold_zeros, reads_last=False)
+        super().__init__(depth, activation, effective_depth)
         self.channels, size = check_count("channels", channels), check_count("kernel_size", kernel_size)
         if size % 2 == 0:
             raise invalid("kernel_size", "be odd, so that the image keeps its size", size)

@@ -34,7 +34,7 @@ STUDIES = {
     "larger_variance": "50 layers of width 300, 90 % sparse, over the variance q*",
     "sparse_and_deep": "100 layers of width 300 in critical residual streams, dense and 85 to 90 % sparse",
     "sparse_and_deep_rates": "the learning rates and weight decays from which those of sparse_and_deep are chosen",
-    "sparse_and_deep_holding": "what holds the zeros of sparse deep streams in training",
+    "sparse_and_deep_holding": "what moves the zeros of sparse deep streams in training",
     "sparse_and_deep_depths": "sparse deep streams over the effective depth, beside the forecast at birth",
     "dead_units": "dead units against learning rate, batch size and weight decay",
     "noise_only": "a trained perceptron under updates of pure noise",

@@ -210,12 +210,11 @@ def _several_at_a_time(
 ) -> None:
     """Train in worker processes, until a stop is requested."""
     RunStore(campaign.store).close()  # raises before any process starts if the store is unusable
+    jobs = min(jobs, max(len(runs), 1))
     threads = max(1, torch.get_num_threads() // jobs)
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    with ProcessPoolExecutor(
-        min(jobs, max(len(runs), 1)), context, initializer=_prepare, initargs=(threads, stop)
-    ) as pool:
+    with ProcessPoolExecutor(jobs, context, initializer=_prepare, initargs=(threads, stop)) as pool:
         waiting: Iterator[Run] = iter(runs)
         in_flight: dict[Future[Mapping[str, Any] | None], Run] = {}
         try:

@@ -119,18 +119,12 @@ class ModelChoice:
         low=0.0,
         low_open=True,
     )
-    hold_zeros: bool = flag_field(
-        "Thresholds of a sparsifying activation follow the design's share of zeros during training.", False
-    )
     fixed_biases: bool = flag_field("Biases of linear and convolutional layers stay as they are drawn.", False)
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self, "model.")
         self._check_streams()
-        if self.hold_zeros and self.activation in ("relu", TAILORED):
-            rule = f"be left out for {self.activation}, which has no threshold"
-            raise invalid("model.hold_zeros", rule, self.hold_zeros)
         given = [name for name in ("sparsity", "v_prime", "tau", "m") if getattr(self, name) is not None]
         if self.activation in ("relu", TAILORED):
             if given:

@@ -103,8 +103,7 @@ def build_model(
     phi = _activation(choice)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, 0, "weights"))
-        share = design_of(choice).sparsity if choice.hold_zeros else None
-        model = build(shape, n_classes, lambda: _module(phi, share), **choice.options)
+        model = build(shape, n_classes, lambda: _module(phi), **choice.options)
         if choice.residual and choice.effective_depth is None:
             model = with_shortcuts(cast(nn.Sequential, model))
     generator = torch.Generator().manual_seed(seed_of(seed, 1, "weights"))
@@ -129,10 +128,10 @@ def build_model(
     return model
 
 
-def _module(phi: PiecewiseLinear, hold_zeros: float | None) -> nn.Module:
+def _module(phi: PiecewiseLinear) -> nn.Module:
     if phi.family == "leaky-relu":
         return nn.LeakyReLU(phi.parameters["negative_slope"])
-    return from_theory(phi, hold_zeros=hold_zeros)
+    return from_theory(phi)
 
 
 def _activation(choice: ModelChoice) -> PiecewiseLinear:

@@ -284,6 +284,7 @@ COMPUTATIONS = (
     "neurondeath_theory.survival.first_layer.first_layer_death",
     "neurondeath_theory.survival.data_aware.data_aware_bounds",
     "neurondeath.simulations.sweeps.driver.run_tasks",
+    "neurondeath_theory.gaussian_limit.sparse_survival.sparse_survival",
     "neurondeath_torch.auditing.audit.DeadUnitMonitor",
     "neurondeath_torch.auditing.forecast.first_steps",
 )
@@ -328,6 +329,25 @@ def test_columns_are_checked_before_the_work(here, line, monkeypatch):
         assert "`--columns` must be" in refused.err
         assert part in refused.err
     assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bounds --width 3 --depth 4 --inputs gaussian:8 --first-layer",
+        "bounds --width 3 --depth 4 --inputs rays",
+        "bounds --width 3 --depth 4 --inputs gaussian:8 --bias",
+        f"eoc {SPARSE} --width 20 --depth 5 --scales",
+        f"eoc {SPARSE} --width 20 --depth 5",
+        "advise --width 4 --depth 5 --trials 20",
+        "audit terminal_models:mlp --data digits:50",
+    ],
+)
+def test_every_column_can_be_chosen(here, line):
+    """What is checked before the work knows all columns that come of it."""
+    header = in_pipe([*line.split(), "--format", "csv"]).out.splitlines()[0]
+    chosen = in_pipe([*line.split(), "--format", "csv", "--columns", header])
+    assert (chosen.code, chosen.out.splitlines()[0]) == (0, header)
 
 
 def test_the_columns_of_estimates_are_known(here):

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.networks import activations as theory
-from neurondeath_torch.networks.activations import (
+from neurondeath_torch.networks.activations import PiecewiseLinear, from_theory, to_theory
+from neurondeath_torch.networks.thresholded_activations import (
     ClippedShiftedReLU,
     ClippedSoftThreshold,
-    PiecewiseLinear,
     ShiftedReLU,
     SoftThreshold,
-    from_theory,
-    to_theory,
 )
 
 TAU, M = 0.75, 1.5

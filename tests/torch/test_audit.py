@@ -13,7 +13,11 @@ from neurondeath_theory.networks.activations import clipped_shifted_relu
 from neurondeath_theory.survival.bounds import survival_bounds
 from neurondeath_torch.auditing.audit import audit
 from neurondeath_torch.initialising.residual import residual_
-from neurondeath_torch.networks.activations import ClippedShiftedReLU, ShiftedReLU, SoftThreshold
+from neurondeath_torch.networks.thresholded_activations import (
+    ClippedShiftedReLU,
+    ShiftedReLU,
+    SoftThreshold,
+)
 from tests.torch.test_monitor import eleven, hooks_of, points, seeded
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 from torch.utils.data import DataLoader, TensorDataset
 
 from neurondeath_torch.auditing.audit import audit
-from neurondeath_torch.networks.activations import ShiftedReLU
+from neurondeath_torch.networks.thresholded_activations import ShiftedReLU
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 from tests.torch.test_audit import mlp, mlp_of_one
 from tests.torch.test_monitor import points, seeded

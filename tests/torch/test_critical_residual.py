@@ -18,17 +18,15 @@ from neurondeath_theory.trainability.critical_residual import critical_residual
 from neurondeath_theory.trainability.padded_residual import kernel_share, padded_residual
 from neurondeath_torch.initialising.initialisation import edge_of_chaos_
 from neurondeath_torch.initialising.residual import residual_
-from neurondeath_torch.networks.activations import (
-    ClippedShiftedReLU,
-    ClippedSoftThreshold,
-    PiecewiseLinear,
-    ShiftedReLU,
-    SoftThreshold,
-    from_theory,
-    to_theory,
-)
+from neurondeath_torch.networks.activations import PiecewiseLinear, from_theory, to_theory
 from neurondeath_torch.networks.critical_residual import CriticalResidual, CriticalResidualConv2d
 from neurondeath_torch.networks.residual_stream import border_factor
+from neurondeath_torch.networks.thresholded_activations import (
+    ClippedShiftedReLU,
+    ClippedSoftThreshold,
+    ShiftedReLU,
+    SoftThreshold,
+)
 
 DESIGN = sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
 

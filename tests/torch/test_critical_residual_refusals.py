@@ -11,8 +11,9 @@ from neurondeath_theory.foundation.errors import AssumptionError, InvalidArgumen
 from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
 from neurondeath_torch.auditing.audit import audit
 from neurondeath_torch.initialising.residual import residual_
-from neurondeath_torch.networks.activations import ShiftedReLU, from_theory
+from neurondeath_torch.networks.activations import from_theory
 from neurondeath_torch.networks.residual_stream import BORDER
+from neurondeath_torch.networks.thresholded_activations import ShiftedReLU
 
 DESIGN = sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
 

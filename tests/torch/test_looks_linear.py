@@ -13,7 +13,7 @@ from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.trainability.looks_linear import mirrored_weights
 from neurondeath_torch.initialising.looks_linear import looks_linear_
 from neurondeath_torch.initialising.residual import residual_
-from neurondeath_torch.networks.activations import ShiftedReLU, SoftThreshold
+from neurondeath_torch.networks.thresholded_activations import ShiftedReLU, SoftThreshold
 
 
 def perceptron(sizes: list[int], activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:

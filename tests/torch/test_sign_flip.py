@@ -12,7 +12,7 @@ from torch.nn import functional
 from neurondeath_theory.survival.bounds import survival_bounds
 from neurondeath_torch.initialising.initialisation import he_, rai_
 from neurondeath_torch.initialising.sign_flipping import sign_flip_
-from neurondeath_torch.networks.activations import ClippedShiftedReLU
+from neurondeath_torch.networks.thresholded_activations import ClippedShiftedReLU
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 
 each_mode = pytest.mark.parametrize("mode", ["neuron", "layer"])

@@ -9,7 +9,7 @@ from torch import nn
 from neurondeath_theory.foundation.errors import AssumptionError, InvalidArgumentError
 from neurondeath_torch.initialising.initialisation import he_
 from neurondeath_torch.initialising.sign_flipping import SignFlip, sign_flip_
-from neurondeath_torch.networks.activations import ShiftedReLU, SoftThreshold
+from neurondeath_torch.networks.thresholded_activations import ShiftedReLU, SoftThreshold
 from tests.torch.test_sign_flip import each_mode, plain, unchanged
 
 
