@@ -31,7 +31,8 @@ from neurondeath_theory.foundation.version import __version__
 
 __all__ = ["ClusterPool", "SchedulerError"]
 
-CONNECT_SECONDS = 10.0  # to wait for the scheduler, and again for a first worker
+CONNECT_SECONDS = 10.0  # to wait for the scheduler
+FIRST_WORKER_SECONDS = 10.0
 COUNT_SECONDS = 2.0  # between counts of the cluster's threads
 BATCH_SECONDS = 0.1  # sampling time per batch, about
 MOST_BATCH_SHARDS = 64
@@ -54,25 +55,26 @@ class ClusterPool:
     ----------
     address : str
         Address of the scheduler, as in tcp://10.0.0.1:8786.
-    seconds : float, optional
-        Time to wait for its answer, and for a first worker; 10 by default.
 
     Raises
     ------
     SchedulerError
-        If the address is not valid, the scheduler does not answer in time, or there is no worker in time.
+        If the address is not valid, the scheduler does not answer in 10 s, or it has no worker 10 s later.
     """
 
     compiles_here = False
 
-    def __init__(self, address: str, seconds: float | None = None) -> None:
+    def __init__(self, address: str) -> None:
         self.address = address
-        seconds = CONNECT_SECONDS if seconds is None else seconds
-        _check_scheduler(address, seconds)
+        _check_scheduler(address, CONNECT_SECONDS)
         self._levels = _silenced_loggers()
-        self._client = _client(address, timeout=seconds, set_as_default=False)
         try:
-            self._client.wait_for_workers(1, timeout=seconds)
+            self._client = _client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except OSError as error:  # the scheduler ended or stopped after the check
+            _restore(self._levels)
+            raise _no_answer(address, error, CONNECT_SECONDS) from None
+        try:
+            self._client.wait_for_workers(1, timeout=FIRST_WORKER_SECONDS)
         except TimeoutError:
             self.close()
             raise SchedulerError(
@@ -126,8 +128,7 @@ class ClusterPool:
     def close(self) -> None:
         """Disconnect from the cluster."""
         self._client.close()
-        for logger, level in self._levels:
-            logger.setLevel(level)
+        _restore(self._levels)
 
     def __enter__(self) -> Self:
         return self
@@ -156,20 +157,29 @@ def _silenced_loggers() -> list[tuple[logging.Logger, int]]:
     return levels
 
 
+def _restore(levels: list[tuple[logging.Logger, int]]) -> None:
+    for logger, level in levels:
+        logger.setLevel(level)
+
+
 def _check_scheduler(address: str, seconds: float) -> None:
     """Check that a scheduler answers at an address: a client that cannot connect leaves threads and messages behind."""
     try:
         with ThreadPoolExecutor(1) as alone:  # a notebook already runs an event loop
             kind = alone.submit(asyncio.run, _identify(address, seconds)).result()
     except Exception as error:  # a server of another kind can cause any error
-        late = isinstance(error, TimeoutError)
-        reason = f"no answer in {seconds:g} s" if late else " ".join(str(error).split()) or type(error).__name__
-        raise SchedulerError(
-            f"no Dask scheduler answers at {address!r} ({reason}); "
-            "start one with `dask scheduler` and give its address, as in tcp://HOST:8786"
-        ) from None
+        raise _no_answer(address, error, seconds) from None
     if kind != "Scheduler":
         raise SchedulerError(f"{address!r} is a Dask {kind.lower()}, not a scheduler; give the scheduler's address")
+
+
+def _no_answer(address: str, error: Exception, seconds: float) -> SchedulerError:
+    late = isinstance(error, TimeoutError)
+    reason = f"no answer in {seconds:g} s" if late else " ".join(str(error).split()) or type(error).__name__
+    return SchedulerError(
+        f"no Dask scheduler answers at {address!r} ({reason}); "
+        "start one with `dask scheduler` and give its address, as in tcp://HOST:8786"
+    )
 
 
 async def _identify(address: str, seconds: float) -> str:

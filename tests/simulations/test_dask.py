@@ -1,5 +1,6 @@
 """Shards on a Dask cluster: bitwise equal to the local run, even when a worker is killed."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -133,8 +134,21 @@ def test_an_address_that_does_not_answer(address, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("error", [TimeoutError(), OSError("the connection is closed")])
+def test_a_scheduler_that_ends_after_the_check_is_one_line(cluster, monkeypatch, tmp_path, error):
+    def lost(*_, **__):
+        raise error
+
+    monkeypatch.setattr("neurondeath.simulations.sweeps.dask_scheduler._client", lost)
+    level = logging.getLogger("distributed.core").level
+    with pytest.raises(SchedulerError, match=r"no Dask scheduler answers at .*(no answer in 10 s|connection is closed)"):
+        simulate(NETWORK, scheduler=cluster.scheduler_address, store=tmp_path / "store.sqlite")
+    assert logging.getLogger("distributed.core").level == level
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_cluster_without_workers_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr("neurondeath.simulations.sweeps.dask_scheduler.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("neurondeath.simulations.sweeps.dask_scheduler.FIRST_WORKER_SECONDS", 0.5)
     with local_cluster(0) as empty, pytest.raises(SchedulerError, match="no workers"):
         simulate(NETWORK, scheduler=empty.scheduler_address, store=tmp_path / "store.sqlite")
     assert not list(tmp_path.iterdir())
