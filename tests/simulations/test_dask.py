@@ -141,7 +141,9 @@ def test_a_scheduler_that_ends_after_the_check_is_one_line(cluster, monkeypatch,
 
     monkeypatch.setattr("neurondeath.simulations.sweeps.dask_scheduler._client", lost)
     level = logging.getLogger("distributed.core").level
-    with pytest.raises(SchedulerError, match=r"no Dask scheduler answers at .*(no answer in 10 s|connection is closed)"):
+    with pytest.raises(
+        SchedulerError, match=r"no Dask scheduler answers at .*(no answer in 10 s|connection is closed)"
+    ):
         simulate(NETWORK, scheduler=cluster.scheduler_address, store=tmp_path / "store.sqlite")
     assert logging.getLogger("distributed.core").level == level
     assert not list(tmp_path.iterdir())
