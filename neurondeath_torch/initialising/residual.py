@@ -6,7 +6,9 @@ A run h_l = W_l phi(h_{l-1}) + b_l of layers of equal width becomes
 
 L the number of such layers, with weights at the edge of chaos of phi at q*. The layer before the run stays outside the
 sum and begins the stream: its output is brought to mean square q*, for every input by itself (a norm without
-parameters, the mean over units and positions) or, with normalise="data", by one factor measured on data. What this
+parameters, the mean over units and positions) or, with normalise="data", by one factor measured on data. With
+normalise="layers" this is done for every input too, and every activation then reads the stream brought to mean 0 and
+mean square q* (see `critical_residual`): training changes the size of a stream, and this holds its zeros. What this
 keeps is stated by `neurondeath_theory.trainability.critical_residual`, the correction of zero-padded convolutions by
 `padded_residual`; the arithmetic is in `neurondeath_torch.networks.residual_stream`.
 
@@ -53,7 +55,7 @@ from neurondeath_torch.networks.residual_stream import (
 
 __all__ = ["residual_"]
 
-NORMALISE = ("input", "data")
+NORMALISE = ("input", "data", "layers")
 
 
 def residual_(
@@ -84,8 +86,9 @@ def residual_(
     first_layer_data : tensor or iterable of batches, optional
         Inputs of the model, for the recorded run and for normalise="data". Without them zeros of the size of the first
         layer are passed, for convolutions images of several common sizes in turn.
-    normalise : {"input", "data"}
-        Whether h_0 is brought to q* for every input by itself, or by one factor, in the mean over `first_layer_data`.
+    normalise : {"input", "data", "layers"}
+        Whether h_0 is brought to q* for every input by itself, or by one factor, in the mean over `first_layer_data`;
+        or h_0 for every input and what every layer reads, which holds the share of zeros in training.
 
     Returns
     -------
@@ -96,8 +99,8 @@ def residual_(
     ------
     InvalidArgumentError
         If an argument is out of its domain, or the model is compiled, already rewired, no such chain, without a run,
-        with different or smooth activations in its runs, or without biases that the design needs. The model is then
-        unchanged.
+        with different or smooth activations in its runs, without biases that the design needs, or normalised layer by
+        layer with a single unit. The model is then unchanged.
 
     Notes
     -----
@@ -131,6 +134,10 @@ by one; weights drawn, seed 0; outside: 102: its output has another shape than t
     if depth > n_branches:
         rule = f"be at most the number of branches, {n_branches}"
         raise invalid("effective_depth", rule, depth, "D = L is the plain network")
+    single = [node.name for run in runs for node in run.branches if math.prod(node.input_shape[1:]) == 1]
+    if normalise == "layers" and single:
+        rule = "have two or more units in every layer to be normalised"
+        raise invalid("model", rule, ", ".join(single), "leave out normalise='layers'")
     if initialise:
         _check_activations(nodes, phi)
         design = design or edge_of_chaos(phi)
@@ -145,7 +152,7 @@ by one; weights drawn, seed 0; outside: 102: its output has another shape than t
         fixed, notes = _implied(runs, phi, design, initialise)
         q = design.q if design is not None else _start_variance(fixed)
         for run in runs:
-            start = _rewire(run, share, q if normalise == "input" else None, handles)
+            start = _rewire(run, share, q, normalise, handles)
             if normalise == "data" and points is not None:
                 start.factor = measured_factor(model, run.start, points, q)
                 factors.append(start.factor)
@@ -164,6 +171,7 @@ by one; weights drawn, seed 0; outside: 102: its output has another shape than t
         sigma_w2=tuple(weight for weight, _ in variances),
         sigma_b2=tuple(bias for _, bias in variances),
         q=q,
+        normalise=normalise,
         start_factors=tuple(factors),
         fixed_points=fixed,
         initialisation=drawn,
@@ -189,14 +197,15 @@ def _roles(run: Run) -> list[tuple[Node, str]]:
     return [(run.start, "start"), *((node, "branch") for node in run.branches)]
 
 
-def _rewire(run: Run, share: float, q: float | None, handles: list[Any]) -> StreamStart:
+def _rewire(run: Run, share: float, q: float, normalise: str, handles: list[Any]) -> StreamStart:
     """Register the hooks of one stream."""
-    stream, keep = Stream(), math.sqrt(1.0 - share)
-    start = StreamStart(stream, keep, q)
+    stream, keep, read = Stream(), math.sqrt(1.0 - share), q if normalise == "layers" else None
+    start = StreamStart(stream, keep, None if normalise == "data" else q, read=read)
     for node, role in _roles(run):
         assert node.module is not None
         prepare_border(node.module, tuple(node.input_shape[2:]))
-        hook = start if role == "start" else StreamBranch(stream, keep, math.sqrt(share), node is run.branches[-1])
+        last = node is run.branches[-1]
+        hook = start if role == "start" else StreamBranch(stream, keep, math.sqrt(share), last, read=read)
         handles.append(node.module.register_forward_hook(hook))
     return start
 

@@ -38,6 +38,8 @@ class ResidualRewiring(Result):
         Mean square of their weights times fan-in, and of their biases.
     q : float
         The variance that the streams start from: q*.
+    normalise : str
+        What is brought to q*: every "input", all inputs by a factor measured on "data", or what all "layers" read.
     start_factors : tuple of float
         Factor of every stream's start; empty if every input is brought to q* by itself.
     fixed_points : FixedPoints
@@ -59,6 +61,7 @@ class ResidualRewiring(Result):
     sigma_w2: tuple[float, ...]
     sigma_b2: tuple[float, ...]
     q: float
+    normalise: str
     start_factors: tuple[float, ...]
     fixed_points: FixedPoints
     initialisation: Initialisation | None
@@ -88,6 +91,7 @@ class ResidualRewiring(Result):
             f"critical residual {self.activation}: {count} in {streams} stream{'s' if streams > 1 else ''}, effective "
             f"depth {self.effective_depth:g} (a = {self.branch_scale:.3g}), q* = {format_number(self.q)}",
             "inputs brought to q* " + ("by a fixed factor" if self.start_factors else "one by one"),
+            *(["what every layer reads brought to mean 0 and q*"] if self.normalise == "layers" else []),
             "weights kept" if self.initialisation is None else f"weights drawn, seed {self.initialisation.seed}",
         ]
         parts += [f"outside: {'; '.join(f'{name}: {why}' for name, why in shown)}{more}"] if shown else []

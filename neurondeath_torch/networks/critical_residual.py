@@ -6,6 +6,11 @@ with the variances of an edge-of-chaos design. Inputs are brought to q* one by o
 mean over all their entries). Convolutions keep the size of the image; with zero padding their sums, not the biases, are
 divided by the root of the share of the kernel inside the image. To rewire a model that exists, use `residual_`.
 
+Training changes the size of the stream, and with it the share of zeros of an activation with a threshold. With
+normalise="layers" every activation reads the stream brought to mean 0 and mean square q*, for every input over all its
+entries (a layer norm without parameters). At birth this is the same design, at any width, since h has mean 0 and mean
+square q* up to O(1/n); in training it holds the zeros, whatever the size of the stream.
+
 Weights are drawn when a module is built, like those of PyTorch's layers: from `generator`, or else from PyTorch's
 global state. Theory: `neurondeath_theory.trainability.critical_residual` and `padded_residual`.
 """
@@ -20,11 +25,12 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of_chaos
 from neurondeath_theory.networks import activations as theory
 from neurondeath_torch.networks.activations import from_theory, to_theory
-from neurondeath_torch.networks.residual_stream import border_factor, normalised, with_branch
+from neurondeath_torch.networks.residual_stream import border_factor, centred, normalised, with_branch
 
 __all__ = ["CriticalResidual", "CriticalResidualConv2d"]
 
 PADDINGS = ("zeros", "circular")
+NORMALISE = ("input", "layers")
 Activation = EdgeOfChaos | theory.PiecewiseLinear | nn.Module
 
 
@@ -33,7 +39,7 @@ class _Residual(nn.Module):
 
     layers: nn.ModuleList
 
-    def __init__(self, depth: int, activation: Activation | None, effective_depth: float) -> None:
+    def __init__(self, depth: int, activation: Activation | None, effective_depth: float, normalise: str) -> None:
         super().__init__()
         self.design, self.activation = _design_of(activation)
         self.depth = check_count("depth", depth)
@@ -42,12 +48,19 @@ class _Residual(nn.Module):
             rule = f"be at most the depth, {self.depth}"
             raise invalid("effective_depth", rule, self.effective_depth, "D = L is the plain network")
 
+        self.normalise = check_choice("normalise", normalise, NORMALISE)
+
+    def _active(self, h: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of the units at a stream."""
+        active: torch.Tensor = self.activation(centred(h, self.design.q) if self.normalise == "layers" else h)
+        return active
+
     def _stream(self, h: torch.Tensor, border: torch.Tensor | None = None) -> torch.Tensor:
         share = self.effective_depth / self.depth
         keep, scale = math.sqrt(1.0 - share), math.sqrt(share)
         h = normalised(h, self.design.q)
         for layer in self.layers:
-            h = with_branch(keep * h, layer(self.activation(h)), scale, border, layer.bias)
+            h = with_branch(keep * h, layer(self._active(h)), scale, border, layer.bias)
         return h
 
     def extra_repr(self) -> str:
@@ -55,7 +68,7 @@ class _Residual(nn.Module):
         design = self.design
         return (
             f"depth={self.depth}, effective_depth={self.effective_depth:g}, q={design.q:g}, "
-            f"sigma_w2={design.sigma_w2:.5g}, sigma_b2={design.sigma_b2:.5g}"
+            f"sigma_w2={design.sigma_w2:.5g}, sigma_b2={design.sigma_b2:.5g}, normalise={self.normalise!r}"
         )
 
 
@@ -76,6 +89,8 @@ class CriticalResidual(_Residual):
         Size of the inputs of a first linear layer; without it, inputs have size `width` and begin the stream.
     out_features : int, optional
         Size of the outputs of a last linear layer on phi(h_L); without it, h_L is returned.
+    normalise : {"input", "layers"}
+        Whether only inputs are brought to q*, or what every layer reads, which holds the zeros in training.
     generator : torch.Generator, optional
         Source of the weights.
     device, dtype
@@ -104,12 +119,13 @@ class CriticalResidual(_Residual):
         *,
         in_features: int | None = None,
         out_features: int | None = None,
+        normalise: Literal["input", "layers"] = "input",
         generator: torch.Generator | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(depth, activation, effective_depth)
-        self.width = check_count("width", width)
+        super().__init__(depth, activation, effective_depth, normalise)
+        self.width = check_count("width", width, least=2 if normalise == "layers" else 1)
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         inputs = None if in_features is None else check_count("in_features", in_features)
         outputs = None if out_features is None else check_count("out_features", out_features)
@@ -123,7 +139,7 @@ class CriticalResidual(_Residual):
         h = self._stream(x if self.first is None else self.first(x))
         if self.last is None:
             return h
-        result: torch.Tensor = self.last(self.activation(h))
+        result: torch.Tensor = self.last(self._active(h))
         return result
 
 
@@ -144,6 +160,8 @@ class CriticalResidualConv2d(_Residual):
         D, in (0, depth].
     padding_mode : {"zeros", "circular"}
         Padding; zeros are corrected at the border.
+    normalise : {"input", "layers"}
+        As for `CriticalResidual`.
     generator : torch.Generator, optional
         Source of the weights.
     device, dtype
@@ -171,11 +189,12 @@ class CriticalResidualConv2d(_Residual):
         effective_depth: float = 1.0,
         *,
         padding_mode: Literal["zeros", "circular"] = "zeros",
+        normalise: Literal["input", "layers"] = "input",
         generator: torch.Generator | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(depth, activation, effective_depth)
+        super().__init__(depth, activation, effective_depth, normalise)
         self.channels, size = check_count("channels", channels), check_count("kernel_size", kernel_size)
         if size % 2 == 0:
             raise invalid("kernel_size", "be odd, so that the image keeps its size", size)

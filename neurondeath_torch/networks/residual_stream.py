@@ -5,6 +5,9 @@ r"""The critical residual stream as forward hooks on the layers of a model, and 
              by a fixed factor
     branch   every following layer: its output becomes h <- sqrt(1 - a^2) h + a (W phi(h) + b)
 
+Where layers are normalised, phi reads sqrt(q*) (h - mean of h) / (standard deviation of h), over all units and
+positions of an input, in place of h; the stream itself is left as it is.
+
 The stream is passed from layer to layer by an object that their hooks share. It holds sqrt(1 - a^2) h from the moment a
 layer returns until the next one has used it, separately in every thread, and nothing between two forward passes; so
 copies, pickles and `torch.compile` see ordinary hooks, and activations may overwrite h in place. A layer of the stream
@@ -30,6 +33,7 @@ __all__ = [
     "StreamBranch",
     "StreamStart",
     "border_factor",
+    "centred",
     "corrected",
     "forget_border",
     "normalised",
@@ -40,6 +44,7 @@ __all__ = [
 
 BORDER = "border_factor"  # name of the buffer, which is not part of the state
 TINY = 1e-20  # mean square below which an input stays as it is: zero stays zero, with finite gradients
+TINY_VARIANCE = 1e-12  # added to the variance of what a layer reads, which is 0 where all its entries are equal
 CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
 
@@ -66,17 +71,21 @@ class StreamStart:
         Mean square that every input is brought to; None for a fixed factor.
     factor : float
         The fixed factor.
+    read : float or None
+        Mean square of what the next layer's activation reads, if layers are normalised.
     """
 
-    def __init__(self, stream: Stream, keep: float, q: float | None, factor: float = 1.0) -> None:
-        self.stream, self.keep, self.q, self.factor = stream, keep, q, factor
+    def __init__(
+        self, stream: Stream, keep: float, q: float | None, factor: float = 1.0, *, read: float | None = None
+    ) -> None:
+        self.stream, self.keep, self.q, self.factor, self.read = stream, keep, q, factor, read
 
     def __call__(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
-        """Return the start of the stream."""
+        """Return the start of the stream, as the next layer's activation reads it."""
         h = corrected(module, inputs, output)
         h = self.factor * h if self.q is None else normalised(h, self.q)
         self.stream.held = self.keep * h
-        return h
+        return h if self.read is None else centred(h, self.read)
 
 
 class StreamBranch:
@@ -90,13 +99,15 @@ class StreamBranch:
         sqrt(1 - a^2) and a.
     last : bool
         Whether the stream ends here.
+    read : float or None
+        Mean square of what the next layer's activation reads, if layers are normalised.
     """
 
-    def __init__(self, stream: Stream, keep: float, scale: float, last: bool) -> None:
-        self.stream, self.keep, self.scale, self.last = stream, keep, scale, last
+    def __init__(self, stream: Stream, keep: float, scale: float, last: bool, *, read: float | None = None) -> None:
+        self.stream, self.keep, self.scale, self.last, self.read = stream, keep, scale, last, read
 
     def __call__(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
-        """Return the stream after this layer."""
+        """Return the stream after this layer, as the next layer's activation reads it."""
         held = self.stream.held
         if held is None:
             raise AssumptionError("a layer of a residual stream must be called after the layer before it, in its model")
@@ -105,7 +116,7 @@ class StreamBranch:
             raise AssumptionError(f"all layers of a residual stream must keep their width and positions; got {shapes}")
         h = with_branch(held, output, self.scale, layer_border(module, inputs, output), module.bias)
         self.stream.held = None if self.last else self.keep * h
-        return h
+        return h if self.read is None else centred(h, self.read)
 
 
 def stream_layer(model: nn.Module) -> str | None:
@@ -121,6 +132,13 @@ def normalised(h: torch.Tensor, q: float) -> torch.Tensor:
     wide = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
     square = wide.square().mean(dim=tuple(range(1, h.ndim)), keepdim=True)
     return (wide * (math.sqrt(q) * torch.rsqrt(square + TINY))).to(h.dtype)
+
+
+def centred(h: torch.Tensor, q: float) -> torch.Tensor:
+    """Bring every input (axis 0) to mean 0 and mean square q over all its entries, in at least single precision."""
+    wide = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
+    unit = functional.layer_norm(wide, wide.shape[1:], eps=TINY_VARIANCE)
+    return (unit if q == 1.0 else math.sqrt(q) * unit).to(h.dtype)
 
 
 def corrected(layer: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:

@@ -58,6 +58,7 @@ KINDS_OF_MODEL = ("mlp", "cnn", "lenet", "vgg", "resnet", "vit")
 TAILORED = "tailored-leaky-relu"  # a leaky ReLU whose slope follows the depth
 ACTIVATIONS = (*KINDS, TAILORED)
 INITIALISATIONS = ("default", "he", "rai", "edge-of-chaos", "looks-linear")
+NORMALISE = ("input", "layers")
 SIGN_FLIPS = ("none", "layer", "neuron")
 OPTIMISERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "cosine", "one-cycle", "step")
@@ -119,6 +120,11 @@ class ModelChoice:
         low=0.0,
         low_open=True,
     )
+    normalise: str = choice_field(
+        "What critical residual streams bring to q*: every input, or what every layer reads too, which holds zeros.",
+        NORMALISE,
+        "input",
+    )
     fixed_biases: bool = flag_field("Biases of linear and convolutional layers stay as they are drawn.", False)
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -143,6 +149,8 @@ class ModelChoice:
     def _check_streams(self) -> None:
         if self.effective_depth is not None and not self.residual:
             raise invalid("model.effective_depth", "stand with residual = true", self.effective_depth)
+        if self.normalise != "input" and self.effective_depth is None:
+            raise invalid("model.normalise", "stand with effective_depth", self.normalise)
         if self.residual and self.kind not in CHAINS:
             raise invalid("model.residual", f"be left out for {self.kind}: only mlp and cnn are chains of layers", True)
         if self.activation == TAILORED and self.kind not in CHAINS:

@@ -108,7 +108,14 @@ def build_model(
             model = with_shortcuts(cast(nn.Sequential, model))
     generator = torch.Generator().manual_seed(seed_of(seed, 1, "weights"))
     if choice.effective_depth is not None:
-        residual_(model, choice.effective_depth, design=design_of(choice), generator=generator, first_layer_data=images)
+        residual_(
+            model,
+            choice.effective_depth,
+            design=design_of(choice),
+            generator=generator,
+            first_layer_data=images,
+            normalise=choice.normalise,
+        )
     elif choice.initialisation == "he":
         he_(model, phi, generator=generator)
     elif choice.initialisation == "rai":

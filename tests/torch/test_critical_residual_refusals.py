@@ -12,6 +12,7 @@ from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
 from neurondeath_torch.auditing.audit import audit
 from neurondeath_torch.initialising.residual import residual_
 from neurondeath_torch.networks.activations import from_theory
+from neurondeath_torch.networks.critical_residual import CriticalResidual
 from neurondeath_torch.networks.residual_stream import BORDER
 from neurondeath_torch.networks.thresholded_activations import ShiftedReLU
 
@@ -153,6 +154,16 @@ def test_wrong_arguments(given: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         residual_(model, **given)  # type: ignore[arg-type]
     check_unchanged(model, before)
+
+
+def test_single_units_cannot_be_normalised() -> None:
+    model = nn.Sequential(nn.Linear(6, 1), nn.ReLU(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2))
+    before = snapshot(model)
+    with pytest.raises(InvalidArgumentError, match="two or more units in every layer"):
+        residual_(model, normalise="layers")
+    check_unchanged(model, before)
+    with pytest.raises(InvalidArgumentError, match="`width`"):
+        CriticalResidual(1, 4, normalise="layers")
 
 
 def test_a_failure_while_measuring_takes_back_weights_hooks_and_buffers() -> None:
