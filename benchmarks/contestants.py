@@ -124,6 +124,8 @@ def sgemm() -> dict[str, object]:
 
 
 def normals() -> dict[str, object]:
+    """Fill one buffer again and again within a kernel, as the samplers do."""
+    import numba
     import numpy as np
 
     from neurondeath.simulations.kernels.normals import fill_normals
@@ -135,10 +137,14 @@ def normals() -> dict[str, object]:
     position = Position((np.uint64(1), np.uint64(2)), 0, 0, np.uint64(0))
     arguments = (out, words, make_counters(size // 4, size // 4), size, position, 0, np.float32(1))
 
-    def work() -> float:
-        for _ in range(100):
+    @numba.njit
+    def fill(repeats: int, *arguments: object) -> None:
+        for _ in range(repeats):
             fill_normals(*arguments)
-        return 100.0 * size
+
+    def work() -> float:
+        fill(1000, *arguments)
+        return 1000.0 * size
 
     return {"rate": rate(work, SECONDS)}
 

@@ -8,7 +8,7 @@ L the number of such layers, with weights at the edge of chaos of phi at q*. The
 sum and begins the stream: its output is brought to mean square q*, for every input by itself (a norm without
 parameters, the mean over units and positions) or, with normalise="data", by one factor measured on data. With
 normalise="layers" this is done for every input too, and every activation then reads the stream brought to mean 0 and
-mean square q* (see `critical_residual`): training changes the size of a stream, and this holds its zeros. What this
+to q* (see `critical_residual`): training changes the size of a stream, and this holds its zeros. What this
 keeps is stated by `neurondeath_theory.trainability.critical_residual`, the correction of zero-padded convolutions by
 `padded_residual`; the arithmetic is in `neurondeath_torch.networks.residual_stream`.
 

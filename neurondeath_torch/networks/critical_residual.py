@@ -7,9 +7,9 @@ mean over all their entries). Convolutions keep the size of the image; with zero
 divided by the root of the share of the kernel inside the image. To rewire a model that exists, use `residual_`.
 
 Training changes the size of the stream, and with it the share of zeros of an activation with a threshold. With
-normalise="layers" every activation reads the stream brought to mean 0 and mean square q*, for every input over all its
-entries (a layer norm without parameters). At birth this is the same design, at any width, since h has mean 0 and mean
-square q* up to O(1/n); in training it holds the zeros, whatever the size of the stream.
+normalise="layers" every activation reads the stream brought to mean 0 and the mean absolute deviation sqrt(2 q* / pi)
+of a Gaussian of variance q*, for every input over all its entries. At birth this is the same design, since the entries
+of h are Gaussian of variance q* up to O(1/n); in training it holds the zeros, whatever the size of the stream.
 
 Weights are drawn when a module is built, like those of PyTorch's layers: from `generator`, or else from PyTorch's
 global state. Theory: `neurondeath_theory.trainability.critical_residual` and `padded_residual`.

@@ -5,8 +5,10 @@ r"""The critical residual stream as forward hooks on the layers of a model, and 
              by a fixed factor
     branch   every following layer: its output becomes h <- sqrt(1 - a^2) h + a (W phi(h) + b)
 
-Where layers are normalised, phi reads sqrt(q*) (h - mean of h) / (standard deviation of h), over all units and
-positions of an input, in place of h; the stream itself is left as it is.
+Where layers are normalised, phi reads sqrt(2 q* / pi) (h - mean of h) / (mean absolute deviation of h), over all units
+and positions of an input, in place of h; the stream itself is left as it is. For Gaussian h this is variance q*; in
+training h gets heavy tails, and the mean absolute deviation follows the bulk, which decides the zeros, better than the
+standard deviation does.
 
 The stream is passed from layer to layer by an object that their hooks share. It holds sqrt(1 - a^2) h from the moment a
 layer returns until the next one has used it, separately in every thread, and nothing between two forward passes; so
@@ -44,7 +46,7 @@ __all__ = [
 
 BORDER = "border_factor"  # name of the buffer, which is not part of the state
 TINY = 1e-20  # mean square below which an input stays as it is: zero stays zero, with finite gradients
-TINY_VARIANCE = 1e-12  # added to the variance of what a layer reads, which is 0 where all its entries are equal
+TINY_DEVIATION = 1e-20  # below which all entries count as equal and stay as they are: 0, with finite gradients
 CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
 
@@ -72,7 +74,7 @@ class StreamStart:
     factor : float
         The fixed factor.
     read : float or None
-        Mean square of what the next layer's activation reads, if layers are normalised.
+        q* of what the next layer's activation reads, if layers are normalised.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class StreamBranch:
     last : bool
         Whether the stream ends here.
     read : float or None
-        Mean square of what the next layer's activation reads, if layers are normalised.
+        q* of what the next layer's activation reads, if layers are normalised.
     """
 
     def __init__(self, stream: Stream, keep: float, scale: float, last: bool, *, read: float | None = None) -> None:
@@ -135,10 +137,15 @@ def normalised(h: torch.Tensor, q: float) -> torch.Tensor:
 
 
 def centred(h: torch.Tensor, q: float) -> torch.Tensor:
-    """Bring every input (axis 0) to mean 0 and mean square q over all its entries, in at least single precision."""
-    wide = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
-    unit = functional.layer_norm(wide, wide.shape[1:], eps=TINY_VARIANCE)
-    return (unit if q == 1.0 else math.sqrt(q) * unit).to(h.dtype)
+    """Bring every input (axis 0) to mean 0 and the mean absolute deviation of a Gaussian of variance q.
+
+    Over all its entries, in at least single precision.
+    """
+    wide, axes = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h, tuple(range(1, h.ndim))
+    off = wide - wide.mean(axes, keepdim=True)
+    deviation = torch.linalg.vector_norm(off, 1, axes, keepdim=True) / off[:1].numel()
+    deviation = torch.where(deviation > TINY_DEVIATION, deviation, 1.0)
+    return (off * (math.sqrt(2.0 * q / math.pi) / deviation)).to(h.dtype)
 
 
 def corrected(layer: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:

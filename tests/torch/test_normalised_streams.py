@@ -26,7 +26,7 @@ def read(h: torch.Tensor, q: float) -> torch.Tensor:
     """Twin of `centred`, from its definition."""
     axes = tuple(range(1, h.ndim))
     off = h - h.mean(axes, keepdim=True)
-    return off * (q / off.square().mean(axes, keepdim=True)).sqrt()
+    return off * math.sqrt(2.0 * q / math.pi) / off.abs().mean(axes, keepdim=True)
 
 
 def perceptron(width: int, depth: int, design: EdgeOfChaos) -> nn.Sequential:
@@ -107,7 +107,7 @@ def test_the_size_of_the_stream_does_not_matter() -> None:
 
 
 def test_it_stays_an_ordinary_model_with_finite_gradients_at_zero() -> None:
-    model = perceptron(16, 4, DESIGN)
+    model = perceptron(16, 30, DESIGN)
     residual_(model, 1.0, design=DESIGN, generator=0, normalise="layers")
     x = inputs(3, 8).float()
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
