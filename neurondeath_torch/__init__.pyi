@@ -53,7 +53,7 @@ from neurondeath_torch.surgery.shrunk_models import load_shrunk as load_shrunk
 
 # training
 from neurondeath_torch.training.configuration import Experiment as Experiment
-from neurondeath_torch.training.configuration import read_experiments as read_experiments
+from neurondeath_torch.training.experiment_files import read_experiments as read_experiments
 from neurondeath_torch.training.loop import TrainingRun as TrainingRun
 from neurondeath_torch.training.loop import train as train
 from neurondeath_torch.training.many_networks import train_many as train_many

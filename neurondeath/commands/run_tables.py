@@ -7,7 +7,8 @@ from typing import Any
 from neurondeath.commands.output_options import Format
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
-from neurondeath_torch.training.configuration import read_experiment, varying_settings
+from neurondeath_torch.training.configuration import varying_settings
+from neurondeath_torch.training.experiment_files import read_experiment
 from neurondeath_torch.training.run_store import StoredRun
 
 __all__ = ["run_columns", "show_epochs", "show_runs", "stored_forecast"]

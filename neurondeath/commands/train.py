@@ -20,8 +20,8 @@ from neurondeath_theory.foundation.interruption import stop_requests
 from neurondeath_theory.foundation.validation import check_count, invalid, shorten
 from neurondeath_torch.training.campaign import Run, checkpoint_folder, run_campaign, runs_of_part
 from neurondeath_torch.training.campaign_checks import check_checkpoint_folder, check_runs, check_store
-from neurondeath_torch.training.configuration import read_experiment, read_experiments
 from neurondeath_torch.training.configuration_guide import experiment_keys, experiment_template
+from neurondeath_torch.training.experiment_files import read_experiment, read_experiments
 from neurondeath_torch.training.forecasts import forecast
 from neurondeath_torch.training.learning_forecasts import LearningForecasts
 from neurondeath_torch.training.loop import find_device

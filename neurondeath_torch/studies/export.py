@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from neurondeath_theory.foundation.version import __version__
-from neurondeath_torch.training.configuration import read_experiment, varying_settings
+from neurondeath_torch.training.configuration import varying_settings
+from neurondeath_torch.training.experiment_files import read_experiment
 from neurondeath_torch.training.run_store import StoredRun
 
 __all__ = ["provenance", "study_rows"]
@@ -33,8 +34,9 @@ def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, A
     list of dict
         `experiment`, the settings that vary between the runs under their dotted keys, `seed`, `epoch` (0: before
         training), every measurement that is a single number, and `dead_share`, the share of dead units among all units.
-        Last epochs of sparse designs have the zeros on test images by activation, `test_zeros`, the mean less the
-        design's, `test_zeros_off`, the share of activations within 0.05 of it, `test_zeros_near`, and the least.
+        Where one of the runs has a sparse design, last epochs have the zeros on test images by activation,
+        `test_zeros`, and the least of them, `test_zeros_least`; those of the designs have the mean less the design's,
+        `test_zeros_off`, and the share of activations within 0.05 of it, `test_zeros_near`.
 
     Examples
     --------
@@ -45,6 +47,7 @@ def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, A
     """
     settings = [read_experiment(run.description).settings() for run in runs]
     varying = varying_settings(settings)
+    sparse = any(chosen.get("model.sparsity") is not None for chosen in settings)
     rows = []
     for run, chosen in zip(runs, settings, strict=True):
         head = {"experiment": run.experiment_id, **{key: _cell(chosen.get(key)) for key in varying}, "seed": run.seed}
@@ -59,8 +62,8 @@ def study_rows(runs: Sequence[StoredRun], *, every: int = 1) -> list[dict[str, A
             if measured.get("units") and measured.get("dead_units") is not None:
                 numbers["dead_share"] = measured["dead_units"] / measured["units"]
             zeros = measured.get("test_sparsity_by_activation")
-            if zeros and chosen.get("model.sparsity") is not None and measured is run.epochs[-1]:
-                numbers |= _zeros(zeros, chosen["model.sparsity"])
+            if zeros and sparse and measured is run.epochs[-1]:
+                numbers |= _zeros(zeros, chosen.get("model.sparsity"))
             rows.append({**head, "epoch": epoch, **numbers})
     kept = {name for row in rows for name, value in row.items() if value is not None}
     return [{name: value for name, value in row.items() if name in kept} for row in rows]
@@ -91,15 +94,13 @@ def provenance(runs: Sequence[StoredRun] = (), **more: Any) -> dict[str, Any]:
     }
 
 
-def _zeros(zeros: Sequence[float], design: float) -> dict[str, Any]:
-    """Describe the zeros of the activations on test images, beside those of the design."""
+def _zeros(zeros: Sequence[float], design: float | None) -> dict[str, Any]:
+    """Describe the zeros of the activations on test images, beside those of the design, if there is one."""
+    found = {"test_zeros_least": min(zeros), "test_zeros": " ".join(f"{share:.3f}" for share in zeros)}
+    if design is None:
+        return found
     near = sum(abs(share - design) <= NEAR for share in zeros)
-    return {
-        "test_zeros_off": sum(zeros) / len(zeros) - design,
-        "test_zeros_near": near / len(zeros),
-        "test_zeros_least": min(zeros),
-        "test_zeros": " ".join(f"{share:.3f}" for share in zeros),
-    }
+    return {"test_zeros_off": sum(zeros) / len(zeros) - design, "test_zeros_near": near / len(zeros), **found}
 
 
 def _one_or_all(values: Sequence[Any]) -> Any:

@@ -22,7 +22,8 @@ from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
 from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study, study_configuration, write_study
 from neurondeath_torch.training.campaign import Report, checkpoint_folder, run_campaign
-from neurondeath_torch.training.configuration import Experiment, read_experiments
+from neurondeath_torch.training.configuration import Experiment
+from neurondeath_torch.training.experiment_files import read_experiments
 from neurondeath_torch.training.run_store import RunStore
 
 __all__ = ["MADE_HERE", "QUICK", "planned_runs", "run_study"]
@@ -46,6 +47,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "sparse_and_deep_rates": DEEP,
     "sparse_and_deep_holding": DEEP,
     "sparse_and_deep_depths": DEEP,
+    "sparse_and_deep_plain": DEEP,
+    "sparse_and_deep_thousand": {**DEEP, "seeds": [0], "model.depth": 200},
+    "sparse_and_deep_convolutions": {**DEEP, "model.width": 16},
     "larger_variance": DEEP,
     "stripping": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
     "stripping_transformer": {"epochs": 4, "seeds": [0, 1, 2], **FEW_IMAGES},

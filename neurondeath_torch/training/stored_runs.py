@@ -6,7 +6,8 @@ from typing import Any
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.visible_text import visible
-from neurondeath_torch.training.configuration import is_id_of, read_experiment
+from neurondeath_torch.training.configuration import is_id_of
+from neurondeath_torch.training.experiment_files import read_experiment
 from neurondeath_torch.training.run_rows import read_measured, read_object
 from neurondeath_torch.training.run_schema import epoch_checksum, run_checksum
 

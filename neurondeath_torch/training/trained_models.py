@@ -12,7 +12,8 @@ from neurondeath_theory.foundation.input_files import read_input_bytes
 from neurondeath_theory.foundation.output_files import check_output_file
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.surgery.shrunk_models import load_shrunk
-from neurondeath_torch.training.configuration import Experiment, read_experiment
+from neurondeath_torch.training.configuration import Experiment
+from neurondeath_torch.training.experiment_files import read_experiment
 from neurondeath_torch.training.labelled_data import N_CLASSES, SHAPES
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.sealed_archives import FAILURES, MOST_BYTES, seal, unseal

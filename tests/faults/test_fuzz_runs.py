@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.visible_text import visible
 from neurondeath_torch.training.checkpoints import read_checkpoint, write_checkpoint
-from neurondeath_torch.training.configuration import read_experiment, read_experiments
 from neurondeath_torch.training.configuration_guide import experiment_template
+from neurondeath_torch.training.experiment_files import read_experiment, read_experiments
 from neurondeath_torch.training.run_rows import read_measured, read_object, same_numbers, write_measured, write_object
 from neurondeath_torch.training.run_store import RunStore, RunStoreError
 from tests.torch.run_store_forgeries import EPOCH, FIRST, RUN, change, measured, whole_store

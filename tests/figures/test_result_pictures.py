@@ -13,7 +13,7 @@ from neurondeath.figures.result_pictures import PICTURES
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.latex_tables import latex_number
 from neurondeath_theory.foundation.results import Result
-from neurondeath_torch.training.configuration import read_experiments
+from neurondeath_torch.training.experiment_files import read_experiments
 from neurondeath_torch.training.run_merging import merge_run_stores
 from neurondeath_torch.training.run_store import RunStore
 

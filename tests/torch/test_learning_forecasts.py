@@ -4,7 +4,7 @@ import pytest
 
 from neurondeath_torch.auditing.forecast import forecast
 from neurondeath_torch.training import learning_forecasts
-from neurondeath_torch.training.configuration import read_experiment
+from neurondeath_torch.training.experiment_files import read_experiment
 from neurondeath_torch.training.learning_forecasts import LearningForecasts
 from neurondeath_torch.training.loop import load_experiment_data
 from neurondeath_torch.training.model_building import build_model

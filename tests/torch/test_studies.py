@@ -1,6 +1,7 @@
 """Studies: writing and reading tables, the studies that are not a grid, and the command."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
 from neurondeath_torch.studies.running import MADE_HERE, QUICK, planned_runs, run_study
 from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study
-from neurondeath_torch.training.configuration import read_experiments
+from neurondeath_torch.training.configuration import ModelChoice
+from neurondeath_torch.training.experiment_files import read_experiments
 from neurondeath_torch.training.loop import load_experiment_data, train
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.run_store import RunStore
@@ -100,9 +102,12 @@ def test_last_epochs_of_sparse_designs_have_their_zeros(tmp_path):
     model = {"widths": [30, 20], "activation": "clipped-shifted-relu", "sparsity": 0.8, "v_prime": 0.7}
     document = {"epochs": 2, "measure": 100, "data": {"n_train": 200, "n_test": 100}, "model": model}
     experiments, _ = read_experiments({**document, "optimiser": {"learning_rate": 1e-3}})
+    dense = replace(experiments[0], model=ModelChoice(options={"widths": [30, 20]}))
     with RunStore(tmp_path / "runs.sqlite") as store:
-        trained = train(experiments[0], store=store)
-        first, _, last = study_rows(store.runs())
+        trained, _ = train(experiments[0], store=store), train(dense, store=store)
+        by_run = [store.run(one.experiment_id, 0) for one in (experiments[0], dense)]
+        first, _, last, *_, of_dense = study_rows(by_run)
+        alone = study_rows(by_run[1:])[-1]
     zeros = [float(share) for share in last["test_zeros"].split()]
     data = load_experiment_data(experiments[0])
     with DeadUnitMonitor(trained.model.eval()) as monitor, torch.no_grad():
@@ -113,6 +118,9 @@ def test_last_epochs_of_sparse_designs_have_their_zeros(tmp_path):
     assert last["test_zeros_near"] == np.mean(np.abs(np.array(zeros) - 0.8) <= 0.05)
     assert last["test_sparsity"] == pytest.approx(np.average(zeros, weights=[30, 20]), abs=1e-3)
     assert "test_zeros" not in first
+    assert of_dense["test_zeros_least"] == pytest.approx(min(map(float, of_dense["test_zeros"].split())), abs=1e-3)
+    assert not {"test_zeros_off", "test_zeros_near"} & of_dense.keys()
+    assert "test_zeros" not in alone
 
 
 def test_a_torn_table_is_refused(tiny, tmp_path):

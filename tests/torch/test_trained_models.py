@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
-from neurondeath_torch.training.configuration import read_experiment
+from neurondeath_torch.training.experiment_files import read_experiment
 from neurondeath_torch.training.loop import train
 from neurondeath_torch.training.sealed_archives import seal
 from neurondeath_torch.training.trained_models import COMMENT, load_trained, save_trained

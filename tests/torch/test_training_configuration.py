@@ -5,8 +5,9 @@ import tomllib
 import pytest
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
-from neurondeath_torch.training.configuration import Experiment, ModelChoice, OptimiserChoice, read_experiments
+from neurondeath_torch.training.configuration import Experiment, ModelChoice, OptimiserChoice
 from neurondeath_torch.training.configuration_guide import experiment_keys, experiment_template
+from neurondeath_torch.training.experiment_files import read_experiments
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.models import MODELS
 

@@ -7,7 +7,8 @@ from torch import nn
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.trainability.tailored_slope import tailored_slope
 from neurondeath_torch.networks.residual_stream import stream_layer
-from neurondeath_torch.training.configuration import Experiment, ModelChoice, read_experiment
+from neurondeath_torch.training.configuration import Experiment, ModelChoice
+from neurondeath_torch.training.experiment_files import read_experiment
 from neurondeath_torch.training.forecasts import forecast
 from neurondeath_torch.training.loop import load_experiment_data, train
 from neurondeath_torch.training.model_building import build_model
