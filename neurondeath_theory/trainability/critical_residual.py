@@ -17,6 +17,10 @@ Continuous limit, L to infinity at fixed D: $dq/dt = V(q) - q$, $d\rho/dt = R(\r
 (not at all for unclipped designs, V' = 1), and points keep a distance that the plain network loses: near 1, $1 - \rho
 \sim 9/(A t)^2$ in t, not in layers (`correlation_rate`).
 
+Normalised layers: where phi reads the stream brought to mean 0 and to q*, for every input over its units (`residual_`
+and `CriticalResidual` with normalise="layers"), all of this holds at q* as it stands, since the stream has mean 0 and
+variance q* there already; a deviation of q, at finite width or from training, no longer reaches the zeros.
+
 Sources: the variance-preserving sum is known (Shao et al. 2020; Martens et al. 2021, arXiv 2110.01765; branches of size
 L^(-1/2): hayou2021, arXiv 2010.12859); the design price2024 (arXiv 2402.16184). Maps and flow derived here.
 """
