@@ -7,8 +7,9 @@ runs, each weight is loaded once for the whole strip, and nothing is stored but 
 library does, without its packing: the operands already lie as the loop wants them.
 
 Points come in panels of PANEL columns: entry (row, column) of panel q of an array with R rows is at
-(q * R + row) * PANEL + column. A strip is one or more vectors of points, a panel one or more strips. Sums run over j in
-order, one fused operation per step, so results do not depend on the width of the vectors or the strips.
+(q * R + row) * PANEL + column. A strip is one or more vectors of points, a panel one or more strips. Where there are 16
+registers, a tile of 8 units is made in two halves, so that a weight still meets two vectors of points. Sums run over j
+in order, one fused operation per step, so results depend neither on the width of the vectors nor on the strips.
 
 `product_tile_N` are the same without relu and without peaks, for kernels that need the sums of both signs.
 """
@@ -72,17 +73,28 @@ def _make_tile(units: int, rectified: bool) -> Any:
             ]
             real = ir.FloatType() if element == types.float32 else ir.DoubleType()
             lanes = BITS // (32 if element == types.float32 else 64)
-            n_vectors = min(SUM_REGISTERS // units, PANEL // lanes)
-            for start in range(0, PANEL, n_vectors * lanes):
-                columns = [start + v * lanes for v in range(n_vectors)]
-                _generate_strip(
-                    builder, pointers, [*offsets, *arguments[5:]], (real, lanes), (units, rectified), columns
-                )
+            together = min(units, SUM_REGISTERS // 2)  # units whose sums for two vectors stay in registers
+            n_vectors = min(SUM_REGISTERS // together, PANEL // lanes)
+            for first in range(0, units, together):
+                here = _later_units(builder, offsets, arguments[5], first)
+                for start in range(0, PANEL, n_vectors * lanes):
+                    columns = [start + v * lanes for v in range(n_vectors)]
+                    _generate_strip(
+                        builder, pointers, [*here, *arguments[5:]], (real, lanes), (together, rectified), columns
+                    )
             return context.get_dummy_value()
 
         return signature, generate
 
     return tile
+
+
+def _later_units(builder: Any, offsets: list[Any], fan_in: Any, first: int) -> list[Any]:
+    """Return the offsets of the tile's units from number `first` on."""
+    z_at, x_at, w_at, b_at, peak_at = offsets
+    number = ir.Constant(z_at.type, first)
+    z_at = builder.add(z_at, builder.mul(number, ir.Constant(z_at.type, PANEL)))
+    return [z_at, x_at, builder.add(w_at, builder.mul(number, fan_in)), builder.add(b_at, number), peak_at]
 
 
 def _generate_strip(builder, pointers, offsets, vector_kind, kind, first_columns):
