@@ -9,7 +9,9 @@
     every = 2                         "model.widths" = [[64, 64], [128, 128]]
 
 `[grid]` runs every combination of its lists; each table of a list of tables (`method = [{...}, {...}]`) overrides keys
-of the table of that name, here `[method]`. All keys except `epochs` have defaults; see `configuration`.
+of the table of that name, here `[method]`. The tables of the list `cases` hold such tables, for settings of several
+parts that belong together: `cases = [{model = {width = 8}, optimiser = {learning_rate = 0.1}}, {...}]`. All keys except
+`epochs` have defaults; see `configuration`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +30,7 @@ __all__ = ["read_experiment", "read_experiments"]
 
 MOST_RUNS = 100_000
 LONGEST_KEY = 60  # characters of a key in a message
+CASES = "cases"  # key of the grid whose tables override keys of several parts
 
 
 def read_experiment(description: Mapping[str, Any]) -> Experiment:
@@ -86,7 +89,8 @@ def _experiments(document: dict[str, Any]) -> tuple[list[Experiment], list[int]]
     for values in product(*grid.values()):
         chosen = {key: dict(value) if isinstance(value, Mapping) else value for key, value in document.items()}
         for key, value in zip(grid, values, strict=True):
-            _place(chosen, key, value)
+            for part, settings in _parts_of(value) if key == CASES else [(key, value)]:
+                _place(chosen, part, settings)
         experiments.append(_experiment(chosen))
     return experiments, seeds
 
@@ -98,6 +102,13 @@ def _read_seeds(seeds: Any) -> list[int]:
     if len(set(checked)) < len(checked):
         raise invalid("seeds", "be distinct", seeds)
     return checked
+
+
+def _parts_of(case: Any) -> list[tuple[str, Any]]:
+    if not isinstance(case, Mapping) or not case.keys() <= PARTS.keys():
+        rule = f"hold tables of {', '.join(PARTS)}, as {{model = {{width = 8}}, optimiser = {{learning_rate = 0.1}}}}"
+        raise invalid(f"grid.{CASES}", rule, case)
+    return list(case.items())
 
 
 def _place(document: dict[str, Any], key: str, value: Any) -> None:
