@@ -11,6 +11,7 @@ from typing import Any
 
 from neurondeath_theory.foundation.configuration import REQUIRED, Key, key_columns, keys_of, toml_template
 from neurondeath_torch.training.configuration import PARTS, Experiment
+from neurondeath_torch.training.experiment_files import CASES
 from neurondeath_torch.training.method_building import METHODS, NOT_CONFIGURABLE, SCHEDULES, SPAN
 from neurondeath_torch.training.model_building import SET_BY_EXPERIMENT
 from neurondeath_torch.training.models import MODELS
@@ -40,6 +41,12 @@ GRID = Key(
     check=_as_it_is,
     default=None,
 )
+CASES_KEY = Key(
+    kind="list of tables",
+    meaning="Settings of several parts that belong together, as {model = {width = 8}, optimiser = {momentum = 0.5}}.",
+    check=_as_it_is,
+    default=None,
+)
 DEMON_KEYS = {
     "span": Key(
         kind="number in (0, 1]", meaning="Length of the schedule, as a share of the run.", check=_as_it_is, default=SPAN
@@ -63,7 +70,7 @@ def experiment_keys() -> dict[str, list[str]]:
         keys |= {f"{part}.{name}": key for name, key in keys_of(choice).items()}
         for kind, further in _further_keys(part).items():
             keys |= {f"{part}.{name} ({kind})": key for name, key in further.items()}
-    return key_columns(keys | {"grid.KEY": GRID})
+    return key_columns(keys | {"grid.KEY": GRID, f"grid.{CASES}": CASES_KEY})
 
 
 def experiment_template() -> str:
@@ -81,7 +88,8 @@ def experiment_template() -> str:
             if further:
                 sections.append(("#", f'Further keys of [{part}] for kind = "{kind}":', further))
     sections.append(("[grid]", GRID.meaning, {}))
-    return toml_template(sections) + '# "optimiser.learning_rate" = [0.01, 0.1]\n'
+    example = "# cases = [{model = {width = 8}, optimiser = {momentum = 0.5}}, {model = {width = 64}}]"
+    return toml_template(sections) + f'# "optimiser.learning_rate" = [0.01, 0.1]\n{example}\n'
 
 
 def _summary(choice: type[Any]) -> str:

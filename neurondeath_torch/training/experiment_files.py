@@ -26,7 +26,7 @@ from neurondeath_theory.foundation.validation import check_count, invalid, short
 from neurondeath_theory.foundation.visible_text import visible
 from neurondeath_torch.training.configuration import OPEN_PARTS, PARTS, Experiment
 
-__all__ = ["read_experiment", "read_experiments"]
+__all__ = ["CASES", "read_experiment", "read_experiments"]
 
 MOST_RUNS = 100_000
 LONGEST_KEY = 60  # characters of a key in a message

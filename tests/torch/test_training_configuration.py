@@ -53,6 +53,20 @@ def test_a_file_becomes_the_product_of_its_grid(tmp_path):
     assert len({e.experiment_id for e in experiments}) == 6
 
 
+def test_a_grid_may_hold_cases_of_settings_that_belong_together():
+    wide = {"model": {"widths": [64]}, "optimiser": {"learning_rate": 0.1}}
+    narrow = {"model": {"widths": [8]}, "optimiser": {"learning_rate": 0.4}}
+    document = {
+        "epochs": 1,
+        "optimiser": {"batch_size": 32},
+        "grid": {"cases": [wide, narrow], "data.n_train": [100, 200]},
+    }
+    experiments, _ = read_experiments(document)
+    found = [(e.model.options["widths"], e.optimiser.learning_rate, e.data.n_train) for e in experiments]
+    assert found == [([64], 0.1, 100), ([64], 0.1, 200), ([8], 0.4, 100), ([8], 0.4, 200)]
+    assert {e.optimiser.batch_size for e in experiments} == {32}
+
+
 def test_a_grid_may_hold_tables():
     document = {
         "epochs": 1,
@@ -94,6 +108,9 @@ def test_ids_depend_on_what_shapes_the_result_alone():
         ({"epochs": 1, "seeds": [-1]}, r"seeds\[0\]"),
         ({"epochs": 1, "grid": {"data.name": []}}, "non-empty lists"),
         ({"epochs": 1, "grid": {"data.name": "digits"}}, "non-empty lists"),
+        ({"epochs": 1, "grid": {"cases": [{"modell": {}}]}}, "`grid.cases` must hold tables of data, model, optimiser"),
+        ({"epochs": 1, "grid": {"cases": [3]}}, "`grid.cases` must hold tables of data, model, optimiser"),
+        ({"epochs": 1, "grid": {"cases": [{"model": 3}]}}, "`model` must be a table"),
         ({"epochs": 1, "data": 3, "grid": {"data.name": ["digits"]}}, "`data` must be a table"),
         ({"epochs": 1, "seeds": list(range(1000)), "grid": {"epochs": list(range(1, 200))}}, "at most 100000 runs"),
         ({"epochs": 1, "optimiser": {"learning_rate": -1}}, "optimiser.learning_rate"),
