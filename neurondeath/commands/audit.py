@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
 
@@ -85,6 +86,13 @@ def audit(
 
 def _document(result: Audit) -> dict[str, Any]:
     facts = {name: getattr(result, name) for name in ("n_points", "n_batches", "n_probe", "mode")}
-    never = {"never_zero": result.report.never_zero}
+    report = result.report
+    constant = {name: np.flatnonzero(columns).tolist() for name, columns in report.constant_inputs.items()}
+    seen = {
+        "never_zero": report.never_zero,
+        "not_watched": report.not_watched,
+        "constant_inputs": constant,
+        "constant_outputs": report.constant_outputs,
+    }
     layers = records(result.columns())
-    return {**facts, "layers": layers, **never, "verdict": result.verdict, "remedies": result.remedies}
+    return {**facts, "layers": layers, **seen, "verdict": result.verdict, "remedies": result.remedies}

@@ -163,7 +163,7 @@ def audit(
         layers = tuple(replace(layer, **NOT_IN_A_STREAM) for layer in layers)
     n_points = max(record.n_points for record in recorder.sites.values())
     biased = any(layer.sigma_b2 for layer in layers)
-    verdict, remedies = judge(layers, n_points, biased)
+    verdict, remedies = judge(layers, report, n_points, biased)
     return Audit(
         layers=layers,
         n_points=n_points,

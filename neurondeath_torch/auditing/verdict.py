@@ -12,6 +12,7 @@ from neurondeath_theory.networks.network_bounds import silences_half_the_line
 from neurondeath_theory.survival.bounds import survival_bounds
 from neurondeath_theory.survival.safe_sizes import min_width
 from neurondeath_torch.auditing.audited_layers import AuditedLayer
+from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
 
 __all__ = ["judge"]
 
@@ -26,11 +27,15 @@ REDRAWING = ("he_(", "edge_of_chaos_(", "sign_flip_(", "forecast(")  # calls for
 LISTED = 4  # most names listed in a sentence
 
 
-def judge(layers: Sequence[AuditedLayer], n_points: int, biased: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def judge(
+    layers: Sequence[AuditedLayer], report: DeadUnitReport, n_points: int, biased: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the sentences of the verdict and the remedies, most urgent first."""
     sentences: list[str] = []
     remedies: list[str] = []
     for found, remedy in (
+        _constant_outputs(report, n_points),
+        _constant_inputs(report),
         _dead_layers(layers),
         _lost_points(layers, n_points),
         _collapse(layers),
@@ -45,8 +50,39 @@ def judge(layers: Sequence[AuditedLayer], n_points: int, biased: bool) -> tuple[
         remedies = [call for call in remedies if not call.startswith(REDRAWING)]
     chances = _chances(layers, biased)
     if not sentences:
-        sentences.append(f"Nothing is wrong: no unit is dead and all {n_points} points pass every layer.")
-    return (*sentences, *([chances] if chances else [])), tuple(remedies)
+        seen = "Nothing wrong was seen" if report.not_watched else "Nothing is wrong"
+        sentences.append(f"{seen}: no unit is dead and all {n_points} points pass every layer.")
+    unseen = _not_watched(report)
+    return (*sentences, *([unseen] if unseen else []), *([chances] if chances else [])), tuple(remedies)
+
+
+def _constant_outputs(report: DeadUnitReport, n_points: int) -> tuple[str, list[str]]:
+    if not report.constant_outputs:
+        return "", []
+    return f"The outputs are the same for all {n_points} points: nothing that tells points apart reaches them.", []
+
+
+def _constant_inputs(report: DeadUnitReport) -> tuple[str, list[str]]:
+    found = report.constant_inputs
+    if not found:
+        return "", []
+    named = [f"{int(columns.sum())} of {columns.size} of `{name}`" for name, columns in list(found.items())[:LISTED]]
+    more = ", ..." if len(found) > LISTED else ""
+    return (
+        f"Inputs of weight layers are constant on all data, behind no activation that is counted ({', '.join(named)}"
+        f"{more}): the units that make them carry nothing from point to point.",
+        [],
+    )
+
+
+def _not_watched(report: DeadUnitReport) -> str:
+    if not report.not_watched:
+        return ""
+    shown = "; ".join(f"`{name}`: {why}" for name, why in list(report.not_watched.items())[:LISTED])
+    more = (
+        f"; {len(report.not_watched) - LISTED} more in `report.not_watched`" if len(report.not_watched) > LISTED else ""
+    )
+    return f"Not watched as activations: {shown}{more}."
 
 
 def _dead_layers(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:

@@ -1,8 +1,8 @@
 """Recognise calls and modules that are activations with exact zeros, and their forms in the theory.
 
 ReLU and related activations are recognised as functions, whatever calls them: `nn.ReLU` does so through `F.relu`. Our
-own modules are treated as one operation. Activations that are zero on no interval (GELU, leaky ReLU) have no dead
-units.
+own modules are treated as one operation. Arguments decide, not names: a leaky ReLU of slope 0 is a ReLU, a soft
+threshold of 0 the identity. Activations that are zero on no interval (GELU, leaky ReLU) have no dead units.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,10 +32,17 @@ class Activation(NamedTuple):
     never_zero: str = ""
 
 
-NEVER_ZERO = (
-    *("celu", "celu_", "elu", "elu_", "gelu", "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "rrelu"),
-    *("rrelu_", "selu", "selu_", "sigmoid", "silu", "softplus", "softsign", "tanh", "tanh_", "tanhshrink"),
+NEVER_ZERO = frozenset(
+    {"celu", "celu_", "elu", "elu_", "gelu", "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "rrelu"}
+    | {"rrelu_", "selu", "selu_", "sigmoid", "silu", "softplus", "softsign", "tanh", "tanh_", "tanhshrink"}
 )
+# smooth or leaky activation -> place and names of the arguments that, where all are 0, make it a ReLU; their default
+SLOPES: dict[str, tuple[tuple[int, str, float], ...]] = {
+    "elu": ((1, "alpha", 1.0),),
+    "leaky_relu": ((1, "negative_slope", 0.01),),
+    "prelu": ((1, "weight", 0.25),),
+    "rrelu": ((1, "lower", 1.0 / 8.0), (2, "upper", 1.0 / 3.0)),
+}
 OWN = (ClippedShiftedReLU, ClippedSoftThreshold, PiecewiseLinear, ShiftedReLU, SoftThreshold)
 RELU = Activation("relu", theory.relu())  # built once, since it is used at every call
 CLAMPS = ("clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_")
@@ -44,8 +51,7 @@ CLAMPS = ("clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_")
 def activation_of_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activation | None:
     """Recognise a function call as an activation; None if it is not a known one."""
     if name in NEVER_ZERO:
-        plain = name.rstrip("_")
-        return Activation(plain, never_zero=f"{plain} is zero on no interval, so its units are never dead")
+        return _leaky(name.rstrip("_"), args, kwargs)
     if name in ("relu", "relu_"):
         return RELU
     if name == "relu6":
@@ -58,11 +64,12 @@ def activation_of_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     if name in ("threshold", "threshold_", "_threshold", "_threshold_"):
         level, value = _given(args, kwargs, 1, "threshold"), _given(args, kwargs, 2, "value")
         return Activation("threshold", theory.relu() if level == 0 else None) if value == 0 else None
-    if name == "softshrink":
-        return Activation("softshrink", theory.soft_threshold(float(_given(args, kwargs, 1, "lambd", 0.5))))
-    if name in ("hardshrink", "hardswish", "hardswish_"):
-        return Activation(name.rstrip("_"))
-    return None
+    if name in ("softshrink", "hardshrink"):
+        level = float(_given(args, kwargs, 1, "lambd", 0.5))
+        if level == 0.0:
+            return _never_zero(name, f"{name} at 0")
+        return Activation(name, theory.soft_threshold(level) if name == "softshrink" else None)
+    return Activation("hardswish") if name in ("hardswish", "hardswish_") else None
 
 
 def activation_of_module(module: nn.Module) -> Activation | None:
@@ -73,6 +80,25 @@ def activation_of_module(module: nn.Module) -> Activation | None:
     if quiet_set(form):
         return Activation(name, form)
     return Activation(name, never_zero=f"{form} is zero on no interval, so its units are never dead")
+
+
+def _leaky(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activation:
+    """Judge an activation that is zero on no interval, unless its slopes are 0."""
+    slopes = [_given(args, kwargs, *place) for place in SLOPES.get(name, ())]
+    rectifies = [_all_zero(slope) for slope in slopes]
+    if slopes and all(rectifies):
+        return Activation(name, theory.relu())
+    if name == "prelu" and isinstance(slopes[0], torch.Tensor) and bool((slopes[0] == 0).any()):
+        return Activation(name)  # some of its units rectify
+    return _never_zero(name, name)
+
+
+def _never_zero(name: str, what: str) -> Activation:
+    return Activation(name, never_zero=f"{what} is zero on no interval, so its units are never dead")
+
+
+def _all_zero(slope: Any) -> bool:
+    return not bool(slope.detach().any()) if isinstance(slope, torch.Tensor) else slope == 0
 
 
 def _clamp(name: str, low: Any, high: Any) -> Activation | None:

@@ -40,6 +40,13 @@ WEIGHT_CALLS = {  # function -> trailing axes that are positions, not units
 }
 
 
+# functions that can hold single units at zero, without being a known activation
+RECTIFYING = frozenset(
+    {"maximum", "minimum", "fmax", "fmin", "where", "masked_fill", "masked_fill_", "heaviside", "gt", "ge", "lt", "le"}
+    | {"__gt__", "__ge__", "__lt__", "__le__", "clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_", "vmap"}
+)
+
+
 @dataclass(frozen=True)
 class LayerCall:
     """A call of a weight layer, before it is executed.
@@ -80,6 +87,9 @@ class Listener:
     def layer_called(self, call: LayerCall) -> None:
         """Handle a call of a weight layer, before it is executed."""
 
+    def reads_unwatched(self, call: LayerCall) -> None:
+        """Handle a call of a weight layer that reads what no known activation explains."""
+
     def about_to_activate(self, site: str, z: torch.Tensor, flow: Flow | None, activation: Activation) -> None:
         """Handle the input of an activation, before an in-place activation overwrites it."""
 
@@ -88,6 +98,9 @@ class Listener:
 
     def activated_smoothly(self, h: torch.Tensor, flow: Flow | None) -> None:
         """Handle the output of an activation that is zero on no interval; other listeners see an ordinary operation."""
+
+    def returned(self, inputs: tuple[Any, Mapping[str, Any]], output: Any) -> None:
+        """Handle the arguments and the output of a forward pass."""
 
     def finished(self) -> None:
         """Handle the end of a forward pass; not called if the pass raises an error."""
@@ -109,6 +122,7 @@ class ForwardTracer:
     def __init__(self, model: nn.Module, listeners: Sequence[Listener], watch: Sequence[nn.Module] = ()) -> None:
         self.listeners = list(listeners)
         self.never_zero: dict[str, str] = {}
+        self.not_watched: dict[str, str] = {}
         self.weights: dict[str, tuple[torch.Tensor, bool, int]] = {}  # layer -> weight in use, transposed, groups
         self._model = model
         self._names = {module: name for name, module in model.named_modules()}
@@ -152,6 +166,7 @@ class ForwardTracer:
         self._calls: dict[str, int] = {}
         self._inside: tuple[nn.Module, str, Flow | None] | None = None  # an activation module treated as one operation
         self._left: nn.Module | None = None
+        self._n_points = 0
         self._busy = False
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -198,6 +213,7 @@ class ForwardTracer:
         if module is self._model:
             self._end()
             if self._depth == 0:
+                self._notify(lambda listener: listener.returned((args, kwargs), output))
                 self._notify(lambda listener: listener.finished())
 
     def _abandon(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
@@ -220,6 +236,7 @@ class ForwardTracer:
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         for tensor in tensors_of(args, kwargs):
             self._tag(tensor, Flow(frozenset({INPUT}), spatial=guessed_positions(tensor)))
+            self._n_points = self._n_points or (len(tensor) if tensor.ndim else 0)
         self._notify(lambda listener: listener.started())
         self._mode.__enter__()  # type: ignore[no-untyped-call]
 
@@ -241,6 +258,8 @@ class ForwardTracer:
         activation = activation_of_call(name, args, kwargs) if self._inside is None else None
         flow = self.flow_of(tensors_of(args, kwargs))
         if activation is None or flow is None:
+            if name in RECTIFYING and flow is not None and flow.unit_layers:
+                self._note_unwatched(name, flow)
             result = func(*args, **kwargs)
             if flow is not None and isinstance(result, (torch.Tensor, tuple, list)):
                 self._tag(result, after_call(name, args, kwargs, flow, result))
@@ -260,6 +279,18 @@ class ForwardTracer:
         self._tag(result, after_activation(site, flow))
         return result
 
+    def _is_unwatched(self, x: torch.Tensor, flow: Flow | None) -> bool:
+        """Whether the input of a weight layer has passed no known activation, or cannot be followed."""
+        if flow is not None:
+            return flow.weighted and not flow.activated
+        # not a parameter that is repeated for every point
+        return x.ndim > 1 and len(x) == self._n_points > 1 and x.layout == torch.strided and x.stride(0) != 0
+
+    def _note_unwatched(self, name: str, flow: Flow) -> None:
+        layers = ", ".join(sorted(flow.unit_layers))
+        reason = f"{name.strip('_')} can hold units of {layers} at zero; they are seen where the next layer reads them"
+        self.not_watched[self._label(self._stack[-1], name.strip("_"))] = reason
+
     def _weight_call(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         given = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
         x, weight, bias = given["input"], given["weight"], given.get("bias")
@@ -277,9 +308,11 @@ class ForwardTracer:
         self.weights[label] = (kept, transposed, groups)
         call = LayerCall(label, x, weight, bias, flow, WEIGHT_CALLS[name], groups, transposed, rerun)
         self._notify(lambda listener: listener.layer_called(call), inputs=True)
+        if self._is_unwatched(x, flow):
+            self._notify(lambda listener: listener.reads_unwatched(call))
         result = func(*args, **kwargs)
         origins = flow.origins if flow is not None else frozenset({INPUT})
-        self._tag(result, Flow(origins, label, WEIGHT_CALLS[name], unit_layers=frozenset({label})))
+        self._tag(result, Flow(origins, label, WEIGHT_CALLS[name], unit_layers=frozenset({label}), weighted=True))
         return result
 
     def _layer(self, function: str, weight: torch.Tensor) -> str:
@@ -294,7 +327,8 @@ class ForwardTracer:
         known = self._labels.get((owner, function))
         if known is None:
             path = self._names[owner]
-            simple = path and not any(True for _ in owner.children()) and not any(True for _ in owner.parameters())
+            bare = isinstance(owner, nn.PReLU) or not any(True for _ in owner.parameters())
+            simple = path and bare and not any(True for _ in owner.children())
             known = path if simple else ".".join(filter(None, [path, function]))
             self._labels[owner, function] = known
         return known
@@ -336,6 +370,8 @@ class ForwardTracer:
             spatial=flows[0].spatial,
             steps=tuple(dict.fromkeys(step for flow in flows for step in flow.steps)),
             unit_layers=frozenset().union(*(flow.unit_layers for flow in flows)),
+            weighted=any(flow.weighted for flow in flows),
+            activated=all(flow.activated for flow in flows),
         )
 
     def _tag(self, result: Any, flow: Flow) -> None:

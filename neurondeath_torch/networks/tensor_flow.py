@@ -54,6 +54,10 @@ class Flow:
         Operations since the layer, or since the activation if that is later, except reshaping that keeps the units.
     unit_layers : frozenset of str
         Weight layers whose units the tensor holds, each at its index and with no activation since; several after a sum.
+    weighted : bool
+        Whether a weight layer lies between the model's input and the tensor.
+    activated : bool
+        Whether what the tensor holds has passed, since the last weight layer, a known activation that can be zero.
     """
 
     origins: frozenset[str]
@@ -61,6 +65,8 @@ class Flow:
     spatial: int = 0
     steps: tuple[str, ...] = ()
     unit_layers: frozenset[str] = frozenset()
+    weighted: bool = False
+    activated: bool = False
 
 
 def split_units(tensor: torch.Tensor, flow: Flow | None) -> torch.Tensor:
@@ -104,13 +110,16 @@ def guessed_positions(tensor: torch.Tensor) -> int:
 
 def after_activation(site: str, flow: Flow | None) -> Flow:
     """Return the flow of an activation's output."""
-    return Flow(frozenset({site}), layer=flow.layer if flow else None, spatial=flow.spatial if flow else 0)
+    layer, spatial = (flow.layer, flow.spatial) if flow else (None, 0)
+    return Flow(
+        frozenset({site}), layer=layer, spatial=spatial, weighted=flow is not None and flow.weighted, activated=True
+    )
 
 
 def after_step(flow: Flow, name: str, unit_layers: frozenset[str] = frozenset()) -> Flow:
     """Return a flow with one more step; the position of the units is unknown unless `unit_layers` is given."""
     steps = flow.steps if name in flow.steps else (*flow.steps, name)
-    return Flow(flow.origins, flow.layer, flow.spatial, steps, unit_layers)
+    return replace(flow, steps=steps, unit_layers=unit_layers)
 
 
 def after_call(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], flow: Flow, result: Any) -> Flow:

@@ -100,6 +100,13 @@ class DeadUnitReport(Result):
         Observations, one entry per activation.
     never_zero : mapping of str to str
         Activations that have no dead units, and why.
+    not_watched : mapping of str to str
+        Operations that may hold units at zero but are no known activations, and which units.
+    constant_inputs : mapping of str to bool array
+        Weight layer -> its inputs (columns) that were the same number on all data, for layers whose inputs passed no
+        known activation since the weight layer before; only layers that have such inputs.
+    constant_outputs : bool
+        Whether the model's outputs were the same for all points, up to rounding, though the points differ.
     tau : float
         Threshold of tau-dormancy.
     window : int
@@ -108,6 +115,9 @@ class DeadUnitReport(Result):
 
     activities: tuple[UnitActivity, ...]
     never_zero: Mapping[str, str]
+    not_watched: Mapping[str, str]
+    constant_inputs: Mapping[str, Flags]
+    constant_outputs: bool
     tau: float
     window: int
 

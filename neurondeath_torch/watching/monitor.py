@@ -8,8 +8,9 @@
 The monitor sees `nn.ReLU` and related modules, the activation modules of `neurondeath_torch`, and activations called as
 functions or methods in the model's forward pass (`F.relu`, `torch.relu`, `x.relu_()`, `x.clamp(min=0)`), in place or
 not, by a torch-function mode that is active only during the pass. Further modules, such as a top-k module or a GELU
-with a threshold, are named in `watch`. Operations inside compiled, scripted or fused code (recurrent cells with a ReLU)
-and arithmetic such as `x * (x > 0)` are not seen.
+with a threshold, are named in `watch`. Units that other operations hold at zero (`maximum`, `where`, arithmetic such
+as `x * (x > 0)`, recurrent cells, a GELU that underflows) are seen where the next weight layer reads them: inputs that
+are constant on all data (see `constants`).
 
 A module called twice in a pass gives two activations, `relu` and `relu#2`. A pass that raises an error is not counted.
 The model's mode, gradients and outputs are not changed.
@@ -29,6 +30,7 @@ from neurondeath_theory.foundation.validation import check_count, check_real, in
 from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.tensor_flow import Flow, split_units
+from neurondeath_torch.watching.constants import Constants
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity
 from neurondeath_torch.watching.definitions import pruned
 
@@ -84,6 +86,7 @@ class DeadUnitMonitor:
         self._threshold = check_real("threshold", threshold, low=0.0)
         self._watch = _watched(model, watch)
         self._counts = _Counts(self._threshold)
+        self._constants = Constants()
         self._tracer: ForwardTracer | None = None
         self._open = False
 
@@ -91,7 +94,7 @@ class DeadUnitMonitor:
         if self._open:
             raise invalid("monitor", "be entered once at a time", "a monitor that is open")
         check_model(self._model)  # it may have been compiled after __init__
-        self._tracer = ForwardTracer(self._model, [self._counts, *self._listeners()], self._watch)
+        self._tracer = ForwardTracer(self._model, [self._counts, self._constants, *self._listeners()], self._watch)
         self._tracer.start()
         self._open = True
         return self
@@ -116,9 +119,9 @@ class DeadUnitMonitor:
 
     def reset(self) -> None:
         """Discard all counts; the hooks remain."""
-        self._counts = _Counts(self._threshold)
+        self._counts, self._constants = _Counts(self._threshold), Constants()
         if self._tracer is not None:
-            self._tracer.listeners[0] = self._counts
+            self._tracer.listeners[:2] = [self._counts, self._constants]
 
     def report(self, *, tau: float = 0.0, window: int | None = None) -> DeadUnitReport:
         """Return the counts so far, inside the context or after it.
@@ -152,6 +155,9 @@ class DeadUnitMonitor:
         return DeadUnitReport(
             activities=activities,
             never_zero=dict(self._tracer.never_zero),
+            not_watched=dict(self._tracer.not_watched),
+            constant_inputs=self._constants.inputs(),
+            constant_outputs=self._constants.outputs_are_equal(),
             tau=level,
             window=self.n_batches if last is None else last,
         )
