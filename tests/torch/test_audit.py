@@ -133,7 +133,7 @@ def test_verdicts():
     result = audit(dead, points(50, 5))
     assert result.verdict[0].startswith("The outputs are the same for all 50 points")
     assert result.verdict[1].startswith("Activation `3` is dead: none of its 4 units is active")
-    assert "50 of 50 points are lost" in result.verdict[1]
+    assert "50 of 50 points are lost" in result.verdict[2]
     assert "layers of at least 9 units  # min_width(3, 0.99)" in result.remedies
     assert result.layers[2].correlation is None  # no live units are left to correlate
 
