@@ -17,6 +17,9 @@ import numpy.typing as npt
 import torch
 import torch_pruning
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils import parametrize
 from torch_pruning.ops import OPTYPE, TORCH_CONV
 
@@ -30,6 +33,8 @@ __all__ = ["Coupling", "CouplingGraph", "Part"]
 Indices = npt.NDArray[np.int64]
 Replaced = dict[nn.Parameter, tuple[nn.Parameter, Tensor]]
 
+LARGEST = 2**62
+UNFOLLOWED = (AttributeError, IndexError, KeyError, TypeError, ValueError, AssertionError)
 # operations allowed between a unit and its readers, since they do not make other units depend on it
 HARMLESS = frozenset(
     (
@@ -107,7 +112,7 @@ class CouplingGraph:
                 self._graph = torch_pruning.DependencyGraph().build_dependency(
                     self._traced, inputs, forward_fn=call, output_transform=_differentiable, verbose=False
                 )
-            except (AttributeError, IndexError, KeyError, TypeError, AssertionError) as error:
+            except UNFOLLOWED as error:
                 remedy = "units can still be masked or reset, not removed"
                 raise invalid("model", "be traceable by Torch-Pruning", repr(error), remedy) from error
 
@@ -131,8 +136,12 @@ class CouplingGraph:
         if layer not in self._graph.module2node:
             raise invalid("layers", "name layers that the model calls on the data", self._names[layer])
         n_units = self._graph.get_out_channels(layer)
-        group = self._group(layer, range(n_units))
         coupling = Coupling(layer=self._names[layer], n_units=n_units)
+        try:
+            group = self._group(layer, range(n_units))
+        except UNFOLLOWED as error:
+            reason = f"Torch-Pruning cannot follow its units ({type(error).__name__}: {error})"
+            return Coupling(layer=self._names[layer], n_units=n_units, obstacle=reason)
         obstacle = ""
         for item in group:
             target, kind = item.dep.target.module, item.dep.target.type
@@ -145,8 +154,11 @@ class CouplingGraph:
                 channels=np.asarray(item.idxs, dtype=np.int64),
                 units=np.asarray(item.root_idxs, dtype=np.int64),
             )
+            writes = self._graph.is_out_channel_pruning_fn(item.dep.handler)
+            if part.channels.size and part.channels.max() >= _n_channels(target, writes):
+                obstacle = obstacle or f"which of its units `{part.name}` reads cannot be followed"
+                continue
             if kind in (OPTYPE.CONV, OPTYPE.LINEAR):
-                writes = self._graph.is_out_channel_pruning_fn(item.dep.handler)
                 (coupling.writers if writes else coupling.readers).append(part)
             elif next(target.parameters(recurse=False), None) is not None or kind == OPTYPE.BN:
                 coupling.norms.append(part)
@@ -177,6 +189,8 @@ class CouplingGraph:
                 new.grad = parameter.grad.flatten()[positions].view(cut.shape)
             module._parameters[name] = new
             replaced[parameter] = (new, positions)
+        for module in modules:
+            _set_sizes(module)
         return replaced
 
     def _group(self, layer: nn.Module, units: Iterable[int]) -> Any:
@@ -204,6 +218,31 @@ class CouplingGraph:
         if any(p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None) for p in own):
             return f"a parameter of `{name}` has hooks, which a new one would lack"
         return ""
+
+
+def _n_channels(module: nn.Module, writes: bool) -> int:
+    """Return how many channels a module writes, or reads."""
+    if isinstance(module, nn.Linear):
+        return module.out_features if writes else module.in_features
+    if isinstance(module, _ConvNd):
+        return module.out_channels if writes else module.in_channels
+    return int(module.num_features) if isinstance(module, (_BatchNorm, _InstanceNorm)) else LARGEST
+
+
+def _set_sizes(module: nn.Module) -> None:
+    """Set the sizes that a weight layer states to those of its weight, which Torch-Pruning counts behind a reshape."""
+    weight = module._parameters.get("weight")
+    if isinstance(module, (_BatchNorm, _InstanceNorm)):
+        kept = weight if weight is not None else module.running_mean
+        module.num_features = module.num_features if kept is None else len(kept)
+        return
+    if weight is None or weight.ndim < 2:
+        return
+    if isinstance(module, nn.Linear):
+        module.out_features, module.in_features = weight.shape
+    elif isinstance(module, _ConvNd):
+        first, second = weight.shape[0], weight.shape[1] * module.groups
+        module.out_channels, module.in_channels = (second, first) if module.transposed else (first, second)
 
 
 class _WithVisibleInputs(nn.Module):

@@ -1,0 +1,76 @@
+"""Removal where channels and units are regrouped: sizes stay true, what cannot be followed is left and said."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from neurondeath_torch.surgery.removal import remove_dead_units
+
+
+class Slices(nn.Module):
+    """A layer whose channels are read in two halves that are added."""
+
+    def __init__(self):
+        super().__init__()
+        self.c, self.d, self.e = nn.Conv1d(1, 8, 3), nn.Conv1d(4, 6, 3), nn.Linear(6, 2)
+
+    def forward(self, x):
+        h = functional.relu(self.c(x))
+        return self.e(functional.relu(self.d(h[:, :4] + h[:, 4:])).mean(-1))
+
+
+def test_a_layer_that_cannot_be_followed_does_not_stop_the_others():
+    torch.manual_seed(0)
+    model, x = Slices(), torch.randn(20, 1, 12)
+    with torch.no_grad():
+        model.c.bias[[1, 5]] = -50.0
+        model.d.bias.fill_(1.0)
+        model.d.bias[2] = -50.0
+    before = model(x).detach()
+    removal = remove_dead_units(model, x)
+    removed = dict(zip(removal.layers, (units.tolist() for units in removal.removed), strict=True))
+    why = dict(zip(removal.layers, removal.reasons, strict=True))
+    assert removed == {"c": [], "d": [2], "e": []}
+    assert "`d` reads cannot be followed" in why["c"]
+    torch.testing.assert_close(model(x), before)
+
+
+class Decoder(nn.Module):
+    """Units become pixels of channels."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.lin, self.conv, self.out = nn.Linear(8, 24), nn.Conv2d(6, 5, 3, padding=1), nn.Conv2d(5, 3, 3, padding=1)
+        self.norm = nn.BatchNorm2d(6) if norm else nn.Identity()
+
+    def forward(self, x):
+        channels = self.lin(x).relu().view(len(x), -1, 2, 2)
+        return self.out(self.conv(self.norm(channels).relu()).relu())
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_sizes_stay_those_of_the_weights_so_that_a_second_removal_works(norm):
+    torch.manual_seed(0)
+    model, x = Decoder(norm).eval(), torch.randn(64, 8)
+    for channels in (5, 4):
+        with torch.no_grad():
+            model.lin.bias[:4] = -50.0
+        before = model(x).detach()
+        remove_dead_units(model, x)
+        torch.testing.assert_close(model(x), before)
+        assert model.conv.weight.shape == (5, channels, 3, 3)
+        assert (model.conv.in_channels, model.lin.out_features) == (channels, 4 * channels)
+        if norm:
+            assert model.norm.num_features == len(model.norm.running_mean) == channels
+
+
+def test_a_channel_with_a_living_pixel_stays():
+    torch.manual_seed(0)
+    model, x = Decoder(False), torch.randn(64, 8)
+    with torch.no_grad():
+        model.lin.bias[4:7] = -50.0
+    removal = remove_dead_units(model, x)
+    assert removal.removed[0].size == 0
+    assert removal.dead_kept[0] == 3
+    assert "receives nonzero values from its channel" in removal.reasons[0]
