@@ -142,7 +142,7 @@ class CouplingGraph:
         except UNFOLLOWED as error:
             reason = f"Torch-Pruning cannot follow its units ({type(error).__name__}: {error})"
             return Coupling(layer=self._names[layer], n_units=n_units, obstacle=reason)
-        obstacle = ""
+        obstacle = unfollowed = ""
         for item in group:
             target, kind = item.dep.target.module, item.dep.target.type
             obstacle = obstacle or self._obstacle(target, kind)
@@ -156,7 +156,7 @@ class CouplingGraph:
             )
             writes = self._graph.is_out_channel_pruning_fn(item.dep.handler)
             if part.channels.size and part.channels.max() >= _n_channels(target, writes):
-                obstacle = obstacle or f"which of its units `{part.name}` reads cannot be followed"
+                unfollowed = unfollowed or f"which of its units `{part.name}` reads cannot be followed"
                 continue
             if kind in (OPTYPE.CONV, OPTYPE.LINEAR):
                 (coupling.writers if writes else coupling.readers).append(part)
@@ -164,7 +164,7 @@ class CouplingGraph:
                 coupling.norms.append(part)
         if not coupling.readers:
             obstacle = "it is the output layer"
-        return Coupling(**{**coupling.__dict__, "obstacle": obstacle})
+        return Coupling(**{**coupling.__dict__, "obstacle": unfollowed or obstacle})
 
     def cut(self, layer: nn.Module, units: Iterable[int]) -> Replaced:
         """Remove units of a layer with all their weights; return the replaced parameters."""
