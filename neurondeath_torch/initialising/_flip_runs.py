@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from neurondeath_theory.foundation.errors import AssumptionError
-from neurondeath_torch.initialising._followed_by import Site
+from neurondeath_torch.initialising._followed_by import Site, is_compound
 from neurondeath_torch.networks.data_passes import call
 from neurondeath_torch.networks.input_data import Points, n_points, on_device, split_points
 
@@ -111,12 +112,15 @@ class FlipRuns:
 
             return hook
 
-        handles = [
-            (site.norm or site.layer.module).register_forward_hook(hook_of(index, site))
-            for index, site in enumerate(self.sites)
-        ]
+        handles, norm_calls = [], _NormCalls()
+        for index, site in enumerate(self.sites):
+            if is_compound(site.norm):
+                handles += norm_calls.attach(site.norm, hook_of(index, site))
+            else:
+                handles.append((site.norm or site.layer.module).register_forward_hook(hook_of(index, site)))
         try:
-            call(self.model, on_device(chunk, self.device))
+            with norm_calls:
+                call(self.model, on_device(chunk, self.device))
         except _Stop:
             return
         finally:
@@ -125,6 +129,32 @@ class FlipRuns:
         if met < len(self.sites):
             name = self.sites[met].layer.name
             raise AssumptionError(f"sign_flip_ needs layers that run on all points; {name} was skipped for some")
+
+
+class _NormCalls(TorchFunctionMode):
+    """Apply hooks to what batch norms with modules of their own normalise, before those modules see it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hooks: dict[nn.Module, Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]] = {}
+        self.within: list[nn.Module] = []
+
+    def attach(self, norm: nn.Module | None, hook: Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]) -> list[Any]:
+        """Register a batch norm and its hook."""
+        assert norm is not None
+        self.hooks[norm] = hook
+        return [
+            norm.register_forward_pre_hook(lambda module, _: self.within.append(module)),
+            norm.register_forward_hook(lambda *_: self.within.pop() and None, always_call=True),
+        ]
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if self.within and getattr(func, "__name__", "") == "batch_norm":
+            return self.hooks[self.within[-1]](self.within[-1], args, result)
+        return result
 
 
 def _unit_axis(site: Site, z: torch.Tensor) -> int:

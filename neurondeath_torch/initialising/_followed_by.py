@@ -1,7 +1,8 @@
 """Find which activation each layer of a model feeds, by running the model once and following the layers' outputs.
 
-An output is identified by its memory and followed through batch norms, views, copies and max-pooling to the first
-operation that computes with it, whether that is in a module or in the model's own code.
+An output is identified by its memory, which is kept until the end of the run, and followed through batch norms, views,
+copies and max-pooling to the first operation that computes with it, whether that is in a module or in the model's own
+code. A batch norm with modules of its own (an activation) is looked into.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from neurondeath_torch.networks.activation_calls import activation_of_call
 from neurondeath_torch.networks.activations import to_theory
 from neurondeath_torch.networks.weight_layers import WeightLayer
 
-__all__ = ["BATCH_NORMS", "Site", "follow_outputs"]
+__all__ = ["BATCH_NORMS", "Site", "follow_outputs", "is_compound"]
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 MIXING_NORMS = (
@@ -33,6 +34,7 @@ MIXING_NORMS = (
     nn.SyncBatchNorm,
 )
 VIEWS = frozenset({"alias", "detach", "view", "_unsafe_view", "squeeze", "unsqueeze", "permute", "transpose", "t"})
+NORM_OPERATIONS = ("native_batch_norm", "_native_batch_norm", "cudnn_batch_norm", "miopen_batch_norm", "_batch_norm")
 COPIES = frozenset({"clone", "contiguous", "_to_copy"})
 MAX_POOLINGS = ("max_pool", "adaptive_max_pool")  # do not change whether a unit is positive at some position
 
@@ -81,6 +83,11 @@ def follow_outputs(model: nn.Module, layers: Sequence[WeightLayer], run: Callabl
     return [*follower.order, *(site for site in follower.sites if not site.calls)]
 
 
+def is_compound(module: nn.Module | None) -> bool:
+    """Check whether a batch norm has modules of its own, so that its output is not that of the normalisation."""
+    return isinstance(module, BATCH_NORMS) and any(True for _ in module.children())
+
+
 class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Record every operation; labels map memory to the layer whose output it holds."""
 
@@ -89,19 +96,25 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.sites = [Site(layer=layer, obstacle=layer.obstacle) for layer in layers]
         self.order: list[Site] = []
         self.labels: dict[int, Site] = {}
-        self.inside = False  # within a module that is treated as one operation
+        self.kept: list[torch.Tensor] = []  # memory that is kept cannot be given to another tensor
+        self.inside: nn.Module | None = None  # a module that is treated as one operation
         self.entered: tuple[Site | None, torch.Size] = (None, torch.Size())
-        self.norms: set[int] = set()
+        self.norms: set[nn.Module] = set()
+        self.within: list[nn.Module] = []  # batch norms that are looked into
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        if self.inside:
+        if self.inside is not None:
             return out
         name = func.name().partition("::")[2].partition(".")[0]
         read = [site for leaf in tree_leaves((args, kwargs)) if (site := self._label(leaf)) is not None]
         results = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
+        if read and self.within and name.startswith(NORM_OPERATIONS):
+            self.entered = read[0], next(leaf.shape for leaf in tree_leaves(args) if isinstance(leaf, torch.Tensor))
+            self._normalise(self.within[-1], results[0])
+            return out
         if read and (name in VIEWS | COPIES or name.startswith(MAX_POOLINGS)):
             self._set(results[:1], read[0])
             return out
@@ -113,11 +126,15 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def attach(self, model: nn.Module) -> list[Any]:
         """Register hooks on the modules that are treated as one operation."""
-        sites = {id(site.layer.module): site for site in self.sites}
+        sites: dict[nn.Module, Site] = {site.layer.module: site for site in self.sites}
         handles = []
         for module in model.modules():
-            if id(module) in sites:
-                leave = self._leave_layer(sites[id(module)])
+            if module in sites:
+                leave = self._leave_layer(sites[module])
+            elif is_compound(module):
+                handles.append(module.register_forward_pre_hook(lambda norm, _: self.within.append(norm)))
+                handles.append(module.register_forward_hook(lambda *_: self.within.pop() and None))
+                continue
             elif isinstance(module, (*BATCH_NORMS, *MIXING_NORMS)):
                 leave = self._leave_norm
             elif _piecewise_linear(module) is not None:
@@ -129,16 +146,20 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return handles
 
     def _enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if self.inside is not None:
+            return
         site = self._label(inputs[0]) if inputs else None
         self.entered = site, inputs[0].shape if inputs else torch.Size()
-        self.inside = True
+        self.inside = module
         if site is not None and not isinstance(module, (*BATCH_NORMS, *MIXING_NORMS)):
             site.readers.append(type(module).__name__)
             site.activation = site.activation or _piecewise_linear(module)
 
     def _leave_layer(self, site: Site) -> Callable[[nn.Module, Any, Any], None]:
         def leave(module: nn.Module, inputs: Any, out: torch.Tensor) -> None:
-            self.inside = False
+            if self.inside is not module:
+                return
+            self.inside = None
             if not site.calls:
                 self.order.append(site)
             site.calls += 1
@@ -148,24 +169,30 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return leave
 
     def _leave_norm(self, module: nn.Module, inputs: Any, out: torch.Tensor) -> None:
-        self.inside = False
+        if self.inside is module:
+            self.inside = None
+            self._normalise(module, out)
+
+    def _normalise(self, module: nn.Module, out: torch.Tensor) -> None:
+        """Record that a norm has been applied."""
         site, shape = self.entered
         if site is not None:
             if isinstance(module, MIXING_NORMS):
                 site.obstacle = f"{type(module).__name__} lies between it and its activation"
             elif site.norm is not None:
                 site.obstacle = "more than one batch norm lies between it and its activation"
-            elif id(module) in self.norms:
+            elif module in self.norms:
                 site.obstacle = "it shares its batch norm with another layer"
             elif shape != site.shape or (isinstance(site.layer.module, nn.Linear) and len(shape) != 2):
                 site.obstacle = "its batch norm runs along another axis than its units"
             site.norm = module
-        self.norms.add(id(module))
+        self.norms.add(module)
         self._set([out], site)
 
     def _leave_activation(self, module: nn.Module, inputs: Any, out: torch.Tensor) -> None:
-        self.inside = False
-        self._set([out], None)
+        if self.inside is module:
+            self.inside = None
+            self._set([out], None)
 
     def _label(self, leaf: Any) -> Site | None:
         return self.labels.get(_memory(leaf)) if isinstance(leaf, torch.Tensor) else None
@@ -174,8 +201,9 @@ class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tensors:
             if site is None:
                 self.labels.pop(_memory(tensor), None)
-            else:
+            elif _memory(tensor):
                 self.labels[_memory(tensor)] = site
+                self.kept.append(tensor)
 
 
 def _memory(tensor: torch.Tensor) -> int:

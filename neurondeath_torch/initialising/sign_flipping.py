@@ -196,8 +196,8 @@ def sign_flip_(
                 _negate(sites, flips)  # negating twice restores every bit
                 raise
     # the batch norms of rectifier layers were negated with them
-    norms = {id(site.norm) for site in sites}
-    negated = {name for name, module in plain.named_modules() if id(module) in norms}
+    norms = {site.norm for site in sites}
+    negated = {name for name, module in plain.named_modules() if module in norms}
     return SignFlip(
         mode=mode,
         n_points=count,
