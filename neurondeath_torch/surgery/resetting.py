@@ -39,11 +39,12 @@ class Reset(Result):
     layers : tuple of str
         Names of the layers.
     units : tuple of int arrays
-        Units that were reset; empty if the layer was left unchanged.
+        Units that were reset; without those that share a channel of another layer with units that stay (pixels of a
+        channel).
     weights : tuple of int
         Number of incoming weights that were redrawn.
     reasons : tuple of str
-        Why a layer was left unchanged; empty otherwise.
+        Why a layer, or some of its chosen units, were left unchanged; empty otherwise.
     """
 
     layers: tuple[str, ...]
@@ -66,7 +67,7 @@ class Reset(Result):
         }
 
     def __str__(self) -> str:
-        alone = sum(bool(reason) for reason in self.reasons)
+        alone = sum(bool(why) and not len(units) for why, units in zip(self.reasons, self.units, strict=True))
         return f"reset {self.n_reset} units" + (f"; left {alone} layers alone" if alone else "")
 
 
@@ -104,7 +105,8 @@ def reset_units(
     -------
     Reset
         The units that were reset. Layers whose units are also written by other layers (residual streams), are returned
-        by the model or have shared or computed weights are left unchanged, with the reason.
+        by the model or have shared or computed weights are left unchanged, with the reason; so are units that share a
+        channel of a layer that reads or normalises them with units that stay.
 
     Raises
     ------
@@ -134,22 +136,23 @@ def reset_units(
             raise invalid("units", "name linear or convolution layers", name, "see model.named_modules()")
         coupling = graph.coupling(modules[name])
         chosen = unit_indices(f"units[{name!r}]", units[name], coupling.n_units)
-        plan.append((coupling, chosen, _obstacle(coupling)))
+        obstacle = _obstacle(coupling)
+        alone, shared = (chosen, "") if obstacle else _with_own_channels(coupling, chosen)
+        plan.append((coupling, chosen[:0] if obstacle else alone, obstacle or shared))
     drawn = []
-    for number, (coupling, chosen, obstacle) in enumerate(plan):
-        if obstacle or not len(chosen):
+    for number, (coupling, chosen, _) in enumerate(plan):
+        if not len(chosen):
             drawn.append(0)
             continue
         drawn.append(_draw(coupling, chosen, optimiser, initialise, seed=stream_seed(seed, number)))
-    for coupling, chosen, obstacle in plan:  # after all draws, which also redraw weights that read other reset units
-        if outgoing == "zero" and not obstacle:
+    for coupling, chosen, _ in plan:  # after all draws, which also redraw weights that read other reset units
+        if outgoing == "zero" and len(chosen):
             for reader in coupling.readers:
                 columns = reader.channels[np.isin(reader.units, chosen)]
                 _fill(reader, columns, 0 if getattr(reader.module, "transposed", False) else 1, optimiser)
-    no_units = np.array([], dtype=np.int64)
     return Reset(
         layers=tuple(coupling.layer for coupling, _, _ in plan),
-        units=tuple(no_units if obstacle else chosen for _, chosen, obstacle in plan),
+        units=tuple(chosen for _, chosen, _ in plan),
         weights=tuple(drawn),
         reasons=tuple(obstacle for _, _, obstacle in plan),
     )
@@ -165,6 +168,23 @@ def _obstacle(coupling: Coupling) -> str:
     if not coupling.obstacle and others:
         return f"its units are written by `{others[0]}` too"
     return coupling.obstacle
+
+
+def _with_own_channels(coupling: Coupling, chosen: Units) -> tuple[Units, str]:
+    """Leave out units that share a channel, of a layer that reads or normalises them, with units that stay."""
+    reason = ""
+    for _ in range(coupling.n_units):
+        for part in (*coupling.readers, *coupling.norms):
+            stays = ~np.isin(part.units, chosen)
+            mixed = np.isin(part.channels, part.channels[stays]) & ~stays
+            if mixed.any():
+                left = np.unique(part.units[mixed])
+                reason = f"{len(left)} of its units share channels of `{part.name}` with units that stay"
+                chosen = np.setdiff1d(chosen, left)
+                break
+        else:
+            return chosen, reason
+    return chosen, reason
 
 
 @torch.no_grad()

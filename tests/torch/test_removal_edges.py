@@ -5,7 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from neurondeath_torch.methods.redo import ReDo
 from neurondeath_torch.surgery.removal import remove_dead_units
+from neurondeath_torch.surgery.resetting import reset_units
 
 
 class Slices(nn.Module):
@@ -74,3 +76,28 @@ def test_a_channel_with_a_living_pixel_stays():
     assert removal.removed[0].size == 0
     assert removal.dead_kept[0] == 3
     assert "receives nonzero values from its channel" in removal.reasons[0]
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_a_pixel_of_a_living_channel_is_not_reset(norm):
+    torch.manual_seed(0)
+    model, x = Decoder(norm).eval(), torch.randn(64, 8)
+    with torch.no_grad():
+        model.lin.bias[[4, 12, 13, 14, 15]] = -50.0  # a pixel of a channel, and a whole channel
+    before = model(x).detach()
+    redo = ReDo(model, None, data=x, every=1, tau=0.0, layers=["lin"])
+    reset = redo.recycle()
+    torch.testing.assert_close(model(x), before)
+    assert reset.units[0].tolist() == [12, 13, 14, 15]
+    assert "1 of its units share channels of `" in reset.reasons[0]
+    assert str(reset) == "reset 4 units"
+
+
+def test_chosen_units_that_stay_are_left_as_they_are():
+    model, x = Decoder(False), torch.randn(64, 8)
+    weight, outgoing = model.lin.weight.detach().clone(), model.conv.weight.detach().clone()
+    reset = reset_units(model, {"lin": [4]}, data=x)
+    assert reset.units[0].size == 0
+    assert torch.equal(model.lin.weight, weight)
+    assert torch.equal(model.conv.weight, outgoing)
+    assert str(reset) == "reset 0 units; left 1 layers alone"
