@@ -136,9 +136,10 @@ def audit(
     >>> _ = model.load_state_dict({
     ...     "0.weight": torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]), "0.bias": torch.zeros(3),
     ...     "2.weight": torch.ones(1, 3), "2.bias": torch.zeros(1)})
-    >>> result = audit(model, torch.ones(5, 2))
-    >>> result.verdict[0]
-    '1 of 3 units are dead in living layers (1 of 3 in `1`): they are never active and learn nothing.'
+    >>> result = audit(model, torch.ones(500, 2))
+    >>> print(result.verdict[0])
+    1 of 3 units are dead in living layers (1 of 3 in `1`): they are never active and learn nothing; each fires on \
+less than 1.83 % of all inputs (95 % confidence).
     """
     limit = None if max_batches is None else check_count("max_batches", max_batches)
     check_choice("mode", mode, MODES)

@@ -12,7 +12,9 @@ from neurondeath_theory.networks.network_bounds import silences_half_the_line
 from neurondeath_theory.survival.bounds import survival_bounds
 from neurondeath_theory.survival.safe_sizes import min_width
 from neurondeath_torch.auditing.audited_layers import AuditedLayer
+from neurondeath_torch.networks.unit_activity import MIN_POINTS
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
+from neurondeath_torch.watching.definitions import firing_rate_bound
 
 __all__ = ["judge"]
 
@@ -39,7 +41,7 @@ def judge(
         _dead_layers(layers),
         _lost_points(layers, n_points),
         _collapse(layers),
-        _dead_units(layers),
+        _dead_units(layers, n_points),
         _drift(layers),
         _off_theory(layers),
     ):
@@ -119,16 +121,25 @@ def _lost_points(layers: Sequence[AuditedLayer], n_points: int) -> tuple[str, li
     )
 
 
-def _dead_units(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
+def _dead_units(layers: Sequence[AuditedLayer], n_points: int) -> tuple[str, list[str]]:
     dying = [layer for layer in layers if 0 < layer.dead < layer.units]
     if not dying:
         return "", []
     total, units = sum(layer.dead for layer in dying), sum(layer.units for layer in layers)
     worst = sorted(dying, key=lambda layer: -layer.dead / layer.units)[:LISTED]
     named = ", ".join(f"{layer.dead} of {layer.units} in `{layer.activation}`" for layer in worst)
+    where = f"({named}{', ...' if len(dying) > LISTED else ''})"
+    rate = _percent(firing_rate_bound(max(n_points, 1)))
+    if n_points < MIN_POINTS:
+        points = "this one point" if n_points == 1 else f"these {n_points} points"
+        return (
+            f"{total} of {units} units of living layers are silent on {points} {where}: too few to call a unit dead; "
+            f"each may fire on up to {rate} of all inputs (95 % confidence).",
+            [f"audit(model, loader)  # on {MIN_POINTS} points or more"],
+        )
     return (
-        f"{total} of {units} units are dead in living layers ({named}{', ...' if len(dying) > LISTED else ''}): they "
-        "are never active and learn nothing.",
+        f"{total} of {units} units are dead in living layers {where}: they are never active and learn nothing; each "
+        f"fires on less than {rate} of all inputs (95 % confidence).",
         ["remove_dead_units(model, loader)", "reset_units(model, result.report.dead_units(by='layer'), data=loader)"],
     )
 

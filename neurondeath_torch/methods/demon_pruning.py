@@ -22,7 +22,7 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 from neurondeath_torch.methods.penalty_schedules import OneCycle
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.data_passes import example_inputs
-from neurondeath_torch.networks.unit_activity import measure_activity
+from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
 from neurondeath_torch.surgery.optimiser_state import check_optimiser
 from neurondeath_torch.surgery.removal import Removal, remove_dead_units
@@ -68,6 +68,8 @@ class DemonPruning(TrainingMethod):
         Where the noise does not depend on which units are alive (`noise` 0, or "all"), nothing is measured.
     seed : int
         Seed of the noise, which has its own generator.
+    min_points : int
+        Points that the deciding data must hold at least.
 
     Raises
     ------
@@ -111,10 +113,11 @@ class DemonPruning(TrainingMethod):
         noisy_units: str = "live",
         look_every: int | None = None,
         seed: int = 0,
+        min_points: int = MIN_POINTS,
     ) -> None:
         super().__init__(model)
         self._optimiser = check_optimiser(optimiser, model)
-        self._data = data
+        self._data, self._min_points = data, check_count("min_points", min_points)
         span = check_count("steps", steps)
         self._peak = check_real("peak", peak, low=0.0)
         self._noise = check_real("noise", noise, low=0.0)
@@ -165,7 +168,7 @@ class DemonPruning(TrainingMethod):
         """Remove the units that are now dead on the deciding data; None if there are none."""
         if self._measure():
             return None
-        removal = remove_dead_units(self._model, self._data, optimiser=self._optimiser)
+        removal = remove_dead_units(self._model, self._data, optimiser=self._optimiser, min_points=self._min_points)
         for layer, gone in zip(removal.layers, removal.removed, strict=True):
             self._record("remove", layer, units=len(gone))
         self._find_parameters()
@@ -199,7 +202,7 @@ class DemonPruning(TrainingMethod):
 
     def _measure(self) -> bool:
         """Measure which units are alive, and return whether all are."""
-        activity = measure_activity(self._model, self._data)
+        activity = measure_activity(self._model, self._data, min_points=self._min_points)
         self._live = {
             name: torch.ones_like(seen.active) if self._all_noisy else seen.active for name, seen in activity.items()
         }

@@ -13,7 +13,7 @@ from torch import nn
 
 from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_torch.methods.training_method import TrainingMethod
-from neurondeath_torch.networks.unit_activity import measure_activity
+from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
 from neurondeath_torch.surgery.optimiser_state import check_optimiser
 from neurondeath_torch.surgery.resetting import Reset, reset_units, stream_seed
 from neurondeath_torch.watching.definitions import dormant
@@ -43,6 +43,8 @@ class ReDo(TrainingMethod):
         As for `reset_units`.
     seed : int
         Seed of the new weights.
+    min_points : int
+        Points that the deciding data must hold at least.
 
     Raises
     ------
@@ -72,13 +74,15 @@ class ReDo(TrainingMethod):
         layers: Iterable[str] | None = None,
         initialise: Callable[[nn.Module], Any] | None = None,
         seed: int = 0,
+        min_points: int = MIN_POINTS,
     ) -> None:
         super().__init__(model)
         self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
         self._data = data
         self._every = check_count("every", every)
         self._tau = check_real("tau", tau, low=0.0)
-        self._layers = list(measure_activity(model, data, None if layers is None else list(layers)))
+        least, chosen = check_count("min_points", min_points), None if layers is None else list(layers)
+        self._layers = list(measure_activity(model, data, chosen, min_points=least))
         self._initialise = initialise
         self._seed = check_count("seed", seed, least=0)
 

@@ -17,7 +17,7 @@ from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_torch.methods.masking_method import MaskingMethod
 from neurondeath_torch.methods.pruning_rules import stripped
 from neurondeath_torch.networks.model_checks import check_model
-from neurondeath_torch.networks.unit_activity import measure_activity
+from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
 
 __all__ = ["SynapticStripping"]
 
@@ -40,6 +40,8 @@ class SynapticStripping(MaskingMethod):
         Only strip these layers; all weight layers that an activation follows if not given.
     optimiser : torch.optim.Optimizer, optional
         If given, the masks are applied after each of its steps without a call of `after_step`.
+    min_points : int
+        Points that the deciding data must hold at least.
 
     Raises
     ------
@@ -56,7 +58,7 @@ class SynapticStripping(MaskingMethod):
     >>> model = nn.Sequential(nn.Linear(3, 2, bias=False), nn.ReLU(), nn.Linear(2, 1))
     >>> with torch.no_grad():
     ...     _ = model[0].weight.copy_(torch.tensor([[-3.0, -2.0, 1.0], [1.0, -1.0, 1.0]]))
-    >>> stripping = SynapticStripping(model, data=torch.ones(1, 3))
+    >>> stripping = SynapticStripping(model, data=torch.ones(20, 3))
     >>> stripping.after_epoch()
     >>> model[0].weight.tolist(), stripping.n_pruned
     ([[0.0, -2.0, 1.0], [1.0, -1.0, 1.0]], 1)
@@ -71,9 +73,10 @@ class SynapticStripping(MaskingMethod):
         stripping_factor: float = 0.05,
         layers: Iterable[str] | None = None,
         optimiser: torch.optim.Optimizer | None = None,
+        min_points: int = MIN_POINTS,
     ) -> None:
-        names = None if layers is None else list(layers)
-        super().__init__(model, measure_activity(check_model(model), data, names), optimiser)
+        names, least = None if layers is None else list(layers), check_count("min_points", min_points)
+        super().__init__(model, measure_activity(check_model(model), data, names, min_points=least), optimiser)
         self._data = data
         self._every = check_count("every", every)
         self._factor = check_real("stripping_factor", stripping_factor, low=0.0, high=1.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from neurondeath_torch.networks.input_data import Inputs, input_batches, on_device
 
@@ -18,12 +19,15 @@ def example_inputs(model: nn.Module, data: Any) -> Inputs:
         return on_device(next(input_batches(data)), device_of(model))
 
 
-def run_over(model: nn.Module, data: Any) -> None:
-    """Run all batches through the model without gradients, in evaluation mode."""
-    device = device_of(model)
+def run_over(model: nn.Module, data: Any) -> int:
+    """Run all batches through the model without gradients, in evaluation mode; return the number of points."""
+    device, count = device_of(model), 0
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
         for inputs in input_batches(data):
             call(model, on_device(inputs, device))
+            first = next((leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)), None)
+            count += len(first) if first is not None and first.ndim else 0
+    return count
 
 
 def call(model: nn.Module, inputs: Inputs) -> Any:

@@ -18,7 +18,9 @@ from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
 from neurondeath_torch.networks.tensor_flow import Flow, split_units
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
 
-__all__ = ["LayerActivity", "measure_activity"]
+__all__ = ["MIN_POINTS", "LayerActivity", "measure_activity"]
+
+MIN_POINTS = 20  # by default, from which a unit that is never active is called dead: it fires on less than about 26 %
 
 
 @dataclass(kw_only=True)
@@ -41,7 +43,12 @@ class LayerActivity:
 
 
 def measure_activity(
-    model: nn.Module, data: Any, layers: Iterable[str] | None = None, *, required: bool = True
+    model: nn.Module,
+    data: Any,
+    layers: Iterable[str] | None = None,
+    *,
+    required: bool = True,
+    min_points: int = 1,
 ) -> dict[str, LayerActivity]:
     """Run the data through the model in evaluation mode and measure which units of its weight layers are active.
 
@@ -55,6 +62,8 @@ def measure_activity(
         Names of the weight layers to measure; all that are followed by an activation if not given.
     required : bool
         Whether to refuse a model without any such layer.
+    min_points : int
+        Points that the data must hold.
 
     Returns
     -------
@@ -64,15 +73,19 @@ def measure_activity(
     Raises
     ------
     InvalidArgumentError
-        If the data are empty, an activation is NaN or infinite, a named layer has no activation, or none has.
+        If the data hold no point or fewer than `min_points`, an activation is NaN or infinite, a named layer has no
+        activation, or none has.
     """
     recorder = _Recorder(model)
     tracer = ForwardTracer(model, [recorder])
     tracer.start()
     try:
-        run_over(model, data)
+        count = run_over(model, data)
     finally:
         tracer.stop()
+    if count < min_points:
+        rule = f"hold at least {min_points} points to call a unit dead"
+        raise invalid("data", rule, count, "pass more points, or lower min_points")
     seen = {name: recorder.seen[name] for name in tracer.weights if name in recorder.seen}
     if layers is not None:
         wanted = list(layers)

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
-from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.foundation.validation import check_count, invalid
 from neurondeath_torch.networks.data_passes import example_inputs
 from neurondeath_torch.networks.model_checks import check_model
-from neurondeath_torch.networks.unit_activity import measure_activity
+from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
 from neurondeath_torch.surgery._unit_cutting import cut_units
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph
@@ -97,6 +97,7 @@ def remove_dead_units(
     *,
     optimiser: torch.optim.Optimizer | None = None,
     layers: Iterable[str] | None = None,
+    min_points: int = MIN_POINTS,
 ) -> Removal:
     """Remove the units that are dead on the data, without changing the outputs.
 
@@ -112,6 +113,8 @@ def remove_dead_units(
         Its groups and state are updated to the new parameters.
     layers : iterable of str, optional
         Only remove units of these layers.
+    min_points : int
+        Points that the data must hold at least.
 
     Returns
     -------
@@ -121,7 +124,7 @@ def remove_dead_units(
     Raises
     ------
     InvalidArgumentError
-        If the model is compiled, wrapped, lazy or not traceable, the data are empty or not finite, the optimiser's
+        If the model is compiled, wrapped, lazy or not traceable, the data are too few or not finite, the optimiser's
         state cannot be cut, or the outputs would change (a function across units that no graph shows); the model is
         then unchanged.
 
@@ -135,15 +138,16 @@ def remove_dead_units(
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     >>> with torch.no_grad():
     ...     _ = model[0].weight.fill_(1.0), model[0].bias.copy_(torch.tensor([0.5, -9.0, 0.5]))
-    >>> removal = remove_dead_units(model, torch.rand(8, 2))
+    >>> removal = remove_dead_units(model, torch.rand(32, 2))
     >>> removal.removed[0].tolist(), model[0].out_features, model[2].in_features
     ([1], 2, 2)
     """
     check_model(model)
+    least = check_count("min_points", min_points)
     inputs = example_inputs(model, data)
     graph = CouplingGraph(model, inputs)
     couplings = _chosen(graph, model, layers)
-    zero, dead_layers = _silent_inputs_and_dead_units(model, couplings, data)
+    zero, dead_layers = _silent_inputs_and_dead_units(model, couplings, data, least)
     plan, kept, reasons = [], [], []
     for coupling in couplings:
         silent = _read_as_zero(coupling, zero)
@@ -262,7 +266,7 @@ def _chosen(
 
 
 def _silent_inputs_and_dead_units(
-    model: nn.Module, couplings: Sequence[Coupling], data: Any
+    model: nn.Module, couplings: Sequence[Coupling], data: Any, min_points: int
 ) -> tuple[dict[nn.Module, npt.NDArray[np.bool_]], dict[str, npt.NDArray[np.bool_]]]:
     """Find in one pass the input channels of the reading layers that are zero on all the data, and the dead units.
 
@@ -280,7 +284,7 @@ def _silent_inputs_and_dead_units(
     readers = {part.module for coupling in couplings for part in coupling.readers}
     handles = [module.register_forward_pre_hook(look, with_kwargs=True) for module in readers]
     try:
-        activity = measure_activity(model, data, required=False)
+        activity = measure_activity(model, data, required=False, min_points=min_points)
     finally:
         for handle in handles:
             handle.remove()

@@ -329,3 +329,18 @@ def test_points_of_a_residual_stream_are_not_called_lost():
     assert {layer.living_ratio for layer in found.layers} == {None}
     assert {layer.reason for layer in found.layers} == {"a residual stream carries the points past its layers"}
     assert all(layer.q > 0 and layer.correlation is not None for layer in found.layers)
+
+
+def test_few_points_call_no_unit_dead():
+    model = seeded(lambda: mlp(64, 256, 256))
+    few = audit(model, points(2, 64))
+    assert "silent on these 2 points" in str(few)
+    assert "too few to call a unit dead" in str(few)
+    assert "on up to 87.1 % of all inputs" in str(few)
+    assert not any(call.startswith(("remove_dead_units", "reset_units")) for call in few.remedies)
+    assert any(call.startswith("audit(model, loader)") for call in few.remedies)
+    with torch.no_grad():
+        model[0].weight[:9] = -model[0].weight[:9].abs()
+    enough = audit(model, points(500, 64).abs())
+    assert "each fires on less than 1.83 % of all inputs (95 % confidence)" in str(enough)
+    assert any(call.startswith("remove_dead_units") for call in enough.remedies)

@@ -172,7 +172,9 @@ def test_looking_finds_units_that_came_back():
 def test_looks_cost_a_pass_each_and_none_where_noise_asks_for_no_liveness(monkeypatch):
     passes = []
     measure = demon_pruning.measure_activity
-    monkeypatch.setattr(demon_pruning, "measure_activity", lambda *given: (passes.append(0), measure(*given))[1])
+    monkeypatch.setattr(
+        demon_pruning, "measure_activity", lambda *given, **more: (passes.append(0), measure(*given, **more))[1]
+    )
     for options, looks in [
         ({}, 0),
         ({"look_every": 1}, 6),

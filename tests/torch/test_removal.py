@@ -90,7 +90,7 @@ def test_units_that_are_alive_anywhere_stay():
 
 
 def test_residual_streams_branches_and_batch_norm():
-    model, x = residual_net(), points(16, 1, 4, 4)
+    model, x = residual_net(), points(24, 1, 4, 4)
     kill(model.inner_norm, [0, 3])
     kill(model.stem_norm, [2, 5])  # channel 2 is dead along the whole stream, 5 becomes active in the branch
     kill(model.outer_norm, [2])
@@ -109,7 +109,7 @@ def test_residual_streams_branches_and_batch_norm():
 
 
 def test_the_smaller_model_trains_in_training_mode_too():
-    model, x = residual_net().train(), points(16, 1, 4, 4)
+    model, x = residual_net().train(), points(24, 1, 4, 4)
     kill(model.inner_norm, [0, 3])
     twin = copy.deepcopy(model)
     remove_dead_units(model, x)
@@ -229,7 +229,7 @@ def test_depthwise_convolutions_go_with_the_layer_before():
         *(nn.Conv2d(3, 8, 1), nn.ReLU6(), nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.BatchNorm2d(8), nn.ReLU6()),
         *(nn.Conv2d(8, 5, 1), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 16, 2)),
     ).eval()
-    x = points(8, 3, 4, 4)
+    x = points(24, 3, 4, 4)
     kill(model[0], [0, 1, 2])
     with torch.no_grad():
         model[2].bias[[0, 1, 2]] = torch.tensor([1.0, -1.0, -1.0])
@@ -336,7 +336,7 @@ def test_what_no_graph_shows_is_refused_and_undone(kind):
 
 
 def test_bad_input_is_one_clear_line():
-    x = points(8, 5)
+    x = points(24, 5)
     lazy = nn.Sequential(nn.LazyLinear(3), nn.ReLU(), nn.Linear(3, 1))
     unused = TwoWays(fused=False)
     unused.forward = lambda inputs: unused.b(inputs @ torch.ones(5, 8))
@@ -349,6 +349,8 @@ def test_bad_input_is_one_clear_line():
     cases = [
         (lambda: remove_dead_units("model", x), "torch.nn.Module"),
         (lambda: remove_dead_units(mlp(), []), "no batch"),
+        (lambda: remove_dead_units(mlp(), [x[:9], x[:10]]), "at least 20 points to call a unit dead; got 19"),
+        (lambda: remove_dead_units(mlp(), x, min_points=0), "min_points"),
         (lambda: remove_dead_units(mlp(), "digits"), "data"),
         (lambda: remove_dead_units(mlp(), [["a"]]), "tensors"),
         (lambda: remove_dead_units(lazy, x), "lazy"),

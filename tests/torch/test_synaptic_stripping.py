@@ -29,7 +29,7 @@ def test_only_the_dead_unit_loses_weights_and_only_its_lowest():
     with torch.no_grad():
         assert (F.relu(model[0](x)) > 0).any(0).tolist() == [False, True, True]
     before = [p.detach().clone() for p in model.parameters()]
-    stripping = SynapticStripping(model, data=x, stripping_factor=0.5)
+    stripping = SynapticStripping(model, min_points=1, data=x, stripping_factor=0.5)
     stripping.after_epoch()
     # remaining nonzero weights -4, 1, -2: median -2, and only -4 lies strictly below
     expected = before[0].clone()
@@ -49,12 +49,12 @@ def test_the_deciding_data_decide():
     model, x = hand_built()
     alive_there = torch.tensor([[0.0, 5.0, 0.0, 0.0]])
     for data in ([alive_there, x], [x, alive_there], [(x, None), (alive_there, None)]):
-        stripping = SynapticStripping(model, data=data, stripping_factor=0.5)
+        stripping = SynapticStripping(model, min_points=1, data=data, stripping_factor=0.5)
         before = model[0].weight[0].clone()
         stripping.after_epoch()
         assert torch.equal(model[0].weight[0], before)
     model, x = hand_built()
-    SynapticStripping(model, data=[x[:1], x[1:]], stripping_factor=0.5).after_epoch()
+    SynapticStripping(model, min_points=1, data=[x[:1], x[1:]], stripping_factor=0.5).after_epoch()
     assert model[0].weight[0, 0] == 0.0
 
 
@@ -62,7 +62,7 @@ def test_every_few_epochs():
     model, x = hand_built()
     with torch.no_grad():
         model[0].bias[0] = -50.0
-    stripping = SynapticStripping(model, data=x, stripping_factor=0.9, every=3)
+    stripping = SynapticStripping(model, min_points=1, data=x, stripping_factor=0.9, every=3)
     pruned = []
     for _ in range(6):
         stripping.after_epoch()
@@ -136,7 +136,7 @@ def test_convolutions_batch_norm_functions_and_residual_sums():
         model.b.bias[1] = -100.0
         model.c.bias[0] = -100.0
     statistics = model.norm.running_mean.clone()
-    stripping = SynapticStripping(model, data=x)
+    stripping = SynapticStripping(model, min_points=1, data=x)
     assert stripping.masks.layers == ["a", "b", "c"]
     stripping.after_epoch()
     assert model.training
@@ -171,19 +171,21 @@ def test_resuming_equals_no_interruption():
 
 def test_bad_input_is_one_clear_line():
     model, x = hand_built()
-    stripping = SynapticStripping(model, data=x)
-    other = SynapticStripping(perceptron(), data=points(4, 5))
+    stripping = SynapticStripping(model, data=x, min_points=1)
+    other = SynapticStripping(perceptron(), data=points(20, 5))
     broken, _ = hand_built()
     with torch.no_grad():
         broken[0].weight[0] = float("inf")
     cases = [
-        (lambda: SynapticStripping(model, data=x, every=0), "every"),
-        (lambda: SynapticStripping(model, data=x, stripping_factor=2), "stripping_factor"),
+        (lambda: SynapticStripping(model, data=x, min_points=1, every=0), "every"),
+        (lambda: SynapticStripping(model, data=x, min_points=1, stripping_factor=2), "stripping_factor"),
+        (lambda: SynapticStripping(model, data=x), "at least 20 points to call a unit dead"),
+        (lambda: SynapticStripping(model, data=x, min_points=0), "min_points"),
         (lambda: SynapticStripping(model, data=[]), "no batch"),
         (lambda: SynapticStripping(model, data=iter([x])), "more than once"),
-        (lambda: SynapticStripping(model, data=x, layers=["2"]), "choose among 0"),
-        (lambda: SynapticStripping(nn.Linear(4, 1), data=x), "followed by an activation"),
-        (lambda: SynapticStripping(broken, data=x), "finite activations"),
+        (lambda: SynapticStripping(model, data=x, min_points=1, layers=["2"]), "choose among 0"),
+        (lambda: SynapticStripping(nn.Linear(4, 1), data=x, min_points=1), "followed by an activation"),
+        (lambda: SynapticStripping(broken, data=x, min_points=1), "finite activations"),
         (lambda: stripping.load_state_dict({}), "state of SynapticStripping"),
         (lambda: stripping.load_state_dict({"method": "SynapticStripping"}), "hold `"),
         (lambda: stripping.load_state_dict(other.state_dict()), "masks of this model"),
