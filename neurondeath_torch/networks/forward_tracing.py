@@ -262,7 +262,8 @@ class ForwardTracer:
                 self._note_unwatched(name, flow)
             result = func(*args, **kwargs)
             if flow is not None and isinstance(result, (torch.Tensor, tuple, list)):
-                self._tag(result, after_call(name, args, kwargs, flow, result))
+                source = next(tensor for tensor in tensors_of(args, kwargs) if self._flow(tensor) is not None)
+                self._tag(result, after_call(func, args, kwargs, source, flow, result))
             return result
         label = self._label(self._stack[-1], activation.name)
         if activation.never_zero:

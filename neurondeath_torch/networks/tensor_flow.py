@@ -1,10 +1,12 @@
 """Track where the tensors of a forward pass come from, and which of their axes holds the units."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+
+from neurondeath_torch.networks.unit_axis import SINGLE, followed
 
 __all__ = [
     "INPUT",
@@ -35,7 +37,25 @@ UNITWISE = (
     | {"add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "__add__", "__radd__", "__iadd__", "__sub__"}
     | {"__isub__", "__mul__", "__rmul__", "__imul__", "__truediv__", "__itruediv__"}
 )
-REARRANGING = frozenset({"permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "t"})
+# functions that mix units: what they return holds the units of no layer
+MIXING = frozenset(
+    {
+        "matmul",
+        "__matmul__",
+        "__rmatmul__",
+        "mm",
+        "bmm",
+        "mv",
+        "einsum",
+        "tensordot",
+        "addmm",
+        "baddbmm",
+        "addbmm",
+        "dot",
+    }
+    | {"inner", "outer", "kron", "cdist", "bilinear", "scaled_dot_product_attention", "multi_head_attention_forward"}
+    | {"fft", "rfft", "fft2", "cumsum", "cumprod"}
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,7 @@ class Flow:
     layer : str or None
         Weight layer whose units the tensor holds; None if there is none or several are mixed.
     spatial : int
-        Trailing axes that are positions; the axis before them holds the units.
+        Trailing axes that are positions; the axis before them holds the units. -1 for a single unit without an axis.
     steps : tuple of str
         Operations since the layer, or since the activation if that is later, except reshaping that keeps the units.
     unit_layers : frozenset of str
@@ -76,6 +96,8 @@ def split_units(tensor: torch.Tensor, flow: Flow | None) -> torch.Tensor:
     axis. Without a known layer it is the last axis of tensors with up to three axes, and the second axis otherwise.
     """
     spatial = guessed_positions(tensor) if flow is None else flow.spatial
+    if spatial == SINGLE:
+        tensor, spatial = tensor.unsqueeze(-1), 0
     axis = tensor.ndim - 1 - spatial
     if axis < 0:
         axis, spatial = tensor.ndim - 1, 0
@@ -122,14 +144,27 @@ def after_step(flow: Flow, name: str, unit_layers: frozenset[str] = frozenset())
     return replace(flow, steps=steps, unit_layers=unit_layers)
 
 
-def after_call(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], flow: Flow, result: Any) -> Flow:
-    """Return the flow of the result of a function call on a tensor."""
-    before = next(tensors_of(args, kwargs))
-    after = next(tensors_of((result,), {}), before)
-    spatial = 0 if after.ndim != before.ndim or name in REARRANGING else flow.spatial
+def after_call(
+    func: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    source: torch.Tensor,
+    flow: Flow,
+    result: Any,
+) -> Flow:
+    """Return the flow of the result of a function call on a tensor, `source`, and possibly others of its flow."""
+    name = getattr(func, "__name__", "")
+    if name == "__get__":  # of an attribute
+        name = getattr(getattr(func, "__self__", None), "__name__", name)
+    after = next(tensors_of((result,), {}), source)
+    spatial = followed(name, func, args, kwargs, (source, after), flow.spatial)
+    if spatial is None or name in MIXING:
+        lost = replace(flow, layer=None, spatial=guessed_positions(after))
+        merged = lost if name in MIXING or name not in NEUTRAL else replace(lost, layer=flow.layer)
+        return after_step(merged, name) if name not in NEUTRAL else replace(merged, unit_layers=frozenset())
     moved = flow if spatial == flow.spatial else replace(flow, spatial=spatial)
     idle = name in DROPOUTS and not (kwargs["training"] if "training" in kwargs else (*args, True, True, True)[2])
     if name in NEUTRAL or idle:
         return moved
     unit_layers = flow.unit_layers if name in UNITWISE else frozenset()
-    return after_step(moved, "attribute" if name == "__get__" else name, unit_layers)
+    return after_step(moved, name, unit_layers)
