@@ -8,7 +8,7 @@ L the number of such layers, with weights at the edge of chaos of phi at q*. The
 sum and begins the stream: its output is brought to mean square q*, for every input by itself (a norm without
 parameters, the mean over units and positions) or, with normalise="data", by one factor measured on data. With
 normalise="layers" this is done for every input too, and every activation then reads the stream brought to mean 0 and
-to q* (see `critical_residual`): training changes the size of a stream, and this holds its zeros. What this
+to q* (see `normalised_layers`): training changes the size of a stream, and this holds its zeros. What this
 keeps is stated by `neurondeath_theory.trainability.critical_residual`, the correction of zero-padded convolutions by
 `padded_residual`; the arithmetic is in `neurondeath_torch.networks.residual_stream`.
 
@@ -17,8 +17,9 @@ each once, activations as modules or functions. The forward pass is recorded; a 
 readers of one result within a run, or normalisation is refused. Between h and the next layer only the activation, views
 and dropout may lie: pooling, flattening or a change of width ends a stream, and the layer after it may begin another.
 
-Parameters stay the same objects under the same names, so `state_dict` keeps its keys: the mapping is the identity. The
-scales a, q* and the factor of normalise="data" are numbers of the hooks, not part of the state. A state is loaded into
+Parameters stay the same objects under the same names, so `state_dict` keeps its keys: the mapping is the identity; with
+normalise="layers" the layers of a stream add their gains, `stream_gain`, for activations with a threshold. The scales
+a, q* and the factor of normalise="data" are numbers of the hooks, not part of the state. A state is loaded into
 a model that was rewired with the same arguments, whatever weights it drew; with initialise=False, pass the design too,
 or rewire after loading the plain weights, since q* is then read off the weights.
 """
@@ -44,6 +45,7 @@ from neurondeath_torch.initialising.initialisation import Initialisation, edge_o
 from neurondeath_torch.initialising.residual_rewiring import ResidualRewiring
 from neurondeath_torch.networks.input_data import InputData, joined_inputs
 from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.normalised_layers import Normalisation, forget_gain, prepare_gain
 from neurondeath_torch.networks.residual_stream import (
     Stream,
     StreamBranch,
@@ -151,8 +153,9 @@ by one; weights drawn, seed 0; outside: 102: its output has another shape than t
             drawn = edge_of_chaos_(model, design, check_activations=False, generator=generator)
         fixed, notes = _implied(runs, phi, design, initialise)
         q = design.q if design is not None else _start_variance(fixed)
+        read = Normalisation.of(phi, q) if normalise == "layers" else None
         for run in runs:
-            start = _rewire(run, share, q, normalise, handles)
+            start = _rewire(run, share, q, normalise, read, handles)
             if normalise == "data" and points is not None:
                 start.factor = measured_factor(model, run.start, points, q)
                 factors.append(start.factor)
@@ -197,13 +200,17 @@ def _roles(run: Run) -> list[tuple[Node, str]]:
     return [(run.start, "start"), *((node, "branch") for node in run.branches)]
 
 
-def _rewire(run: Run, share: float, q: float, normalise: str, handles: list[Any]) -> StreamStart:
+def _rewire(
+    run: Run, share: float, q: float, normalise: str, read: Normalisation | None, handles: list[Any]
+) -> StreamStart:
     """Register the hooks of one stream."""
-    stream, keep, read = Stream(), math.sqrt(1.0 - share), q if normalise == "layers" else None
+    stream, keep = Stream(), math.sqrt(1.0 - share)
     start = StreamStart(stream, keep, None if normalise == "data" else q, read=read)
     for node, role in _roles(run):
         assert node.module is not None
         prepare_border(node.module, tuple(node.input_shape[2:]))
+        if read is not None:
+            prepare_gain(node.module, read)
         last = node is run.branches[-1]
         hook = start if role == "start" else StreamBranch(stream, keep, math.sqrt(share), last, read=read)
         handles.append(node.module.register_forward_hook(hook))
@@ -217,6 +224,7 @@ def _take_back(model: nn.Module, runs: Sequence[Run], handles: Sequence[Any], st
     for run in runs:
         for node, _ in _roles(run):
             forget_border(node.module)
+            forget_gain(node.module)
     model.load_state_dict(state)
 
 

@@ -7,9 +7,9 @@ mean over all their entries). Convolutions keep the size of the image; with zero
 divided by the root of the share of the kernel inside the image. To rewire a model that exists, use `residual_`.
 
 Training changes the size of the stream, and with it the share of zeros of an activation with a threshold. With
-normalise="layers" every activation reads the stream brought to mean 0 and the mean absolute deviation sqrt(2 q* / pi)
-of a Gaussian of variance q*, for every input over all its entries. At birth this is the same design, since the entries
-of h are Gaussian of variance q* up to O(1/n); in training it holds the zeros, whatever the size of the stream.
+normalise="layers" every activation reads the stream brought to mean 0 and to q*, for every input over all its entries,
+times a gain that follows the share of zeros (see `normalised_layers`). At birth this is the same design, since the
+entries of h are Gaussian of variance q* up to O(1/n); in training it holds the zeros, whatever the size of the stream.
 
 Weights are drawn when a module is built, like those of PyTorch's layers: from `generator`, or else from PyTorch's
 global state. Theory: `neurondeath_theory.trainability.critical_residual` and `padded_residual`.
@@ -25,7 +25,8 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of_chaos
 from neurondeath_theory.networks import activations as theory
 from neurondeath_torch.networks.activations import from_theory, to_theory
-from neurondeath_torch.networks.residual_stream import border_factor, centred, normalised, with_branch
+from neurondeath_torch.networks.normalised_layers import Normalisation
+from neurondeath_torch.networks.residual_stream import border_factor, normalised, with_branch
 
 __all__ = ["CriticalResidual", "CriticalResidualConv2d"]
 
@@ -38,8 +39,11 @@ class _Residual(nn.Module):
     """Base class: the stream, its activation and its design."""
 
     layers: nn.ModuleList
+    gains: torch.Tensor | None
 
-    def __init__(self, depth: int, activation: Activation | None, effective_depth: float, normalise: str) -> None:
+    def __init__(
+        self, depth: int, activation: Activation | None, effective_depth: float, normalise: str, device: Any
+    ) -> None:
         super().__init__()
         self.design, self.activation = _design_of(activation)
         self.depth = check_count("depth", depth)
@@ -49,18 +53,24 @@ class _Residual(nn.Module):
             raise invalid("effective_depth", rule, self.effective_depth, "D = L is the plain network")
 
         self.normalise = check_choice("normalise", normalise, NORMALISE)
+        design, layers = self.design, self.normalise == "layers"
+        self._read = Normalisation.of(design.activation, design.q) if layers else None
+        held = self._read is not None and self._read.quiet is not None
+        self.register_buffer("gains", torch.ones(self.depth + 1, device=device) if held else None)
 
-    def _active(self, h: torch.Tensor) -> torch.Tensor:
-        """Return the outputs of the units at a stream."""
-        active: torch.Tensor = self.activation(centred(h, self.design.q) if self.normalise == "layers" else h)
+    def _active(self, h: torch.Tensor, layer: int) -> torch.Tensor:
+        """Return the outputs of the units at a layer of the stream."""
+        if self._read is not None:
+            h = self._read.read(h, None if self.gains is None else self.gains[layer], self.training)
+        active: torch.Tensor = self.activation(h)
         return active
 
     def _stream(self, h: torch.Tensor, border: torch.Tensor | None = None) -> torch.Tensor:
         share = self.effective_depth / self.depth
         keep, scale = math.sqrt(1.0 - share), math.sqrt(share)
         h = normalised(h, self.design.q)
-        for layer in self.layers:
-            h = with_branch(keep * h, layer(self._active(h)), scale, border, layer.bias)
+        for number, layer in enumerate(self.layers):
+            h = with_branch(keep * h, layer(self._active(h, number)), scale, border, layer.bias)
         return h
 
     def extra_repr(self) -> str:
@@ -124,7 +134,7 @@ class CriticalResidual(_Residual):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(depth, activation, effective_depth, normalise)
+        super().__init__(depth, activation, effective_depth, normalise, device)
         self.width = check_count("width", width, least=2 if normalise == "layers" else 1)
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         inputs = None if in_features is None else check_count("in_features", in_features)
@@ -139,7 +149,7 @@ class CriticalResidual(_Residual):
         h = self._stream(x if self.first is None else self.first(x))
         if self.last is None:
             return h
-        result: torch.Tensor = self.last(self._active(h))
+        result: torch.Tensor = self.last(self._active(h, self.depth))
         return result
 
 
@@ -194,7 +204,7 @@ class CriticalResidualConv2d(_Residual):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(depth, activation, effective_depth, normalise)
+        super().__init__(depth, activation, effective_depth, normalise, device)
         self.channels, size = check_count("channels", channels), check_count("kernel_size", kernel_size)
         if size % 2 == 0:
             raise invalid("kernel_size", "be odd, so that the image keeps its size", size)

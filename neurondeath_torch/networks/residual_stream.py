@@ -5,10 +5,7 @@ r"""The critical residual stream as forward hooks on the layers of a model, and 
              by a fixed factor
     branch   every following layer: its output becomes h <- sqrt(1 - a^2) h + a (W phi(h) + b)
 
-Where layers are normalised, phi reads sqrt(2 q* / pi) (h - mean of h) / (mean absolute deviation of h), over all units
-and positions of an input, in place of h; the stream itself is left as it is. For Gaussian h this is variance q*; in
-training h gets heavy tails, and the mean absolute deviation follows the bulk, which decides the zeros, better than the
-standard deviation does.
+Where layers are normalised, phi reads what `normalised_layers` makes of h; the stream itself is left as it is.
 
 The stream is passed from layer to layer by an object that their hooks share. It holds sqrt(1 - a^2) h from the moment a
 layer returns until the next one has used it, separately in every thread, and nothing between two forward passes; so
@@ -28,6 +25,7 @@ from torch import nn
 from torch.nn import functional
 
 from neurondeath_theory.foundation.errors import AssumptionError
+from neurondeath_torch.networks.normalised_layers import GAIN, Normalisation
 
 __all__ = [
     "BORDER",
@@ -35,7 +33,6 @@ __all__ = [
     "StreamBranch",
     "StreamStart",
     "border_factor",
-    "centred",
     "corrected",
     "forget_border",
     "normalised",
@@ -46,7 +43,6 @@ __all__ = [
 
 BORDER = "border_factor"  # name of the buffer, which is not part of the state
 TINY = 1e-20  # mean square below which an input stays as it is: zero stays zero, with finite gradients
-TINY_DEVIATION = 1e-20  # below which all entries count as equal and stay as they are: 0, with finite gradients
 CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
 
@@ -73,12 +69,12 @@ class StreamStart:
         Mean square that every input is brought to; None for a fixed factor.
     factor : float
         The fixed factor.
-    read : float or None
-        q* of what the next layer's activation reads, if layers are normalised.
+    read : Normalisation or None
+        How what the next layer's activation reads is normalised, if it is.
     """
 
     def __init__(
-        self, stream: Stream, keep: float, q: float | None, factor: float = 1.0, *, read: float | None = None
+        self, stream: Stream, keep: float, q: float | None, factor: float = 1.0, *, read: Normalisation | None = None
     ) -> None:
         self.stream, self.keep, self.q, self.factor, self.read = stream, keep, q, factor, read
 
@@ -87,7 +83,7 @@ class StreamStart:
         h = corrected(module, inputs, output)
         h = self.factor * h if self.q is None else normalised(h, self.q)
         self.stream.held = self.keep * h
-        return h if self.read is None else centred(h, self.read)
+        return h if self.read is None else self.read.read(h, module._buffers.get(GAIN), module.training)
 
 
 class StreamBranch:
@@ -101,11 +97,13 @@ class StreamBranch:
         sqrt(1 - a^2) and a.
     last : bool
         Whether the stream ends here.
-    read : float or None
-        q* of what the next layer's activation reads, if layers are normalised.
+    read : Normalisation or None
+        How what the next layer's activation reads is normalised, if it is.
     """
 
-    def __init__(self, stream: Stream, keep: float, scale: float, last: bool, *, read: float | None = None) -> None:
+    def __init__(
+        self, stream: Stream, keep: float, scale: float, last: bool, *, read: Normalisation | None = None
+    ) -> None:
         self.stream, self.keep, self.scale, self.last, self.read = stream, keep, scale, last, read
 
     def __call__(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
@@ -118,7 +116,7 @@ class StreamBranch:
             raise AssumptionError(f"all layers of a residual stream must keep their width and positions; got {shapes}")
         h = with_branch(held, output, self.scale, layer_border(module, inputs, output), module.bias)
         self.stream.held = None if self.last else self.keep * h
-        return h if self.read is None else centred(h, self.read)
+        return h if self.read is None else self.read.read(h, module._buffers.get(GAIN), module.training)
 
 
 def stream_layer(model: nn.Module) -> str | None:
@@ -134,18 +132,6 @@ def normalised(h: torch.Tensor, q: float) -> torch.Tensor:
     wide = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
     square = wide.square().mean(dim=tuple(range(1, h.ndim)), keepdim=True)
     return (wide * (math.sqrt(q) * torch.rsqrt(square + TINY))).to(h.dtype)
-
-
-def centred(h: torch.Tensor, q: float) -> torch.Tensor:
-    """Bring every input (axis 0) to mean 0 and the mean absolute deviation of a Gaussian of variance q.
-
-    Over all its entries, in at least single precision.
-    """
-    wide, axes = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h, tuple(range(1, h.ndim))
-    off = wide - wide.mean(axes, keepdim=True)
-    deviation = torch.linalg.vector_norm(off, 1, axes, keepdim=True) / off[:1].numel()
-    deviation = torch.where(deviation > TINY_DEVIATION, deviation, 1.0)
-    return (off * (math.sqrt(2.0 * q / math.pi) / deviation)).to(h.dtype)
 
 
 def corrected(layer: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:

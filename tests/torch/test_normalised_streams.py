@@ -40,7 +40,7 @@ def inputs(n: int, *shape: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("design", [DESIGN, WIDE])
 def test_the_rewired_perceptron_is_the_formula(design: EdgeOfChaos) -> None:
-    model = perceptron(16, 6, design).double()
+    model = perceptron(16, 6, design).double().eval()
     done = residual_(model, 2.0, design=design, generator=1, normalise="layers")
     x, keep, scale = inputs(5, 8), math.sqrt(2 / 3), math.sqrt(1 / 3)
     first, *branches, last = (part for part in model if isinstance(part, nn.Linear))
@@ -55,9 +55,11 @@ def test_the_rewired_perceptron_is_the_formula(design: EdgeOfChaos) -> None:
 
 
 def test_the_module_is_the_rewired_perceptron() -> None:
-    model = perceptron(16, 6, WIDE).double()
+    model = perceptron(16, 6, WIDE).double().eval()
     residual_(model, 2.0, design=WIDE, generator=1, normalise="layers")
-    built = CriticalResidual(16, 6, WIDE, 2.0, in_features=8, out_features=4, normalise="layers", dtype=torch.float64)
+    built = CriticalResidual(
+        16, 6, WIDE, 2.0, in_features=8, out_features=4, normalise="layers", dtype=torch.float64
+    ).eval()
     for ours, theirs in zip(built.parameters(), model.parameters(), strict=True):
         ours.data.copy_(theirs)
     torch.testing.assert_close(built(inputs(3, 8)), model(inputs(3, 8)))
@@ -95,7 +97,7 @@ def test_the_size_of_the_stream_does_not_matter() -> None:
     """Training changes it; what layers read stays."""
     model = perceptron(64, 10, DESIGN)
     residual_(model, 1.0, design=DESIGN, generator=0, normalise="layers")
-    sizes = copy.deepcopy(model)
+    sizes = copy.deepcopy(model).eval()
     with torch.no_grad():
         for part in sizes[2:-1]:
             if isinstance(part, nn.Linear):
@@ -107,7 +109,7 @@ def test_the_size_of_the_stream_does_not_matter() -> None:
 
 
 def test_it_stays_an_ordinary_model_with_finite_gradients_at_zero() -> None:
-    model = perceptron(16, 30, DESIGN)
+    model = perceptron(16, 30, DESIGN).eval()
     residual_(model, 1.0, design=DESIGN, generator=0, normalise="layers")
     x = inputs(3, 8).float()
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
@@ -119,7 +121,7 @@ def test_it_stays_an_ordinary_model_with_finite_gradients_at_zero() -> None:
 
 
 def test_bfloat16_is_normalised_in_single_precision() -> None:
-    model = perceptron(64, 4, DESIGN)
+    model = perceptron(64, 4, DESIGN).eval()
     residual_(model, 1.0, design=DESIGN, generator=0, normalise="layers")
     x = inputs(50, 8).float()
     with torch.autocast("cpu", torch.bfloat16):
@@ -139,10 +141,81 @@ def test_training_holds_the_zeros_and_learns() -> None:
 
     accuracy, off = trained("layers")
     assert accuracy > 0.92
-    assert off < 0.03
+    assert off < 0.02
     assert trained("input")[1] > 0.08
 
 
 def test_experiments_must_have_a_stream_to_normalise() -> None:
     with pytest.raises(InvalidArgumentError, match=r"`model.normalise` must stand with effective_depth"):
         ModelChoice(normalise="layers", residual=True)
+
+
+def heavy(n: int, width: int) -> torch.Tensor:
+    """Entries with far heavier tails than a Gaussian's: too many of them are zeros without a gain."""
+    return torch.distributions.StudentT(torch.tensor(2.0)).sample((n, width))
+
+
+@pytest.mark.parametrize("design", [DESIGN, WIDE])
+def test_gains_bring_the_zeros_of_heavy_tails_to_the_design(design: EdgeOfChaos) -> None:
+    torch.manual_seed(0)
+    block = CriticalResidual(400, 2, design, 1.0, normalise="layers")
+    phi, x = from_theory(design.activation), heavy(50, 400)
+
+    def zeros() -> float:
+        with torch.no_grad():
+            return float((block._active(x, 0) == 0).float().mean())
+
+    target = design.sparsity
+    assert abs(zeros() - target) > 0.02
+    assert phi is not None
+    for _ in range(400):
+        zeros()
+    block.eval()
+    gain = block.gains[0].item()  # type: ignore[index]
+    assert zeros() == pytest.approx(target, abs=0.002)
+    assert block.gains[0].item() == gain != 1.0  # type: ignore[index]
+    assert block.gains[1].item() == 1.0  # type: ignore[index]
+
+
+def test_gains_belong_to_the_state() -> None:
+    model = perceptron(32, 3, DESIGN)
+    residual_(model, 1.0, design=DESIGN, generator=0, normalise="layers")
+    for _ in range(5):
+        model(inputs(40, 8).float())
+    gains = {name: value.item() for name, value in model.state_dict().items() if name.endswith("stream_gain")}
+    assert list(gains) == [f"{index}.stream_gain" for index in (0, 2, 4, 6)]
+    assert all(gain != 1.0 for gain in gains.values())
+    other = perceptron(32, 3, DESIGN)
+    residual_(other, 1.0, design=DESIGN, generator=7, normalise="layers")
+    other.load_state_dict(model.state_dict())
+    torch.testing.assert_close(other.eval()(inputs(3, 8).float()), model.eval()(inputs(3, 8).float()))
+
+
+def test_relu_needs_no_gains() -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 2))
+    residual_(model, 1.0, generator=0, normalise="layers")
+    assert not [name for name in model.state_dict() if "gain" in name]
+    assert CriticalResidual(8, 3, normalise="layers").gains is None
+
+
+def test_a_failure_takes_back_the_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = perceptron(16, 3, DESIGN)
+    before = set(model.state_dict())
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no hook")
+
+    monkeypatch.setattr("neurondeath_torch.initialising.residual.StreamBranch", fails)
+    with pytest.raises(RuntimeError, match="no hook"):
+        residual_(model, 2.0, design=DESIGN, normalise="layers")
+    assert set(model.state_dict()) == before
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_monitor_sees_no_comparison_of_the_gains() -> None:
+    model = perceptron(16, 3, DESIGN)
+    residual_(model, 1.0, design=DESIGN, generator=0, normalise="layers")
+    with DeadUnitMonitor(model) as monitor:
+        model(inputs(40, 8).float())
+    assert not monitor.report().not_watched
+    assert not monitor.report().constant_inputs
