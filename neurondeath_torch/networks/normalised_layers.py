@@ -84,7 +84,7 @@ def centred(h: torch.Tensor, q: float, gain: torch.Tensor | None = None) -> torc
 
 
 def prepare_gain(layer: nn.Module, normalisation: Normalisation) -> None:
-    """Give a layer the gain of what is read after it, as a part of its state."""
+    """Register the gain of what is read after a layer, as a part of its state."""
     if normalisation.quiet is not None:
         weight = layer.weight
         assert isinstance(weight, torch.Tensor)
