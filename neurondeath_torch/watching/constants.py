@@ -49,6 +49,22 @@ class Constants(Listener):
         self._pending: list[tuple[str, torch.Tensor, torch.Tensor, int]] = []
         self._returned: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
 
+    def state(self) -> dict[str, Any]:
+        """Return the ranges as plain numbers and tensors."""
+        return {
+            "inputs": {name: _plain(one) for name, one in self._inputs.items()},
+            "outputs": None if self._outputs is None else [_plain(one) for one in self._outputs],
+            "points": None if self._points is None else [_plain(one) for one in self._points],
+            "comparable": self._comparable,
+        }
+
+    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Take over the ranges of a state."""
+        self._inputs = {name: _range(one, device) for name, one in state["inputs"].items()}
+        self._outputs = None if state["outputs"] is None else [_range(one, device) for one in state["outputs"]]
+        self._points = None if state["points"] is None else [_range(one, device) for one in state["points"]]
+        self._comparable = bool(state["comparable"])
+
     def started(self) -> None:
         """Discard the data of an earlier pass that did not finish."""
         self._pending.clear()
@@ -105,6 +121,15 @@ class Constants(Listener):
         if all(bool((one.low == one.high).all()) for one in self._points):
             return False
         return all(one.seen > 1 and _is_equal(one) for one in self._outputs)
+
+
+def _plain(one: _Range) -> tuple[torch.Tensor, torch.Tensor, int]:
+    return one.low.cpu().clone(), one.high.cpu().clone(), one.seen
+
+
+def _range(one: tuple[torch.Tensor, torch.Tensor, int], device: torch.device) -> _Range:
+    low, high, seen = one
+    return _Range(low.to(device, copy=True), high.to(device, copy=True), int(seen))
 
 
 def _is_equal(one: _Range) -> bool:

@@ -16,10 +16,10 @@ A module called twice in a pass gives two activations, `relu` and `relu#2`. A pa
 The model's mode, gradients and outputs are not changed.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from neurondeath_torch.watching.definitions import pruned
 
 __all__ = ["DeadUnitMonitor"]
 
+STATE = {"threshold", "n_batches", "sites", "lost", "constants"}
 MAX_EXACT_FLOAT32_COUNT = 2**24  # float32 counts exactly up to it, and is summed much faster than booleans
 
 
@@ -123,6 +124,27 @@ class DeadUnitMonitor:
         if self._tracer is not None:
             self._tracer.listeners[:2] = [self._counts, self._constants]
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counts so far as plain numbers, strings and tensors, which `torch.save` can write."""
+        return {"threshold": self._threshold, **self._counts.state(), "constants": self._constants.state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from counts saved by `state_dict`, which replace those so far.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the state is not that of a monitor with this threshold.
+        """
+        if not isinstance(state, Mapping) or not state.keys() >= STATE:
+            raise invalid("state", "be the state of a DeadUnitMonitor", type(state).__name__)
+        if state["threshold"] != self._threshold:
+            raise invalid("state", f"have the threshold {self._threshold:g}", state["threshold"])
+        self.reset()
+        device = next((parameter.device for parameter in self._model.parameters()), torch.device("cpu"))
+        self._counts.restore(state, device)
+        self._constants.restore(state["constants"], device)
+
     def report(self, *, tau: float = 0.0, window: int | None = None) -> DeadUnitReport:
         """Return the counts so far, inside the context or after it.
 
@@ -148,14 +170,14 @@ class DeadUnitMonitor:
         level = check_real("tau", tau, low=0.0)
         last = None if window is None else check_count("window", window)
         self._check_seen()
-        assert self._tracer is not None  # a batch was seen
+        weights = {} if self._tracer is None else self._tracer.weights
         activities = tuple(
-            counts.activity(name, self.n_batches, self._tracer) for name, counts in self._counts.sites.items()
+            counts.activity(name, self.n_batches, weights) for name, counts in self._counts.sites.items()
         )
         return DeadUnitReport(
             activities=activities,
-            never_zero=dict(self._tracer.never_zero),
-            not_watched=dict(self._tracer.not_watched),
+            never_zero=dict(self._tracer.never_zero if self._tracer else {}),
+            not_watched={**(self._tracer.not_watched if self._tracer else {}), **self._counts.lost},
             constant_inputs=self._constants.inputs(),
             constant_outputs=self._constants.outputs_are_equal(),
             tau=level,
@@ -207,7 +229,9 @@ class _SiteCounts:
     n_samples: int = 0
     n_positions: int = 0
 
-    def activity(self, name: str, n_batches: int, tracer: ForwardTracer) -> UnitActivity:
+    def activity(
+        self, name: str, n_batches: int, weights: Mapping[str, tuple[torch.Tensor, bool, int]]
+    ) -> UnitActivity:
         total = self.total_size.double().cpu().numpy()
         if not np.isfinite(total).all():
             unit = int(np.flatnonzero(~np.isfinite(total))[0])
@@ -217,11 +241,12 @@ class _SiteCounts:
                 f"NaN or infinity in {name}, unit {unit}",
                 "check the data and weights",
             )
-        rows = None if self.layer is None else _weight_rows(*tracer.weights[self.layer])
+        used = None if self.layer is None else weights.get(self.layer)
+        rows = None if used is None else _weight_rows(*used)
         fits = rows is not None and len(rows) == total.size
         return UnitActivity(
             name=name,
-            layer=self.layer if fits else None,
+            layer=self.layer if fits or used is None else None,
             n_samples=self.n_samples,
             n_positions=self.n_positions,
             n_batches=n_batches,
@@ -241,9 +266,26 @@ class _Counts(Listener):
 
     def __init__(self, threshold: float) -> None:
         self.sites: dict[str, _SiteCounts] = {}
+        self.lost: dict[str, str] = {}  # activations that can no longer be counted, and why
         self.n_batches = 0
         self._threshold = threshold
         self._pending: list[tuple[str, str | None, torch.Tensor, torch.Tensor, int, int]] = []
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts as plain numbers and tensors."""
+        sites = {
+            name: {field.name: _copied(getattr(counts, field.name), "cpu") for field in fields(counts)}
+            for name, counts in self.sites.items()
+        }
+        return {"n_batches": self.n_batches, "sites": sites, "lost": dict(self.lost)}
+
+    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Take over the counts of a state."""
+        self.n_batches, self.lost = int(state["n_batches"]), dict(state["lost"])
+        self.sites = {
+            name: _SiteCounts(**{key: _copied(value, device) for key, value in counts.items()})
+            for name, counts in state["sites"].items()
+        }
 
     def started(self) -> None:
         self._pending.clear()
@@ -262,6 +304,8 @@ class _Counts(Listener):
     def finished(self) -> None:
         self.n_batches += 1
         for site, layer, n_active, size, samples, positions in self._pending:
+            if site in self.lost:
+                continue
             counts = self.sites.get(site)
             if counts is None:
                 exact = torch.float32 if size.device.type == "mps" else torch.float64  # MPS has no float64
@@ -269,6 +313,9 @@ class _Counts(Listener):
                     layer, torch.zeros_like(n_active), torch.zeros_like(size, dtype=exact), torch.zeros_like(n_active)
                 )
                 self.sites[site] = counts
+            if n_active.shape != counts.n_active.shape and layer is None and counts.layer is None:
+                self.lost[site] = "no layer is known to make its units, and their number changes"
+                continue
             if n_active.shape != counts.n_active.shape:
                 received = f"{counts.n_active.numel()} units at first and {n_active.numel()} now"
                 raise invalid("model", f"keep the units of {site}", received, "reset() the monitor after surgery")
@@ -280,6 +327,12 @@ class _Counts(Listener):
             counts.n_samples += samples
             counts.n_positions += positions
         self._pending.clear()
+        for site in self.lost:
+            self.sites.pop(site, None)
+
+
+def _copied(value: Any, device: torch.device | str) -> Any:
+    return value.detach().to(device, copy=True) if isinstance(value, torch.Tensor) else value
 
 
 def _per_unit(values: torch.Tensor, wide: torch.dtype) -> torch.Tensor:
