@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 
 from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.number_format import format_number
@@ -148,7 +149,8 @@ def _drift(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
     sizes = [layer for layer in layers if layer.q > 0.0 and layer.dead < layer.units]
     if len(sizes) < 2:
         return "", []
-    first, last = sizes[0], sizes[-1]
+    # the largest change from a layer to a later one, so that what grows and then falls back is not missed
+    first, last = max(combinations(sizes, 2), key=lambda pair: abs(math.log(pair[1].q / pair[0].q)))
     factor = last.q / first.q
     if 1.0 / DRIFT <= factor <= DRIFT:
         return "", []

@@ -344,3 +344,19 @@ def test_few_points_call_no_unit_dead():
     enough = audit(model, points(500, 64).abs())
     assert "each fires on less than 1.83 % of all inputs (95 % confidence)" in str(enough)
     assert any(call.startswith("remove_dead_units") for call in enough.remedies)
+
+
+def test_signals_that_grow_and_fall_back_are_said_to_do_what_they_do():
+    model = seeded(lambda: mlp(20, 300, 300, 300, 300))
+    with torch.no_grad():
+        model[2].weight.mul_(10.0)  # the second layer
+        model[6].weight.mul_(0.08)
+    (sentence,) = [one for one in audit(model, points(60, 20)).verdict if one.startswith("q, the mean square")]
+    assert "shrinks from" in sentence
+    assert "at `5` to" in sentence or "at `3` to" in sentence
+    assert "at `7`" in sentence
+    with torch.no_grad():
+        model[6].weight.mul_(12.5)
+    (sentence,) = [one for one in audit(model, points(60, 20)).verdict if one.startswith("q, the mean square")]
+    assert "grows from" in sentence
+    assert "at `1` to" in sentence
