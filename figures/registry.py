@@ -53,7 +53,7 @@ BY_FOLDER = {
         "sparse_training": "training 50 layers of sparse activations, clipped and unclipped",
         "sparse_grid": "training sparse networks with clipped gradients, at two sparsities",
         "deeper_sparse_training": "longer training, 100 layers, convolutions: clipped and unclipped networks",
-        "sparse_and_deep": "100 layers, 85 and 90 % sparse: zeros by layer and accuracy, beside the dense ReLU",
+        "sparse_and_deep": "100 layers, 85 and 90 % sparse: what holds their zeros in training",
         "variance_before_training": "test accuracy against the variance before training",
         "larger_variance": "training at a larger variance q*, at fixed m or fixed m / sqrt(q*)",
         "dead_units_learning_rate_batch": "dead units against learning rate, batch size and weight decay",
