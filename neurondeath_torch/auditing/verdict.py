@@ -15,7 +15,7 @@ from neurondeath_theory.survival.safe_sizes import min_width
 from neurondeath_torch.auditing.audited_layers import AuditedLayer
 from neurondeath_torch.networks.unit_activity import MIN_POINTS
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
-from neurondeath_torch.watching.definitions import firing_rate_bound
+from neurondeath_torch.watching.silence import firing_rate_bound
 
 __all__ = ["judge"]
 

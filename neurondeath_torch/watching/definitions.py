@@ -20,7 +20,6 @@ Sources: Hu et al. 2016 (arXiv 1607.03250) for APoZ; Sokar et al. 2023 (arXiv 23
 (arXiv 2212.06145) for static and dynamic DNR. This module uses numpy only, not PyTorch.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +38,6 @@ __all__ = [
     "dormancy",
     "dormant",
     "dynamic_dnr",
-    "firing_rate_bound",
     "overlap",
     "pruned",
     "silent",
@@ -191,39 +189,6 @@ def silent(last_fired: npt.ArrayLike, n_steps: int, window: int) -> Flags:
     if (last > steps).any():
         raise invalid("last_fired", f"be at most n_steps = {steps}", int(last.max()))
     return np.asarray(last <= max(steps - check_count("window", window), 0))
-
-
-def firing_rate_bound(n_samples: int, confidence: float = 0.95) -> float:
-    """Bound the share of inputs on which a unit fires that was silent on the first n of them.
-
-    Parameters
-    ----------
-    n_samples : int
-        Independent inputs on none of which the unit fired, at least 1.
-    confidence : float
-        In (0, 1).
-
-    Returns
-    -------
-    float
-        1 - ((1 - confidence) / (n + 1))^(1/n). Valid at all n together, so that one may look after every batch: given
-        a share p, 1 / ((n + 1) (1 - p)^n) while the unit is silent, else less, is at most a test martingale (a uniform
-        mixture of alternatives), which exceeds 1 / (1 - confidence) ever with probability 1 - confidence at most
-        (Ville's inequality).
-
-    Raises
-    ------
-    InvalidArgumentError
-        If an argument is out of its domain.
-
-    Examples
-    --------
-    >>> [round(firing_rate_bound(n), 3) for n in (2, 20, 1000)]
-    [0.871, 0.261, 0.01]
-    """
-    n = check_count("n_samples", n_samples)
-    level = check_real("confidence", confidence, low=0.0, low_open=True, high=1.0, high_open=True)
-    return -math.expm1((math.log1p(-level) - math.log1p(n)) / n)
 
 
 def pruned(weight: npt.ArrayLike) -> Flags:

@@ -119,20 +119,3 @@ def test_bad_arguments_are_one_line_that_names_them(call, word):
 def test_definitions_do_not_load_torch():
     program = "import sys; sys.modules['torch'] = None; import neurondeath_torch.watching.definitions"
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-def test_the_bound_on_firing_holds_whenever_one_looks():
-    """Units that fire with probability p: the bound never falls to p while they are silent, with 95 % confidence."""
-    rng, n_units, horizon = np.random.default_rng(5), 20_000, 3000
-    for p in (0.002, 0.02, 0.2, 0.6):
-        silent_for = np.minimum(rng.geometric(p, n_units) - 1, horizon)
-        crossed = next((n for n in range(1, horizon + 1) if definitions.firing_rate_bound(n) <= p), horizon + 1)
-        missed = float((silent_for >= crossed).mean())
-        assert missed <= 0.05
-        assert missed == pytest.approx((1.0 - p) ** crossed if crossed <= horizon else 0.0, abs=0.005)
-
-
-@pytest.mark.parametrize("n", [1, 7, 100, 10**9])
-def test_the_bound_on_firing_is_above_that_of_a_single_look(n):
-    assert 1.0 - 0.05 ** (1.0 / n) < definitions.firing_rate_bound(n) < 1.0
-    assert definitions.firing_rate_bound(n, confidence=0.99) > definitions.firing_rate_bound(n)
