@@ -42,7 +42,7 @@ def watched():
 
 def stripped():
     made = with_dead_units()
-    method = nd.SynapticStripping(made, data=torch.tensor(POINTS, dtype=torch.float32), every=1)
+    method = nd.SynapticStripping(made, data=torch.tensor(POINTS, dtype=torch.float32), every=1, min_points=12)
     method.after_epoch()
     return method.report()
 
@@ -98,7 +98,7 @@ MAKERS = {
     "Overlap": lambda _: watched().overlap(watched()),
     "PaddedResidual": lambda _: nd.padded_residual(DESIGN, [4, 4], [3, 3], 3),
     "PhaseDiagram": lambda _: nd.phase_diagram(nd.relu(), [1.0, 1.5], [0.0, 0.5]),
-    "Removal": lambda _: nd.remove_dead_units(with_dead_units(), data=DATA),
+    "Removal": lambda _: nd.remove_dead_units(with_dead_units(), data=DATA, min_points=12),
     "Report": lambda _: nd.check("R1"),
     "Reset": lambda _: nd.reset_units(with_dead_units(), {"0": [0, 1]}, data=DATA),
     "ResidualChain": lambda _: nd.residual_chain(DESIGN, width=20, depth=4, n_paths=20),
