@@ -3,7 +3,6 @@
 import copy
 import io
 import os
-import socket
 import subprocess
 import sys
 
@@ -146,10 +145,8 @@ dist.destroy_process_group()
 """
 
 
-def test_two_processes_count_their_own_halves():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+def test_two_processes_count_their_own_halves(tmp_path):
+    address = f"file://{tmp_path / 'meeting'}"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     workers = [
         subprocess.Popen(
