@@ -20,6 +20,7 @@ FIGURES = (
     "deeper_sparse_training",
     "demon_pruning",
     "larger_variance",
+    "sparse_and_deep",
     "stripping",
     "variance_before_training",
 )
@@ -107,3 +108,14 @@ def test_learned_accuracy_and_forecast_are_those_of_the_study(tables):
     assert cell["living_ratio"][0] == pytest.approx((1 - 0.5**16) ** 20)
     he, stream = (rows(table, panel=panel, depth=100) for panel in ("he", "critical residual, D = 1"))
     assert he["accuracy"].max() < 0.5 < stream["accuracy"].max()  # images live in both
+
+
+def test_only_normalised_layers_hold_their_zeros(tables):
+    table = tables["sparse_and_deep"]
+    for panel, design in (("s = 0.85", 0.85), ("s = 0.9", 0.9)):
+        held = rows(table, panel=panel, series="layers normalised")
+        assert held["layer"].tolist() == list(range(1, 101))
+        assert np.abs(held["zeros"] - design).max() < 0.005
+        for name in ("nothing held", "biases fixed"):
+            assert np.abs(rows(table, panel=panel, series=name)["zeros"] - design).max() > 0.05
+            assert held["accuracy"][0] > rows(table, panel=panel, series=name)["accuracy"][0]
