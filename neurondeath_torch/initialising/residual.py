@@ -155,7 +155,7 @@ by one; weights drawn, seed 0; outside: 102: its output has another shape than t
         q = design.q if design is not None else _start_variance(fixed)
         read = Normalisation.of(phi, q) if normalise == "layers" else None
         for run in runs:
-            start = _rewire(run, share, q, normalise, read, handles)
+            start = _rewire(run, share, None if normalise == "data" else q, read, handles)
             if normalise == "data" and points is not None:
                 start.factor = measured_factor(model, run.start, points, q)
                 factors.append(start.factor)
@@ -200,12 +200,10 @@ def _roles(run: Run) -> list[tuple[Node, str]]:
     return [(run.start, "start"), *((node, "branch") for node in run.branches)]
 
 
-def _rewire(
-    run: Run, share: float, q: float, normalise: str, read: Normalisation | None, handles: list[Any]
-) -> StreamStart:
-    """Register the hooks of one stream."""
+def _rewire(run: Run, share: float, q: float | None, read: Normalisation | None, handles: list[Any]) -> StreamStart:
+    """Register the hooks of one stream; q is None if it starts by a fixed factor."""
     stream, keep = Stream(), math.sqrt(1.0 - share)
-    start = StreamStart(stream, keep, None if normalise == "data" else q, read=read)
+    start = StreamStart(stream, keep, q, read=read)
     for node, role in _roles(run):
         assert node.module is not None
         prepare_border(node.module, tuple(node.input_shape[2:]))

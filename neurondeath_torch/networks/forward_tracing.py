@@ -43,7 +43,7 @@ WEIGHT_CALLS = {  # function -> trailing axes that are positions, not units
 # functions that can hold single units at zero, without being a known activation
 RECTIFYING = frozenset(
     {"maximum", "minimum", "fmax", "fmin", "where", "masked_fill", "masked_fill_", "heaviside", "gt", "ge", "lt", "le"}
-    | {"__gt__", "__ge__", "__lt__", "__le__", "clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_", "vmap"}
+    | {"__gt__", "__ge__", "__lt__", "__le__", "clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_"}
 )
 
 

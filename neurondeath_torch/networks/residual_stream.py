@@ -83,7 +83,7 @@ class StreamStart:
         h = corrected(module, inputs, output)
         h = self.factor * h if self.q is None else normalised(h, self.q)
         self.stream.held = self.keep * h
-        return h if self.read is None else self.read.read(h, module._buffers.get(GAIN), module.training)
+        return _as_read(h, module, self.read)
 
 
 class StreamBranch:
@@ -116,7 +116,11 @@ class StreamBranch:
             raise AssumptionError(f"all layers of a residual stream must keep their width and positions; got {shapes}")
         h = with_branch(held, output, self.scale, layer_border(module, inputs, output), module.bias)
         self.stream.held = None if self.last else self.keep * h
-        return h if self.read is None else self.read.read(h, module._buffers.get(GAIN), module.training)
+        return _as_read(h, module, self.read)
+
+
+def _as_read(h: torch.Tensor, module: nn.Module, how: Normalisation | None) -> torch.Tensor:
+    return h if how is None else how.read(h, module._buffers.get(GAIN), module.training)
 
 
 def stream_layer(model: nn.Module) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from neurondeath_torch.networks.unit_axis import SINGLE, followed
+from neurondeath_torch.networks.unit_axis import REORDERING, SINGLE, followed, keeps_order
 
 __all__ = [
     "INPUT",
@@ -54,7 +54,7 @@ MIXING = frozenset(
         "dot",
     }
     | {"inner", "outer", "kron", "cdist", "bilinear", "scaled_dot_product_attention", "multi_head_attention_forward"}
-    | {"fft", "rfft", "fft2", "cumsum", "cumprod"}
+    | {"fft", "rfft", "fft2", "cumsum", "cumprod", "sort", "msort", "topk", "pixel_shuffle", "pixel_unshuffle"}
 )
 
 
@@ -158,10 +158,16 @@ def after_call(
         name = getattr(getattr(func, "__self__", None), "__name__", name)
     after = next(tensors_of((result,), {}), source)
     spatial = followed(name, func, args, kwargs, (source, after), flow.spatial)
+    if (
+        spatial is not None
+        and name in REORDERING
+        and not keeps_order(func, args, kwargs, source, (flow.spatial, spatial))
+    ):
+        return after_step(replace(flow, layer=None, spatial=spatial), name)
     if spatial is None or name in MIXING:
-        lost = replace(flow, layer=None, spatial=guessed_positions(after))
-        merged = lost if name in MIXING or name not in NEUTRAL else replace(lost, layer=flow.layer)
-        return after_step(merged, name) if name not in NEUTRAL else replace(merged, unit_layers=frozenset())
+        merged = name in NEUTRAL and after.ndim < source.ndim  # the units and their positions share an axis, in order
+        lost = replace(flow, layer=flow.layer if merged else None, spatial=guessed_positions(after))
+        return replace(lost, unit_layers=frozenset()) if name in NEUTRAL else after_step(lost, name)
     moved = flow if spatial == flow.spatial else replace(flow, spatial=spatial)
     idle = name in DROPOUTS and not (kwargs["training"] if "training" in kwargs else (*args, True, True, True)[2])
     if name in NEUTRAL or idle:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-__all__ = ["SINGLE", "followed"]
+__all__ = ["REORDERING", "SINGLE", "followed", "keeps_order"]
 
 SINGLE = -1  # axes behind the units where a single unit has none
 LENGTHS = (10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079, 10091, 10093)  # primes: no product equals another
@@ -21,6 +21,13 @@ RESHAPING = frozenset({"view", "reshape", "view_as", "reshape_as", "flatten", "u
 MOVING = frozenset(
     {"permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "adjoint", "T", "mT", "H", "mH"}
     | {"transpose_", "swapaxes_", "swapdims_", "t_", "rot90"}
+)
+
+
+# functions that may change the order of units along their axis
+REORDERING = frozenset(
+    {"__getitem__", "index_select", "gather", "take_along_dim", "flip", "fliplr", "flipud", "roll", "rot90"}
+    | {"channel_shuffle", "native_channel_shuffle"}
 )
 
 
@@ -61,6 +68,31 @@ def followed(
         if name in RESHAPING:
             return _reshaped(before.shape, after.shape, axis)
     return _moved(func, args, kwargs, before, after, axis)
+
+
+def keeps_order(
+    func: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    before: torch.Tensor,
+    axes: tuple[int, int],
+) -> bool:
+    """Apply a call to the numbers of the units in their place, and see whether unit i is still the i-th.
+
+    `axes` are the numbers of axes behind the units, before and after the call.
+    """
+    behind, behind_after = axes
+    if SINGLE in axes:
+        return True
+    axis = before.ndim - 1 - behind
+    shape = [-1 if i == axis else 1 for i in range(before.ndim)]
+    numbers = torch.arange(before.shape[axis], device=before.device).view(shape).expand(before.shape)
+    try:
+        result = func(*tree_map(lambda value: numbers if value is before else value, args), **kwargs)
+    except (RuntimeError, TypeError, ValueError, IndexError):
+        return False
+    rows = result.movedim(result.ndim - 1 - behind_after, 0).flatten(1)
+    return bool((rows == torch.arange(len(rows), device=rows.device).unsqueeze(1)).all())
 
 
 def _reshaped(before: torch.Size, after: torch.Size, axis: int) -> int | None:

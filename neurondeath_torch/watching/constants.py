@@ -46,6 +46,7 @@ class Constants(Listener):
         self._outputs: list[_Range] | None = None
         self._points: list[_Range] | None = None
         self._comparable = True  # whether all passes had outputs of one shape
+        self._differ = False  # whether the points differ
         self._pending: list[tuple[str, torch.Tensor, torch.Tensor, int]] = []
         self._returned: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
 
@@ -56,6 +57,7 @@ class Constants(Listener):
             "outputs": None if self._outputs is None else [_plain(one) for one in self._outputs],
             "points": None if self._points is None else [_plain(one) for one in self._points],
             "comparable": self._comparable,
+            "differ": self._differ,
         }
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
@@ -63,7 +65,7 @@ class Constants(Listener):
         self._inputs = {name: _range(one, device) for name, one in state["inputs"].items()}
         self._outputs = None if state["outputs"] is None else [_range(one, device) for one in state["outputs"]]
         self._points = None if state["points"] is None else [_range(one, device) for one in state["points"]]
-        self._comparable = bool(state["comparable"])
+        self._comparable, self._differ = bool(state["comparable"]), bool(state["differ"])
 
     def started(self) -> None:
         """Discard the data of an earlier pass that did not finish."""
@@ -92,35 +94,38 @@ class Constants(Listener):
         self._pending.clear()
         points, outputs = self._returned
         self._returned = ([], [])
-        self._points = self._extended(self._points, points)
-        self._outputs = self._extended(self._outputs, outputs)
-
-    def _extended(self, known: list[_Range] | None, tensors: list[torch.Tensor]) -> list[_Range]:
-        """Add rows to the ranges over rows."""
-        rows = [tensor.detach().flatten(1) if tensor.ndim > 1 else tensor.detach().unsqueeze(-1) for tensor in tensors]
-        kept = [one for one in rows if one.numel() and not one.is_complex() and one.dtype != torch.bool]
-        found = [_Range(one.amin(0), one.amax(0), len(one)) for one in kept]
-        if known is None:
-            return found
-        if [one.low.shape for one in known] != [one.low.shape for one in found]:
-            self._comparable = False
-            return known
-        for before, one in zip(known, found, strict=True):
-            before.include(one.low, one.high, one.seen)
-        return known
+        if not self._differ:  # points of other shapes differ too
+            self._points, same_shape = _extended(self._points, points)
+            self._differ = not same_shape or any(bool((one.low != one.high).any()) for one in self._points)
+        self._outputs, same_shape = _extended(self._outputs, outputs)
+        self._comparable &= same_shape
 
     def inputs(self) -> dict[str, npt.NDArray[np.bool_]]:
-        """Return, for layers that have some, which of their unexplained inputs were constant."""
+        """Return, for layers that have some, which unexplained inputs were constant though the points differ."""
+        if not self._differ:
+            return {}
         found = {name: (one.low == one.high).cpu().numpy() for name, one in self._inputs.items() if one.seen > 1}
         return {name: columns for name, columns in found.items() if columns.any()}
 
     def outputs_are_equal(self) -> bool:
         """Whether the outputs were equal for all points up to rounding, though the points differ."""
-        if not self._comparable or not self._outputs or not self._points:
-            return False
-        if all(bool((one.low == one.high).all()) for one in self._points):
+        if not self._comparable or not self._outputs or not self._differ:
             return False
         return all(one.seen > 1 and _is_equal(one) for one in self._outputs)
+
+
+def _extended(known: list[_Range] | None, tensors: list[torch.Tensor]) -> tuple[list[_Range], bool]:
+    """Add rows to the ranges over rows; return them, and whether the rows have the shapes of those before."""
+    rows = [tensor.detach().flatten(1) if tensor.ndim > 1 else tensor.detach().unsqueeze(-1) for tensor in tensors]
+    kept = [one for one in rows if one.numel() and not one.is_complex() and one.dtype != torch.bool]
+    found = [_Range(one.amin(0), one.amax(0), len(one)) for one in kept]
+    if known is None:
+        return found, True
+    if [one.low.shape for one in known] != [one.low.shape for one in found]:
+        return known, False
+    for before, one in zip(known, found, strict=True):
+        before.include(one.low, one.high, one.seen)
+    return known, True
 
 
 def _plain(one: _Range) -> tuple[torch.Tensor, torch.Tensor, int]:

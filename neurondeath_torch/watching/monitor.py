@@ -27,6 +27,7 @@ from torch import nn
 
 from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.validation import check_count, check_real, invalid
+from neurondeath_torch.networks.data_passes import device_of
 from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.tensor_flow import Flow, split_units
@@ -120,9 +121,12 @@ class DeadUnitMonitor:
 
     def reset(self) -> None:
         """Discard all counts; the hooks remain."""
-        self._counts, self._constants = _Counts(self._threshold), Constants()
+        self._take(_Counts(self._threshold), Constants())
+
+    def _take(self, counts: "_Counts", constants: Constants) -> None:
+        self._counts, self._constants = counts, constants
         if self._tracer is not None:
-            self._tracer.listeners[:2] = [self._counts, self._constants]
+            self._tracer.listeners[:2] = [counts, constants]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts so far as plain numbers, strings and tensors, which `torch.save` can write."""
@@ -140,10 +144,13 @@ class DeadUnitMonitor:
             raise invalid("state", "be the state of a DeadUnitMonitor", type(state).__name__)
         if state["threshold"] != self._threshold:
             raise invalid("state", f"have the threshold {self._threshold:g}", state["threshold"])
-        self.reset()
-        device = next((parameter.device for parameter in self._model.parameters()), torch.device("cpu"))
-        self._counts.restore(state, device)
-        self._constants.restore(state["constants"], device)
+        counts, constants, device = _Counts(self._threshold), Constants(), device_of(self._model)
+        try:
+            counts.restore(state, device)
+            constants.restore(state["constants"], device)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise invalid("state", "be the state of a DeadUnitMonitor", f"{type(error).__name__}: {error}") from None
+        self._take(counts, constants)
 
     def report(self, *, tau: float = 0.0, window: int | None = None) -> DeadUnitReport:
         """Return the counts so far, inside the context or after it.

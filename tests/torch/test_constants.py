@@ -163,6 +163,8 @@ def test_half_precision_underflows():
 def test_equal_points_and_single_points_prove_nothing():
     model = plain(nn.ReLU(), bias=1.0)
     assert not audit(model, torch.ones(20, 4)).report.constant_outputs
+    smooth = audit(nn.Sequential(model[0], nn.GELU(), *model[2:]), torch.ones(20, 4)).report
+    assert not smooth.constant_inputs
     assert not audit(model, points(1)).report.constant_outputs
 
 
@@ -175,3 +177,12 @@ def test_constant_inputs_are_no_news_behind_counted_activations_and_at_the_data(
     found = audit(model, x)
     assert found.layers[0].dead >= 1
     assert not found.report.constant_inputs
+
+
+def test_sequences_of_changing_lengths_are_judged_by_their_outputs():
+    model = Recurrent()
+    batches = [torch.randn(20, length, 4) for length in (5, 3)]
+    assert audit(model, batches).report.constant_outputs
+    with torch.no_grad():
+        model.cell.bias_ih_l0.fill_(0.1)
+    assert not audit(model, batches).report.constant_outputs

@@ -89,7 +89,10 @@ def test_counts_go_on_where_training_resumes():
     reports_agree(resumed.report(), whole.report())
 
 
-@pytest.mark.parametrize("state", [None, {}, {"threshold": 0.0}])
+TORN = {"threshold": 0.0, "n_batches": 1, "lost": {}, "constants": {}, "sites": {"1": {"layer": "0"}}}
+
+
+@pytest.mark.parametrize("state", [None, {}, {"threshold": 0.0}, TORN, {**TORN, "sites": 3}])
 def test_states_of_something_else_are_refused(state):
     with pytest.raises(InvalidArgumentError, match="be the state of a DeadUnitMonitor"):
         DeadUnitMonitor(perceptron()).load_state_dict(state)

@@ -145,3 +145,41 @@ def test_units_belong_to_the_layer_that_makes_them_never_across_mixing(mix):
         model(torch.randn(200, 4))
     assert monitor.report().dead_units(by="layer")["a"].tolist() == [True] * 3 + [False] * 5
     assert [one.layer for one in monitor.report().activities] == ["a", None]
+
+
+ORDER = torch.tensor([3, 0, 1, 2, 5, 4, 7, 6])
+REORDERED = {
+    "index": lambda h: h[:, ORDER],
+    "index_select": lambda h: h.index_select(1, ORDER),
+    "gather": lambda h: h.gather(1, ORDER.expand(len(h), -1)),
+    "flip": lambda h: h.flip(1),
+    "roll": lambda h: h.roll(1, dims=1),
+    "sort": lambda h: h.sort(dim=1).values,
+    "shuffle": lambda h: h.view(-1, 2, 4).transpose(1, 2).reshape(-1, 8),
+    "channel_shuffle": lambda h: functional.channel_shuffle(h[:, :, None, None], 2)[:, :, 0, 0],
+    "halves swapped": lambda h: torch.cat([h[:, 4:], h[:, :4]], 1),
+}
+
+
+@pytest.mark.parametrize("name", REORDERED)
+def test_units_in_another_order_are_not_taken_for_those_of_the_layer(name):
+    torch.manual_seed(0)
+    model = nn.Sequential()
+    model.layer = nn.Linear(4, 8)
+    model.forward = lambda x: REORDERED[name](model.layer(x)).relu()
+    with torch.no_grad():
+        model.layer.bias[:3] = -50.0
+    with DeadUnitMonitor(model) as monitor:
+        model(torch.randn(60, 4))
+    report = monitor.report()
+    assert report.n_units == 8
+    assert report.dead_units(by="layer") == {}
+
+
+def test_an_order_that_stays_is_kept():
+    model = nn.Sequential()
+    model.layer = nn.Linear(4, 8)
+    model.forward = lambda x: model.layer(x)[:, torch.arange(8)].flip(0).roll(2, dims=0).relu()
+    with DeadUnitMonitor(model) as monitor:
+        model(torch.randn(60, 4))
+    assert list(monitor.report().dead_units(by="layer")) == ["layer"]
