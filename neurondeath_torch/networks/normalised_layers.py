@@ -56,7 +56,7 @@ class Normalisation:
         """Return what the activation reads, and adapt the gain in training."""
         if gain is None:
             return centred(h, self.q)
-        result = centred(h, self.q, gain.clone())
+        result = centred(h, self.q, gain)
         if training:
             self._adapt(result, gain)
         return result

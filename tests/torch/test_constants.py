@@ -183,6 +183,7 @@ def test_sequences_of_changing_lengths_are_judged_by_their_outputs():
     model = Recurrent()
     batches = [torch.randn(20, length, 4) for length in (5, 3)]
     assert audit(model, batches).report.constant_outputs
+    assert audit(model, [torch.randn(1, length, 4) for length in (5, 3)]).report.constant_outputs
     with torch.no_grad():
         model.cell.bias_ih_l0.fill_(0.1)
     assert not audit(model, batches).report.constant_outputs

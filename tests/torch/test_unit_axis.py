@@ -81,7 +81,7 @@ class ValueHead(nn.Module):
         self.a, self.v, self.last = nn.Linear(4, 8), nn.Linear(8, 1), nn.Linear(1, 2)
 
     def forward(self, x):
-        value = functional.relu(self.v(functional.relu(self.a(x))).squeeze(-1))
+        value = functional.relu(self.v(functional.relu(self.a(x))).squeeze(-1).clone() + 1.0)
         return self.last(value.unsqueeze(-1))
 
 
