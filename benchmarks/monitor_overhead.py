@@ -2,8 +2,9 @@
 
     python benchmarks/monitor_overhead.py [--json PATH]
 
-Models: a deep narrow and a wide fully connected network, a small convolutional one with batch norm, each in a forward
-pass without gradients and in a whole training step. CPU time of one thread, which depends little on the machine's load.
+Models: a small, a deep narrow and a wide fully connected network, a small convolutional one with batch norm, each in a
+forward pass without gradients and in a whole training step. CPU time of one thread, which depends little on the
+machine's load.
 """
 
 import argparse
@@ -29,6 +30,19 @@ def fully_connected(width: int, depth: int) -> nn.Module:
     return nn.Sequential(*layers)
 
 
+class Unrolled(nn.Module):
+    """A network that calls its activations as functions, so that every pass is traced call by call."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = torch.relu(layer(x))
+        return x
+
+
 def convolutional() -> nn.Module:
     layers: list[nn.Module] = []
     for fan_in, width in ((3, 32), (32, 64), (64, 64), (64, 128)):
@@ -39,6 +53,8 @@ def convolutional() -> nn.Module:
 
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "fully connected, width 32, depth 6, batch 32": (lambda: fully_connected(32, 6), (32, 32)),
+    "the same with a forward pass of its own": (lambda: Unrolled(32, 6), (32, 32)),
     "fully connected, width 10, depth 100, batch 256": (lambda: fully_connected(10, 100), (256, 10)),
     "fully connected, width 1024, depth 6, batch 256": (lambda: fully_connected(1024, 6), (256, 1024)),
     "convolutional, 4 layers, 32 x 32, batch 64": (convolutional, (64, 3, 32, 32)),

@@ -247,6 +247,8 @@ def _scale(call: LayerCall) -> LayerScale:
 
 def _times_read(call: LayerCall, x: torch.Tensor, thin: torch.Tensor) -> tuple[torch.Tensor, int]:
     """Count how often one unit reads each input, over all positions, and the number of sums it computes."""
+    if call.spatial == 0:  # a linear layer reads each input once
+        return x.new_ones(()), max(x[:1].numel() // max(x.shape[-1], 1), 1)
     with torch.inference_mode(False), torch.enable_grad():
         one = torch.ones(1, *x.shape[1:], dtype=x.dtype, device=x.device, requires_grad=True)
         sums = call.rerun(one, thin.clone())

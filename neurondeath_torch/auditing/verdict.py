@@ -42,7 +42,7 @@ def judge(
         _dead_layers(layers),
         _lost_points(layers, n_points),
         _collapse(layers),
-        _dead_units(layers, n_points),
+        _dead_units(layers, report, n_points),
         _drift(layers),
         _off_theory(layers),
     ):
@@ -122,7 +122,7 @@ def _lost_points(layers: Sequence[AuditedLayer], n_points: int) -> tuple[str, li
     )
 
 
-def _dead_units(layers: Sequence[AuditedLayer], n_points: int) -> tuple[str, list[str]]:
+def _dead_units(layers: Sequence[AuditedLayer], report: DeadUnitReport, n_points: int) -> tuple[str, list[str]]:
     dying = [layer for layer in layers if 0 < layer.dead < layer.units]
     if not dying:
         return "", []
@@ -140,8 +140,17 @@ def _dead_units(layers: Sequence[AuditedLayer], n_points: int) -> tuple[str, lis
         )
     return (
         f"{total} of {units} units are dead in living layers {where}: they are never active and learn nothing; each "
-        f"fires on less than {rate} of all inputs (95 % confidence).",
+        f"fires on less than {rate} of all inputs (95 % confidence){_by_chance(report)}.",
         ["remove_dead_units(model, loader)", "reset_units(model, result.report.dead_units(by='layer'), data=loader)"],
+    )
+
+
+def _by_chance(report: DeadUnitReport) -> str:
+    expected = report.silent_by_chance
+    if expected is None or round(expected) < 1:
+        return ""
+    return (
+        f"; at least about {round(expected)} of them are silent by chance, to judge by units that fired once or twice"
     )
 
 

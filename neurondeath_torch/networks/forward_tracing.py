@@ -1,9 +1,10 @@
 """Trace a model's forward pass: which weight layer feeds which activation, without changes to the model's code.
 
-Hooks on all modules record which module is running; between the first and the last hook a torch-function mode
-intercepts every call of a PyTorch function, so that `F.relu(self.fc(x))` is seen as well as `nn.ReLU`. Every tensor in
-the pass has a `Flow`: the weight layer whose units it holds, the activations it comes from, and the operations since
-then. Operations inside compiled, scripted or fused code cannot be seen; such models are refused.
+Hooks on modules record which module is running (see `module_hooks`); between the first and the last hook a
+torch-function mode intercepts every call of a PyTorch function, so that `F.relu(self.fc(x))` is seen as well as
+`nn.ReLU`. Every tensor in the pass has a `Flow`: the weight layer whose units it holds, the activations it comes from,
+and the operations since then. Where the next pass must meet the same, only its ReLUs are followed (see `known_route`).
+Operations inside compiled, scripted or fused code cannot be seen; such models are refused.
 """
 
 import weakref
@@ -16,6 +17,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from neurondeath_torch.networks.activation_calls import Activation, activation_of_call, activation_of_module
+from neurondeath_torch.networks.known_route import KnownRoute
+from neurondeath_torch.networks.module_hooks import Following, following_of
 from neurondeath_torch.networks.tensor_flow import (
     INPUT,
     Flow,
@@ -136,6 +139,10 @@ class ForwardTracer:
         self._parameters = {id(parameter): name for name, parameter in model.named_parameters()}
         self._labels: dict[tuple[nn.Module, str], str] = {}
         self._handles: list[Any] = []
+        self._close_handles: list[Any] = []  # of hooks that depend on how closely a pass is followed
+        self._to_name: list[nn.Module] = []
+        self._route = KnownRoute(model)
+        self._on_route = False
         self._mode = _Calls(self)
         self._reset()
 
@@ -145,17 +152,39 @@ class ForwardTracer:
 
     def start(self) -> None:
         """Register the hooks."""
-        for module in self._names:
-            self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
-            self._handles.append(module.register_forward_hook(self._leave, with_kwargs=True))
-            self._handles.append(module.register_forward_hook(self._abandon, always_call=True))
+        self._route = KnownRoute(self._model)
+        followings = following_of(self._model, self._names, self._whole)
+        for module, following in followings.items():
+            if following is Following.WHOLE:
+                self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
+                self._handles.append(module.register_forward_hook(self._leave, with_kwargs=True))
+                self._handles.append(module.register_forward_hook(self._abandon, always_call=True))
+        self._to_name = [module for module, following in followings.items() if following is Following.ENTRY]
+        self._look_closely()
+
+    def _look_closely(self) -> None:
+        """Follow every call."""
+        self._remove(self._close_handles)
+        self._close_handles = [module.register_forward_pre_hook(self._name_next) for module in self._to_name]
+        self._on_route = False
+
+    def _look_at_activations(self) -> None:
+        """Follow the activations of a known route only."""
+        self._remove(self._close_handles)
+        self._close_handles = [module.register_forward_hook(self._visited) for module in self._route.visits]
+        self._on_route = True
+
+    @staticmethod
+    def _remove(handles: list[Any]) -> None:
+        for handle in handles:
+            handle.remove()
+        handles.clear()
 
     def stop(self) -> None:
         """Remove the hooks and discard an interrupted forward pass."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        if self._depth > 0:  # after an interrupt, for which PyTorch calls no hook
+        self._remove(self._handles)
+        self._remove(self._close_handles)
+        if self._depth > 0 and not self._on_route:  # after an interrupt, for which PyTorch calls no hook
             self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         self._reset()
 
@@ -164,10 +193,17 @@ class ForwardTracer:
         self._stack: list[nn.Module] = []
         self._flows: dict[int, tuple[weakref.ref[torch.Tensor], Flow]] = {}
         self._calls: dict[str, int] = {}
+        self._visits: dict[nn.Module, int] = {}  # calls of activations on a known route
+        self._next: nn.Module | None = None  # module whose one call comes next
         self._inside: tuple[nn.Module, str, Flow | None] | None = None  # an activation module treated as one operation
         self._left: nn.Module | None = None
         self._n_points = 0
+        self._to_inputs: list[Listener] = []  # those that are notified before a call too
         self._busy = False
+
+    def _name_next(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        if self._depth > 0 and module in self._names:
+            self._next = module
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if module is self._model:
@@ -177,6 +213,7 @@ class ForwardTracer:
         if self._depth == 0 or module not in self._names:
             return
         self._stack.append(module)
+        self._next = None
         whole = self._whole.get(module)
         if whole is None or self._inside is not None:
             return
@@ -215,6 +252,8 @@ class ForwardTracer:
             if self._depth == 0:
                 self._notify(lambda listener: listener.returned((args, kwargs), output))
                 self._notify(lambda listener: listener.finished())
+                if not self._on_route and self._route.end():
+                    self._look_at_activations()
 
     def _abandon(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """Clean up after a module that raised an error; also called after `_leave` for all other modules."""
@@ -230,15 +269,33 @@ class ForwardTracer:
     def _end(self) -> None:
         self._depth -= 1
         if self._depth == 0:
-            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            if not self._on_route:
+                self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self._reset()
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._to_inputs = [listener for listener in self.listeners if not listener.outputs_only]
+        if self._on_route:
+            if not self._to_inputs and self._route.holds(args, kwargs):
+                self._notify(lambda listener: listener.started())
+                return
+            self._look_closely()
+        self._route.begin(args, kwargs)
         for tensor in tensors_of(args, kwargs):
             self._tag(tensor, Flow(frozenset({INPUT}), spatial=guessed_positions(tensor)))
             self._n_points = self._n_points or (len(tensor) if tensor.ndim else 0)
         self._notify(lambda listener: listener.started())
         self._mode.__enter__()  # type: ignore[no-untyped-call]
+
+    def _visited(self, module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
+        """Report an activation of the known route."""
+        visits = self._route.visits.get(module)
+        if self._depth == 0 or visits is None:
+            return
+        call = self._visits.get(module, 0)
+        self._visits[module] = call + 1
+        site, flow = visits[call]
+        self._notify(lambda listener: listener.activated(site, output, flow))
 
     def _inherit(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
         """Assign the flow of a module's inputs to outputs that were computed by operations that cannot be seen."""
@@ -250,35 +307,57 @@ class ForwardTracer:
 
     def call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Execute a PyTorch function and record it."""
-        name = getattr(func, "__name__", "")
         if self._busy:
             return func(*args, **kwargs)
-        if name in WEIGHT_CALLS and self._inside is None:
-            return self._weight_call(name, func, args, kwargs)
-        activation = activation_of_call(name, args, kwargs) if self._inside is None else None
-        flow = self.flow_of(tensors_of(args, kwargs))
-        if activation is None or flow is None:
-            if name in RECTIFYING and flow is not None and flow.unit_layers:
-                self._note_unwatched(name, flow)
-            result = func(*args, **kwargs)
-            if flow is not None and isinstance(result, (torch.Tensor, tuple, list)):
-                source = next(tensor for tensor in tensors_of(args, kwargs) if self._flow(tensor) is not None)
-                self._tag(result, after_call(func, args, kwargs, source, flow, result))
-            return result
-        label = self._label(self._stack[-1], activation.name)
+        name = getattr(func, "__name__", "")
+        activation = None
+        if self._inside is None:
+            if name in WEIGHT_CALLS:
+                return self._weight_call(name, func, args, kwargs)
+            activation = activation_of_call(name, args, kwargs)
+        flow = self._flow_of_call(args, kwargs)
+        if flow is None:
+            return func(*args, **kwargs)
+        if activation is not None:
+            return self._activation_call(activation, flow, func, args, kwargs)
+        if name in RECTIFYING and flow.unit_layers:
+            self._note_unwatched(name, flow)
+        result = func(*args, **kwargs)
+        if isinstance(result, (torch.Tensor, tuple, list)):
+            source = next(tensor for tensor in tensors_of(args, kwargs) if self._flow(tensor) is not None)
+            self._tag(result, after_call(func, args, kwargs, source, flow, result))
+        return result
+
+    def _activation_call(
+        self,
+        activation: Activation,
+        flow: Flow,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        owner = self._owner()
+        label = self._label(owner, activation.name)
+        self._next = None
         if activation.never_zero:
+            self._route.spoil()
             self.never_zero[label] = activation.never_zero
             result = func(*args, **kwargs)
             self._notify(lambda listener: listener.activated_smoothly(result, flow))
             self._tag(result, after_step(flow, activation.name))
             return result
         site = self._site(label)
+        self._route.visit(owner, site, flow)
         z = next(tensors_of(args, kwargs))
         self._notify(lambda listener: listener.about_to_activate(site, z, flow, activation), inputs=True)
         result = func(*args, **kwargs)
         self._notify(lambda listener: listener.activated(site, result, flow))
         self._tag(result, after_activation(site, flow))
         return result
+
+    def _owner(self) -> nn.Module:
+        """Return the module that makes this call."""
+        return self._stack[-1] if self._next is None else self._next
 
     def _is_unwatched(self, x: torch.Tensor, flow: Flow | None) -> bool:
         """Whether the input of a weight layer has passed no known activation, or cannot be followed."""
@@ -290,34 +369,39 @@ class ForwardTracer:
     def _note_unwatched(self, name: str, flow: Flow) -> None:
         layers = ", ".join(sorted(flow.unit_layers))
         reason = f"{name.strip('_')} can hold units of {layers} at zero; they are seen where the next layer reads them"
-        self.not_watched[self._label(self._stack[-1], name.strip("_"))] = reason
+        self.not_watched[self._label(self._owner(), name.strip("_"))] = reason
 
     def _weight_call(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        given = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
-        x, weight, bias = given["input"], given["weight"], given.get("bias")
+        x = args[0] if args else kwargs["input"]
+        weight = args[1] if len(args) > 1 else kwargs["weight"]
         transposed = name.startswith("conv_transpose")
         groups = 1 if name == "linear" else int(args[6] if len(args) > 6 else kwargs.get("groups", 1))
         label = self._layer(name, weight)
-
-        def rerun(other: torch.Tensor, other_weight: torch.Tensor) -> torch.Tensor:
-            rest = {key: value for key, value in kwargs.items() if key not in ("input", "weight", "bias")}
-            result: torch.Tensor = func(other, other_weight, None, *args[3:], **rest)
-            return result
-
-        flow = self.flow_of([x])
+        self._next = None
+        flow = self._flow(x)
         kept = weight if id(weight) in self._parameters else weight.detach()  # without the graph of a computed weight
         self.weights[label] = (kept, transposed, groups)
-        call = LayerCall(label, x, weight, bias, flow, WEIGHT_CALLS[name], groups, transposed, rerun)
-        self._notify(lambda listener: listener.layer_called(call), inputs=True)
-        if self._is_unwatched(x, flow):
-            self._notify(lambda listener: listener.reads_unwatched(call))
+        unwatched = self._is_unwatched(x, flow)
+        if unwatched or self._to_inputs:
+            bias = args[2] if len(args) > 2 else kwargs.get("bias")
+
+            def rerun(other: torch.Tensor, other_weight: torch.Tensor) -> torch.Tensor:
+                rest = {key: value for key, value in kwargs.items() if key not in ("input", "weight", "bias")}
+                result: torch.Tensor = func(other, other_weight, None, *args[3:], **rest)
+                return result
+
+            call = LayerCall(label, x, weight, bias, flow, WEIGHT_CALLS[name], groups, transposed, rerun)
+            self._notify(lambda listener: listener.layer_called(call), inputs=True)
+            if unwatched:
+                self._route.spoil()
+                self._notify(lambda listener: listener.reads_unwatched(call))
         result = func(*args, **kwargs)
         origins = flow.origins if flow is not None else frozenset({INPUT})
         self._tag(result, Flow(origins, label, WEIGHT_CALLS[name], unit_layers=frozenset({label}), weighted=True))
         return result
 
     def _layer(self, function: str, weight: torch.Tensor) -> str:
-        owner = self._stack[-1]
+        owner = self._owner()
         if isinstance(owner, WEIGHT_LAYERS):
             return self._names[owner] or "model"
         known = self._parameters.get(id(weight))
@@ -340,7 +424,7 @@ class ForwardTracer:
         return label if self._calls[label] == 1 else f"{label}#{self._calls[label]}"
 
     def _notify(self, message: Callable[[Listener], None], *, inputs: bool = False) -> None:
-        listeners = [listener for listener in self.listeners if not (inputs and listener.outputs_only)]
+        listeners = self._to_inputs if inputs else self.listeners
         if not listeners:
             return
         self._busy = True  # computations of listeners are not part of the model
@@ -354,6 +438,11 @@ class ForwardTracer:
     def _flow(self, tensor: torch.Tensor) -> Flow | None:
         known = self._flows.get(id(tensor))
         return known[1] if known is not None and known[0]() is tensor else None
+
+    def _flow_of_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow | None:
+        if len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor):
+            return self._flow(args[0])
+        return self.flow_of(tensors_of(args, kwargs))
 
     def flow_of(self, tensors: Any) -> Flow | None:
         """Return the common flow of tensors; None if none of them comes from the model's input."""
@@ -376,6 +465,9 @@ class ForwardTracer:
         )
 
     def _tag(self, result: Any, flow: Flow) -> None:
+        if isinstance(result, torch.Tensor):
+            self._flows[id(result)] = (weakref.ref(result), flow)
+            return
         for tensor in tensors_of((result,), {}):
             self._flows[id(tensor)] = (weakref.ref(tensor), flow)
 

@@ -1,8 +1,8 @@
 """Track where the tensors of a forward pass come from, and which of their axes holds the units."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,6 +15,7 @@ __all__ = [
     "after_call",
     "after_step",
     "guessed_positions",
+    "split_shape",
     "split_units",
     "tensors_of",
 ]
@@ -58,8 +59,7 @@ MIXING = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Flow:
+class Flow(NamedTuple):
     """Origin of a tensor and the operations on it.
 
     Parameters
@@ -96,22 +96,20 @@ def split_units(tensor: torch.Tensor, flow: Flow | None) -> torch.Tensor:
     axis. Without a known layer it is the last axis of tensors with up to three axes, and the second axis otherwise.
     """
     spatial = guessed_positions(tensor) if flow is None else flow.spatial
+    return tensor.reshape(split_shape(tuple(tensor.shape), spatial))
+
+
+def split_shape(shape: tuple[int, ...], spatial: int) -> tuple[int, int, int, int]:
+    """Return the numbers of samples, tokens, units and positions of an activation with `spatial` axes of positions."""
     if spatial == SINGLE:
-        tensor, spatial = tensor.unsqueeze(-1), 0
-    axis = tensor.ndim - 1 - spatial
+        shape, spatial = (*shape, 1), 0
+    if not shape:
+        return 1, 1, 1, 1
+    axis = len(shape) - 1 - spatial
     if axis < 0:
-        axis, spatial = tensor.ndim - 1, 0
-    if tensor.ndim == 0:
-        return tensor.reshape(1, 1, 1, 1)
-    shape = tuple(tensor.shape)
+        axis = len(shape) - 1
     samples, tokens = (shape[0], shape[1:axis]) if axis > 0 else (1, ())
-    n_tokens = 1
-    for length in tokens:
-        n_tokens *= length
-    n_positions = 1
-    for length in shape[axis + 1 :]:
-        n_positions *= length
-    return tensor.reshape(samples, n_tokens, shape[axis], n_positions)
+    return samples, math.prod(tokens), shape[axis], math.prod(shape[axis + 1 :])
 
 
 def tensors_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[torch.Tensor]:
@@ -141,7 +139,7 @@ def after_activation(site: str, flow: Flow | None) -> Flow:
 def after_step(flow: Flow, name: str, unit_layers: frozenset[str] = frozenset()) -> Flow:
     """Return a flow with one more step; the position of the units is unknown unless `unit_layers` is given."""
     steps = flow.steps if name in flow.steps else (*flow.steps, name)
-    return replace(flow, steps=steps, unit_layers=unit_layers)
+    return flow._replace(steps=steps, unit_layers=unit_layers)
 
 
 def after_call(
@@ -163,12 +161,12 @@ def after_call(
         and name in REORDERING
         and not keeps_order(func, args, kwargs, source, (flow.spatial, spatial))
     ):
-        return after_step(replace(flow, layer=None, spatial=spatial), name)
+        return after_step(flow._replace(layer=None, spatial=spatial), name)
     if spatial is None or name in MIXING:
         merged = name in NEUTRAL and after.ndim < source.ndim  # the units and their positions share an axis, in order
-        lost = replace(flow, layer=flow.layer if merged else None, spatial=guessed_positions(after))
-        return replace(lost, unit_layers=frozenset()) if name in NEUTRAL else after_step(lost, name)
-    moved = flow if spatial == flow.spatial else replace(flow, spatial=spatial)
+        lost = flow._replace(layer=flow.layer if merged else None, spatial=guessed_positions(after))
+        return lost._replace(unit_layers=frozenset()) if name in NEUTRAL else after_step(lost, name)
+    moved = flow if spatial == flow.spatial else flow._replace(spatial=spatial)
     idle = name in DROPOUTS and not (kwargs["training"] if "training" in kwargs else (*args, True, True, True)[2])
     if name in NEUTRAL or idle:
         return moved

@@ -47,6 +47,7 @@ class Constants(Listener):
         self._points: list[_Range] | None = None
         self._comparable = True  # whether all passes had outputs of one shape
         self._differ = False  # whether the points differ
+        self._outputs_differ = False  # by more than their precision, after which they need not be looked at
         self._pending: list[tuple[str, torch.Tensor, torch.Tensor, int]] = []
         self._returned: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
 
@@ -58,6 +59,7 @@ class Constants(Listener):
             "points": None if self._points is None else [_plain(one) for one in self._points],
             "comparable": self._comparable,
             "differ": self._differ,
+            "outputs_differ": self._outputs_differ,
         }
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
@@ -66,6 +68,7 @@ class Constants(Listener):
         self._outputs = None if state["outputs"] is None else [_range(one, device) for one in state["outputs"]]
         self._points = None if state["points"] is None else [_range(one, device) for one in state["points"]]
         self._comparable, self._differ = bool(state["comparable"]), bool(state["differ"])
+        self._outputs_differ = bool(state["outputs_differ"])
 
     def started(self) -> None:
         """Discard the data of an earlier pass that did not finish."""
@@ -81,7 +84,8 @@ class Constants(Listener):
 
     def returned(self, inputs: tuple[Any, Mapping[str, Any]], output: Any) -> None:
         """Keep the points and the outputs until the pass is finished."""
-        self._returned = list(tensors_of(*inputs)), output_tensors(output)
+        if not (self._differ and self._outputs_differ):
+            self._returned = list(tensors_of(*inputs)), output_tensors(output)
 
     def finished(self) -> None:
         """Add the pass to the earlier ones."""
@@ -92,6 +96,8 @@ class Constants(Listener):
             else:
                 self._inputs[name] = _Range(low, high, seen)
         self._pending.clear()
+        if self._differ and self._outputs_differ:
+            return
         points, outputs = self._returned
         self._returned = ([], [])
         if not self._differ:  # points of other shapes differ too
@@ -99,6 +105,7 @@ class Constants(Listener):
             self._differ = not same_shape or any(bool((one.low != one.high).any()) for one in self._points)
         self._outputs, same_shape = _extended(self._outputs, outputs)
         self._comparable &= same_shape
+        self._outputs_differ = not all(_is_equal(one) for one in self._outputs)
 
     def inputs(self) -> dict[str, npt.NDArray[np.bool_]]:
         """Return, for layers that have some, which unexplained inputs were constant though the points differ."""
@@ -109,7 +116,7 @@ class Constants(Listener):
 
     def outputs_are_equal(self) -> bool:
         """Whether the outputs were equal for all points up to rounding, though the points differ."""
-        if not self._comparable or not self._outputs or not self._differ:
+        if self._outputs_differ or not self._comparable or not self._outputs or not self._differ:
             return False
         return all(one.seen > 1 and _is_equal(one) for one in self._outputs)
 

@@ -13,6 +13,7 @@ from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_instance, invalid, listed
 from neurondeath_torch.watching import definitions
 from neurondeath_torch.watching.definitions import Overlap
+from neurondeath_torch.watching.silence import silent_by_chance
 
 __all__ = ["DeadUnitReport", "UnitActivity"]
 
@@ -80,6 +81,13 @@ class UnitActivity:
         return definitions.silent(self.last_fired, self.n_batches, window)
 
     @property
+    def silent_by_chance(self) -> float | None:
+        """Estimated number of dead units that fire on other inputs; None if a sample has several positions."""
+        if self.n_positions != self.n_samples or self.n_samples == 0:
+            return None
+        return silent_by_chance(self.n_active, self.n_samples)
+
+    @property
     def static_dnr(self) -> float | None:
         """Share of units without an unpruned input; None if the layer is not known."""
         return None if self.pruned is None else definitions.static_dnr(self.pruned)
@@ -130,6 +138,13 @@ class DeadUnitReport(Result):
     def n_dead(self) -> int:
         """Dead units of all activations."""
         return sum(int(activity.dead.sum()) for activity in self.activities)
+
+    @property
+    def silent_by_chance(self) -> float | None:
+        """Estimated number of dead units that fire on other inputs; None if no activation tells."""
+        known = [one.silent_by_chance for one in self.activities]
+        told = [number for number in known if number is not None]
+        return sum(told) if told else None
 
     def __getitem__(self, name: str) -> UnitActivity:
         for activity in self.activities:

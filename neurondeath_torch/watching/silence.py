@@ -1,10 +1,13 @@
-"""What silence on some inputs proves: a bound on how often a unit fires on others."""
+"""What silence on some inputs proves: how often a unit may fire on others, and how many are silent by chance."""
 
 import math
 
-from neurondeath_theory.foundation.validation import check_count, check_real
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["firing_rate_bound"]
+from neurondeath_theory.foundation.validation import check_count, check_real, invalid
+
+__all__ = ["firing_rate_bound", "silent_by_chance"]
 
 
 def firing_rate_bound(n_samples: int, confidence: float = 0.95) -> float:
@@ -38,3 +41,39 @@ def firing_rate_bound(n_samples: int, confidence: float = 0.95) -> float:
     n = check_count("n_samples", n_samples)
     level = check_real("confidence", confidence, low=0.0, low_open=True, high=1.0, high_open=True)
     return -math.expm1((math.log1p(-level) - math.log1p(n)) / n)
+
+
+def silent_by_chance(n_fired: npt.ArrayLike, n_samples: int) -> float:
+    """Estimate how many of the silent units do fire on some inputs, only not on these.
+
+    Parameters
+    ----------
+    n_fired : array_like of int, shape (n_units,)
+        Number of samples on which each unit fired.
+    n_samples : int
+        Independent samples seen, at least 1.
+
+    Returns
+    -------
+    float
+        (n - 1) / n Q1 (Q1 - 1) / (2 (Q2 + 1)), with Q1 and Q2 the units that fired on exactly one and two samples; not
+        above the number of silent units. In expectation at most about the true number, and near it where units that
+        are silent by chance fire about equally often: the estimator Chao2 of unseen species (Chao 1987), with
+        inputs for sampling sites and units for species.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument is out of its domain.
+
+    Examples
+    --------
+    >>> round(silent_by_chance([0, 0, 0, 0, 1, 1, 1, 2, 90], 100), 3)
+    1.485
+    """
+    n = check_count("n_samples", n_samples)
+    fired = np.asarray(n_fired)
+    if fired.ndim != 1 or fired.dtype.kind not in "iu" or (fired.size and (fired.min() < 0 or fired.max() > n)):
+        raise invalid("n_fired", f"hold integers from 0 to {n}, one per unit", n_fired)
+    once, twice = int((fired == 1).sum()), int((fired == 2).sum())
+    return min((n - 1) / n * once * (once - 1) / (2.0 * (twice + 1)), float((fired == 0).sum()))
