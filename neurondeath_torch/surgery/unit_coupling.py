@@ -34,6 +34,7 @@ Indices = npt.NDArray[np.int64]
 Replaced = dict[nn.Parameter, tuple[nn.Parameter, Tensor]]
 
 LARGEST = 2**62
+MOST_WORK = 1_000_000  # squares of the sizes of groups that are followed, about 20 s: counted, so as to be repeatable
 UNFOLLOWED = (AttributeError, IndexError, KeyError, TypeError, ValueError, AssertionError)
 # operations allowed between a unit and its readers, since they do not make other units depend on it
 HARMLESS = frozenset(
@@ -105,6 +106,7 @@ class CouplingGraph:
         owners: dict[nn.Parameter, int] = {}
         for _, parameter in model.named_parameters(remove_duplicate=False):
             owners[parameter] = owners.get(parameter, 0) + 1
+        self._work = 0
         self._tied = {parameter for parameter, count in owners.items() if count > 1}
         self._traced = _WithVisibleInputs(model, inputs)
         with evaluating(self._traced), torch.enable_grad(), _all_trainable(model):
@@ -124,6 +126,11 @@ class CouplingGraph:
                 continue
             if self._graph.module2node[layer].type == OPTYPE.DEPTHWISE_CONV:
                 continue  # its channels are the units of the layer before it
+            if len(seen.get(layer, ())) == self._graph.get_out_channels(layer):
+                continue  # its units are those of layers before it
+            if self._work > MOST_WORK:
+                yield self._alone(layer, "the layers before it took too long to follow")
+                continue
             coupling = self.coupling(layer)
             fresh = [u for u in range(coupling.n_units) if u not in seen.get(layer, set())]
             for part in coupling.writers:
@@ -141,7 +148,8 @@ class CouplingGraph:
             group = self._group(layer, range(n_units))
         except UNFOLLOWED as error:
             reason = f"Torch-Pruning cannot follow its units ({type(error).__name__}: {error})"
-            return Coupling(layer=self._names[layer], n_units=n_units, obstacle=reason)
+            return self._alone(layer, reason)
+        self._work += len(group) ** 2  # Torch-Pruning compares every part with every other
         obstacle = unfollowed = ""
         for item in group:
             target, kind = item.dep.target.module, item.dep.target.type
@@ -165,6 +173,13 @@ class CouplingGraph:
         if not coupling.readers:
             obstacle = "it is the output layer"
         return Coupling(**{**coupling.__dict__, "obstacle": unfollowed or obstacle})
+
+    def _alone(self, layer: nn.Module, obstacle: str) -> Coupling:
+        """Return the coupling of a layer of which only the rows that write its units are known."""
+        n_units, name = self._graph.get_out_channels(layer), self._names[layer]
+        every = np.arange(n_units, dtype=np.int64)
+        writer = Part(name=name, module=layer, channels=every, units=every)
+        return Coupling(layer=name, n_units=n_units, writers=[writer], obstacle=obstacle)
 
     def cut(self, layer: nn.Module, units: Iterable[int]) -> Replaced:
         """Remove units of a layer with all their weights; return the replaced parameters."""

@@ -6,8 +6,10 @@ from torch import nn
 from torch.nn import functional
 
 from neurondeath_torch.methods.redo import ReDo
+from neurondeath_torch.surgery import unit_coupling
 from neurondeath_torch.surgery.removal import remove_dead_units
 from neurondeath_torch.surgery.resetting import reset_units
+from neurondeath_torch.surgery.unit_coupling import CouplingGraph
 
 
 class Slices(nn.Module):
@@ -101,3 +103,45 @@ def test_chosen_units_that_stay_are_left_as_they_are():
     assert torch.equal(model.lin.weight, weight)
     assert torch.equal(model.conv.weight, outgoing)
     assert str(reset) == "reset 0 units; left 1 layers alone"
+
+
+class Stream(nn.Module):
+    """A residual stream: all its branches write the same units."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.first, self.last = nn.Linear(3, width), nn.Linear(width, 2)
+        self.inner = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        self.outer = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+
+    def forward(self, x):
+        h = self.first(x)
+        for inner, outer in zip(self.inner, self.outer, strict=True):
+            h = h + outer(torch.relu(inner(h)))
+        return self.last(h)
+
+
+def test_units_of_a_stream_are_followed_once(monkeypatch):
+    torch.manual_seed(0)
+    model, followed = Stream(6, 5), []
+    follow = CouplingGraph.coupling
+    monkeypatch.setattr(CouplingGraph, "coupling", lambda graph, layer: followed.append(layer) or follow(graph, layer))
+    remove_dead_units(model, torch.randn(50, 3))
+    assert followed == [model.first, model.last, *model.inner]
+
+
+def test_layers_beyond_the_limit_of_work_keep_their_units(monkeypatch):
+    """The limit is counted, not timed: the layers before it lose their dead units, those behind keep them."""
+    torch.manual_seed(0)
+    blocks = [nn.Sequential(nn.Linear(6, 6), nn.ReLU()) for _ in range(4)]
+    model, x = nn.Sequential(*blocks, nn.Linear(6, 2)), torch.randn(50, 6)
+    with torch.no_grad():
+        for number in range(4):
+            model[number][0].weight[2].fill_(0.0)
+            model[number][0].bias[2] = -1.0
+    expected = model(x)
+    monkeypatch.setattr(unit_coupling, "MOST_WORK", 20)
+    removal = remove_dead_units(model, x)
+    assert [len(units) > 0 for units in removal.removed] == [True, True, False, False, False]
+    assert removal.reasons[2:4] == ("the layers before it took too long to follow",) * 2
+    torch.testing.assert_close(model(x), expected)
