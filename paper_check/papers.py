@@ -36,6 +36,11 @@ class Paper:
     kind: str = "misc"
 
     @property
+    def url(self) -> str:
+        """Address of the paper on arXiv."""
+        return f"https://arxiv.org/abs/{self.arxiv}"
+
+    @property
     def bibtex(self) -> str:
         """The entry as BibTeX."""
         fields = [

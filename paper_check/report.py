@@ -7,11 +7,11 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
-from neurondeath.paper_check.evidence import Evidence
+from neurondeath.paper_check.evidence import Evidence, Verdict
 from neurondeath.paper_check.verification import CheckedClaim, Report
 from neurondeath_theory.foundation.version import __version__
 
-__all__ = ["report_data", "versions"]
+__all__ = ["report_data", "tally", "versions"]
 
 LIBRARIES = ("numpy", "scipy", "numba", "sympy", "mpmath")
 
@@ -32,6 +32,17 @@ def _library_versions() -> Mapping[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
+def tally(report: Report) -> dict[str, dict[Verdict, int]]:
+    """Count the verdicts of each paper: of its claims, in a self-test of their mutations."""
+    counts: dict[str, dict[Verdict, int]] = {}
+    for item in report.claims:
+        verdicts = [one.verdict for one in item.mutations] if report.self_test else [item.verdict]
+        of_paper = counts.setdefault(item.claim.paper, {})
+        for verdict in verdicts:
+            of_paper[verdict] = of_paper.get(verdict, 0) + 1
+    return counts
+
+
 def report_data(report: Report) -> dict[str, Any]:
     """Return a report as plain data for JSON."""
     return {
@@ -39,11 +50,16 @@ def report_data(report: Report) -> dict[str, Any]:
         "finished": report.finished,
         "full": report.setting.full,
         "self_test": report.self_test,
+        "changes": dict(report.changes),
         "seed": report.setting.seed,
         "false_alarm": report.setting.false_alarm,
         "seconds": report.seconds,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
+        "papers": {
+            paper: {verdict.value: count for verdict, count in counts.items()}
+            for paper, counts in tally(report).items()
+        },
         "claims": [_claim_data(item, self_test=report.self_test) for item in report.claims],
     }
 

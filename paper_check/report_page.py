@@ -8,6 +8,7 @@ every address outside it, so that a mistake in this file could not act either.
 import base64
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ from neurondeath.paper_check.evidence import Evidence, Verdict
 from neurondeath.paper_check.formula_markup import formula_markup
 from neurondeath.paper_check.page_text import anchor, page_text
 from neurondeath.paper_check.papers import PAPERS
-from neurondeath.paper_check.report import versions
+from neurondeath.paper_check.report import tally, versions
 from neurondeath.paper_check.report_figures import Pictures
 from neurondeath.paper_check.verification import CheckedClaim, Report
 from neurondeath_theory.foundation.number_format import format_number
@@ -52,6 +53,8 @@ table { border-collapse: collapse; font-size: 0.85rem; }
 th, td { padding: 0.15rem 0.6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;
   white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+table.tally { margin: 1rem 0; }
+code { font-size: 0.85rem; }
 table.summary { width: 100%; } table.summary td { white-space: normal; border: 0; padding: 0.1rem 0.4rem 0.1rem 0; }
 table.summary td:first-child { white-space: nowrap; }
 section.evidence { margin-top: 0.75rem; padding-left: 0.75rem; border-left: 3px solid var(--line); }
@@ -88,7 +91,7 @@ def page(report: Report, pictures: Pictures | None = None) -> str:
     for item in report.claims:
         homes.setdefault(item.claim.figure, item.claim.id)
     what = "Self-test of the checks" if report.self_test else "The papers, verified by machine"
-    body = [f"<h1>{what}</h1>", f"<p>{page_text(str(report))}.</p>", _how(report), _overview(report)]
+    body = [f"<h1>{what}</h1>", f"<p>{page_text(str(report))}.</p>", _how(report), _tally(report), _overview(report)]
     if pictures.stopped_by is not None:
         body.append('<p class="ERROR">Interrupted before all figures were drawn; all claims were checked.</p>')
     for paper in dict.fromkeys(item.claim.paper for item in report.claims):
@@ -105,8 +108,10 @@ def page(report: Report, pictures: Pictures | None = None) -> str:
 def _how(report: Report) -> str:
     numbers = "full" if report.setting.full else "quick"
     libraries = ", ".join(f"{name} {number}" for name, number in versions().items())
+    changed = ", ".join(f"{name} = {value}" for name, value in report.changes.items())
     return (
-        f'<p class="dim">Numbers of points and trials: {numbers}. Seed {report.setting.seed}. A check that samples '
+        (f"<p>Changed: {page_text(changed)}; checks that do not know it are left out.</p>" if changed else "")
+        + f'<p class="dim">Numbers of points and trials: {numbers}. Seed {report.setting.seed}. A check that samples '
         f"refutes a true claim with probability at most {report.setting.false_alarm:g}. "
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {report.seconds:.0f} s. {page_text(libraries)}.</p>"
     )
@@ -118,9 +123,48 @@ def _overview(report: Report) -> str:
         verdict = _self_test_verdict(item) if report.self_test else item.verdict
         rows.append(
             f'<tr><td><a href="#claim-{anchor(item.claim.id)}">{page_text(item.claim.id)}</a></td>'
-            f"<td>{_badge(verdict)}</td><td>{page_text(item.claim.statement)}</td></tr>"
+            f"<td>{_badge(verdict)}{_as_recorded(item, report)}</td>"
+            f"<td>{page_text(item.claim.statement)}{_formula(item.claim)}</td></tr>"
         )
     return f'<nav aria-label="claims"><table class="summary">{"".join(rows)}</table></nav>'
+
+
+def _tally(report: Report) -> str:
+    """Count the verdicts of each paper."""
+    counts = tally(report)
+    if len(counts) < 2:
+        return ""
+    names = [verdict for verdict in Verdict if any(verdict in one for one in counts.values())]
+    head = "".join(f'<th class="number">{verdict.value}</th>' for verdict in names)
+    rows = "".join(
+        f'<tr><td><a href="#paper-{anchor(paper)}">{page_text(paper)}</a></td>'
+        + "".join(f'<td class="number">{one.get(verdict, 0)}</td>' for verdict in names)
+        + "</tr>"
+        for paper, one in counts.items()
+    )
+    table = f"<thead><tr><th>paper</th>{head}</tr></thead><tbody>{rows}</tbody>"
+    return f'<div class="wide"><table class="tally">{table}</table></div>'
+
+
+def _as_recorded(item: CheckedClaim, report: Report) -> str:
+    """Mark a verdict other than CONFIRMED that is expected, and why."""
+    if report.self_test or report.changes or not item.as_expected or item.verdict == Verdict.CONFIRMED:
+        return ""
+    return ' <span class="dim">as recorded</span>'
+
+
+def _formula(claim: Claim) -> str:
+    return f'<div class="wide">{formula_markup(claim.formula)}</div>' if claim.formula else ""
+
+
+def _rerun(claim: Claim, report: Report) -> str:
+    """Return the command that checks a claim of the papers again; a claim of a user's file needs its file."""
+    if claim.paper not in PAPERS:
+        return ""
+    changed = "".join(f" --with {shlex.quote(f'{name}={value}')}" for name, value in report.changes.items())
+    flags = f"{' --full' * report.setting.full}{' --self-test' * report.self_test}{changed}"
+    command = f"neurondeath check --only {claim.id} --seed {report.setting.seed}{flags}"
+    return f'<p class="dim"><code>{page_text(command)}</code></p>'
 
 
 def _paper(key: str) -> str:
@@ -131,7 +175,8 @@ def _paper(key: str) -> str:
     title = re.sub("[{}]", "", paper.title)
     return (
         f'<h2 id="paper-{anchor(key)}">{page_text(title)}</h2>'
-        f'<p class="dim">{page_text(authors)}, {paper.year}, arXiv {paper.arxiv} [{page_text(key)}]</p>'
+        f'<p class="dim">{page_text(authors)}, {paper.year}, <a href="{page_text(paper.url)}" rel="noreferrer">'
+        f"arXiv {paper.arxiv}</a> [{page_text(key)}]</p>"
     )
 
 
@@ -139,21 +184,20 @@ def _claim(item: CheckedClaim, report: Report, pictures: Mapping[str, str], home
     claim = item.claim
     verdict = _self_test_verdict(item) if report.self_test else item.verdict
     parts = [
-        f'<header class="claim"><h3>{page_text(claim.id)}</h3>{_badge(verdict)}'
+        f'<header class="claim"><h3>{page_text(claim.id)}</h3>{_badge(verdict)}{_as_recorded(item, report)}'
         f'<span class="dim">{page_text(claim.where)}; {item.seconds:.1f} s</span></header>',
         f"<p>{page_text(claim.statement)}</p>",
     ]
-    if claim.formula:
-        parts.append(f'<div class="wide">{formula_markup(claim.formula)}</div>')
-    parts.append(_terms(claim))
+    parts += [_formula(claim), _terms(claim)]
     if report.self_test:
         for mutation in item.mutations:
             parts.append(f"<p>{_badge(mutation.verdict)} {page_text(mutation.mutation.description)}</p>")
             parts += [_evidence(one) for one in mutation.evidence]
     else:
-        if not item.as_expected:
+        if not item.as_expected and not report.changes:
             parts.append(f'<p class="ERROR">Expected: {page_text(claim.expected.value)}.</p>')
         parts += [_evidence(one) for one in item.evidence]
+    parts.append(_rerun(claim, report))
     if claim.figure in pictures and homes[claim.figure] == claim.id:
         parts.append(pictures[claim.figure])
     elif claim.figure in pictures:

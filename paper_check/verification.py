@@ -9,7 +9,7 @@ verdict is not REFUTED, the checkers would not have detected an error in the pap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from neurondeath.paper_check.changed_claims import changed_claims
 from neurondeath.paper_check.claims import Check, Claim, Mutation, packaged_claims, read_claims, select_claims
 from neurondeath.paper_check.comparisons import all_of
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict, sound_evidence
@@ -103,6 +104,8 @@ class Report(Result):
         Time of the whole run.
     stopped_by : int, optional
         The signal that interrupted the run.
+    changes : mapping of str to value
+        Parameters of the checks that were changed; no verdict is then expected.
     """
 
     claims: tuple[CheckedClaim, ...]
@@ -111,6 +114,7 @@ class Report(Result):
     n_wanted: int
     seconds: float
     stopped_by: int | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -128,6 +132,8 @@ class Report(Result):
 
         A user's studies may be too small to decide: a claim on training that they leave INCONCLUSIVE is not listed.
         """
+        if self.changes:
+            return ()
         return tuple(item for item in self.claims if not self._is_good(item))
 
     def _is_good(self, item: CheckedClaim) -> bool:
@@ -187,6 +193,7 @@ def check(
     retrain: bool = False,
     data_dir: str | Path | None = None,
     false_alarm: float = FALSE_ALARM,
+    changes: Mapping[str, Any] | None = None,
     progress: Callable[[Claim, CheckedClaim | None], None] | None = None,
 ) -> Report:
     """Check claims of the papers by machine.
@@ -219,6 +226,9 @@ def check(
         Folder of the MNIST files, for `retrain`.
     false_alarm : float
         Probability with which a check that samples may refute a true claim, in (0, 0.1].
+    changes : mapping of str to value, optional
+        Parameters of the checks to change, as {"init": "orthogonal"}: the verdict under another assumption. Checks
+        that do not know them are left out; not allowed with a self-test.
     progress : callable, optional
         Called with each claim before it is checked, and with the result afterwards.
 
@@ -246,6 +256,10 @@ def check(
         list(known), only=None if only is None else [only] if isinstance(only, str) else list(only), paper=paper
     )
     self_test = check_flag("self_test", self_test)
+    if changes:
+        if self_test:
+            raise invalid("changes", "be left out of a self-test", dict(changes))
+        wanted = changed_claims(wanted, changes)
     if check_flag("retrain", retrain) and (self_test or studies is not None):
         raise invalid("retrain", "be used without a self-test and without studies", retrain)
     if studies is not None and not Path(studies).is_dir():
@@ -283,6 +297,7 @@ def check(
         n_wanted=len(wanted),
         seconds=time.monotonic() - started,
         stopped_by=stopped_by,
+        changes=dict(changes or {}),
     )
 
 

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from neurondeath.commands.check_table import report_columns, show_report
+from neurondeath.commands.claim_tables import show_list, show_one
 from neurondeath.commands.messages import OpenLine, message
 from neurondeath.commands.output_options import ColumnsOption, Format, check_columns
 from neurondeath.commands.show import show_path
+from neurondeath.paper_check.changed_claims import changed_claims, read_change
 from neurondeath.paper_check.claim_keys import claim_template as write_claim_template
 from neurondeath.paper_check.claims import Claim, packaged_claims, read_claims, select_claims
 from neurondeath.paper_check.verification import CheckedClaim, Report
@@ -36,7 +38,20 @@ class ReportFormat(StrEnum):
 
 def check(
     paper: Annotated[str | None, typer.Option(help="Only the claims of this paper, e.g. rister2020.")] = None,
+    list_claims: Annotated[bool, typer.Option("--list", help="List the claims, without checking them.")] = False,
+    show_claim: Annotated[
+        str | None,
+        typer.Option("--show", help="Show one claim: statement, assumptions, routes, parameters.", metavar="ID"),
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only these claims, e.g. R1,R2; repeatable.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="Change a parameter of the checks, as init=orthogonal, and see the verdict; repeatable.",
+            metavar="PARAMETER=VALUE",
+        ),
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="More points and trials; up to 20 minutes.")] = False,
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Check wrong versions of the claims: each must come out REFUTED.")
@@ -76,21 +91,37 @@ def check(
     if claim_template:
         print(write_claim_template(), end="")
         return
+    wanted = None if only is None else [name.strip() for part in only for name in part.split(",") if name.strip()]
+    known = packaged_claims() if claims is None else read_claims(claims, name="--claims")
+    if list_claims or show_claim is not None:
+        check_columns(columns, output)
+        if output is ReportFormat.html:
+            raise invalid("--format", "be table, json or csv for a list of claims", output.value)
+        if show_claim is not None:
+            show_one(select_claims(known, only=[show_claim], names=("--show", "--paper"))[0], Format(output), columns)
+        else:
+            show_list(
+                select_claims(known, only=wanted, paper=paper, names=("--only", "--paper")), Format(output), columns
+            )
+        return
     check_count("--seed", seed, least=0)
     threads = check_workers("--workers", workers)
     check_columns(columns, output, report_columns(self_test=self_test))
     if out is not None:
         check_output_file("--out", out)
+    changed = dict(read_change("--with", text) for text in changes or ())
+    if changed and self_test:
+        raise invalid("--with", "be left out of a self-test", ", ".join(changes or ()))
     if retrain and (self_test or studies is not None):
         raise invalid("--retrain", "be used without --self-test and --studies", True)
     if studies is not None and not studies.is_dir():
         raise invalid(
             "--studies", "name a folder that exists", str(studies), "run `neurondeath study NAME --out FOLDER`"
         )
-    wanted = None if only is None else [name.strip() for part in only for name in part.split(",") if name.strip()]
-    progress = _Progress()
-    known = packaged_claims() if claims is None else read_claims(claims, name="--claims")
     wanted_claims = select_claims(known, only=wanted, paper=paper, names=("--only", "--paper"))
+    if changed:
+        changed_claims(wanted_claims, changed, name="--with")  # refused before any work
+    progress = _Progress(len(wanted_claims))
     report = check_claims(
         full=full,
         seed=seed,
@@ -101,6 +132,7 @@ def check(
         studies=studies,
         retrain=retrain,
         data_dir=data_dir,
+        changes=changed,
         progress=progress,
     )
     progress.line.end()
@@ -116,16 +148,16 @@ def check(
 
 
 class _Progress:
-    """One line per claim on stderr: its name, then its verdict and time."""
+    """One line per claim on stderr: its number and name, then its verdict and time."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_claims: int) -> None:
         self.line = OpenLine()
-        self._number = 0
+        self._number, self._n_claims = 0, n_claims
 
     def __call__(self, claim: Claim, found: CheckedClaim | None) -> None:
         if found is None:
             self._number += 1
-            self.line.begin(f"[{self._number}] {claim.paper} {claim.id} ...")
+            self.line.begin(f"[{self._number} of {self._n_claims}] {claim.paper} {claim.id} ...")
             return
         outcome = found.verdict.value
         if found.mutations:

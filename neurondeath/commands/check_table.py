@@ -4,7 +4,7 @@ from neurondeath.commands.output_options import Format
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout, Table
 from neurondeath.paper_check.evidence import Setting, Verdict
-from neurondeath.paper_check.report import report_data
+from neurondeath.paper_check.report import report_data, tally
 from neurondeath.paper_check.verification import Report
 
 __all__ = ["report_columns", "show_report"]
@@ -37,7 +37,8 @@ def show_report(report: Report, output: Format, columns: str | None) -> None:
             if not item.mutations:
                 rows.append((claim.id, "-", "", claim.reason or "no mutation"))
             continue
-        rows.append((claim.id, item.verdict.value, claim.paper, claim.statement))
+        recorded = item.as_expected and item.verdict != Verdict.CONFIRMED and not report.changes
+        rows.append((claim.id, item.verdict.value + ", as recorded" * recorded, claim.paper, claim.statement))
         rows += [("", "", one.route, f"{one.verdict.value}: {one.summary}") for one in item.evidence]
         if claim.erratum:
             rows.append(("", "", "erratum", claim.erratum))
@@ -47,16 +48,28 @@ def show_report(report: Report, output: Format, columns: str | None) -> None:
     grouped = {name: [row[index] for row in rows] for index, name in enumerate(head) if name}
     title = f"{'self-test' if report.self_test else 'check'}, {'full' if report.setting.full else 'quick'}"
     title += f", seed {report.setting.seed}"
+    title += "".join(f", {name} = {value}" for name, value in report.changes.items())
     show(
         report.columns(),
         output,
         chosen=columns,
         title=title,
-        notes=_unexpected(report),
+        notes=[*_tally(report), *_unexpected(report)],
         layout=LAYOUT,
         tables=[Table(columns=grouped, title=title, layout=LAYOUT)],
         json=lambda: report_data(report),
     )
+
+
+def _tally(report: Report) -> list[str]:
+    """Count the verdicts of each paper, where there are several."""
+    counts = tally(report)
+    if len(counts) < 2:
+        return []
+    return [
+        f"{paper}: " + ", ".join(f"{one[verdict]} {verdict.value}" for verdict in Verdict if verdict in one)
+        for paper, one in counts.items()
+    ]
 
 
 def _unexpected(report: Report) -> list[str]:

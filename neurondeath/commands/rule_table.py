@@ -77,7 +77,11 @@ RULES = {
         excludes={"--redraw": ("--quick",)},
     ),
     "check": OptionRules(
-        alone={"--claim-template": ()},
+        alone={
+            "--claim-template": (),
+            "--list": (*SHOWN, "--paper", "--only", "--claims"),
+            "--show": (*SHOWN, "--claims"),
+        },
         needs={
             "--data-dir": ("--retrain",),
             "--figures": ("--format html",),
@@ -86,6 +90,7 @@ RULES = {
         excludes={
             "--columns": ("--format json", "--format html"),
             "--retrain": ("--self-test", "--studies"),
+            "--with": ("--self-test",),
         },
     ),
     "audit": OptionRules(excludes=COLUMNS),

@@ -196,7 +196,7 @@ def test_the_example_of_the_documentation(call, tmp_path):
     assert data["claims"][0]["id"] == "M1"
     assert data["claims"][0]["verdict"] == "CONFIRMED"
     assert data["claims"][0]["evidence"][0]["points"] == 202
-    assert err.startswith("[1] mypaper M1 ... CONFIRMED, ")
+    assert err.startswith("[1 of 1] mypaper M1 ... CONFIRMED, ")
     code, out, _ = call("check --claims mine.toml --self-test --format json")
     data = json.loads(out)
     assert code == 0
@@ -321,7 +321,8 @@ def read_page(text):
     reader = Reader(text)
     assert len(set(reader.ids)) == len(reader.ids)
     for reference in reader.references:
-        assert reference.startswith("data:image/png;base64,") or reference.lstrip("#") in reader.ids
+        loaded = reference.startswith("data:image/png;base64,")
+        assert loaded or reference.lstrip("#") in reader.ids or reference in {paper.url for paper in PAPERS.values()}
     assert not {"script", "link", "iframe", "object"} & set(reader.tags)
     assert "@import" not in text
     assert "url(" not in text
@@ -338,7 +339,7 @@ def test_the_page_is_whole_and_needs_nothing_else(capsys):
     assert "[figure 1/1] activations" in capsys.readouterr().err
     reader = read_page(text)
     assert {"claim-L5", "claim-U", "claim-F1", "claim-F2", "figure-activations"} <= set(reader.ids)
-    assert reader.tags.count("math") == 1
+    assert reader.tags.count("math") == 2
     assert reader.tags.count("img") == 1  # once, though two claims name it
     assert "#figure-activations" in reader.references
     assert reader.tags.count("details") == 3

@@ -26,8 +26,9 @@ from neurondeath.paper_check.checkers.survival.sign_patterns import every_sign, 
 from neurondeath.paper_check.evidence import Evidence, Setting
 from neurondeath.paper_check.formulas import evaluate
 from neurondeath.simulations.inputs.input_sets import input_set
+from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.validation import check_choice
-from neurondeath_theory.networks.network import Network
+from neurondeath_theory.networks.network import INITS, Network
 
 __all__ = ["INPUTS", "MEASURES", "survival_by_enumeration", "survival_by_sampling"]
 
@@ -133,7 +134,9 @@ def survival_by_enumeration(*, setting: Setting, measure: str, inputs: str, rela
     return counted_evidence(rows, relation, f"{measure}, {inputs}", patterns)
 
 
-def survival_by_sampling(*, setting: Setting, measure: str, inputs: str, relation: str, right: str) -> Evidence:
+def survival_by_sampling(
+    *, setting: Setting, measure: str, inputs: str, relation: str, right: str, init: str = ""
+) -> Evidence:
     """Sample P(alive) or the mean living ratio by multiplying networks out, and compare it with a formula.
 
     Parameters
@@ -146,6 +149,9 @@ def survival_by_sampling(*, setting: Setting, measure: str, inputs: str, relatio
         The same, here with digits, Gaussian points, cubes and depths up to 200.
     relation, right : str
         The claim.
+    init : str
+        Law of the weights of all networks, with variance 2 / fan_in; by default each has its own, one that the papers
+        assume. Networks that the law does not allow, such as those with biases, are left out.
 
     Returns
     -------
@@ -154,11 +160,15 @@ def survival_by_sampling(*, setting: Setting, measure: str, inputs: str, relatio
     """
     check_choice("measure", measure, MEASURES)
     check_choice("inputs", inputs, INPUTS)
+    check_choice("init", init, ("", *INITS))
     cases = {"any": ANY_SAMPLED, "one point": ONE_POINT_SAMPLED, "the orthant": ORTHANT_SAMPLED}[inputs]
     alive = measure == "alive"
     trials = (20_000 if inputs == "any" else 50_000) * (10 if setting.full else 1)
     rows = []
-    for network, kinds in cases:
+    for own, kinds in cases:
+        network = _with_init(own, init)
+        if network is None:
+            continue
         for kind in kinds:
             if kind == "orthant" and not alive:
                 continue  # an infinite set has no share to count
@@ -183,6 +193,16 @@ def survival_by_sampling(*, setting: Setting, measure: str, inputs: str, relatio
                     )
                 )
     return sampled_evidence(rows, relation, f"{measure}, {inputs}", setting)
+
+
+def _with_init(network: Network, init: str) -> Network | None:
+    """Return the network with another law of its weights, unless it is empty; None if the two do not fit together."""
+    if not init:
+        return network
+    try:
+        return Network.from_description({**network.description(), "init": init})
+    except InvalidArgumentError:
+        return None
 
 
 def _points_of(kind: str, network: Network) -> str | npt.NDArray[np.float64]:
