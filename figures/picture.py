@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from matplotlib.lines import Line2D
 
 from neurondeath_theory.foundation.atomic_files import write_atomically
 from neurondeath_theory.foundation.output_files import check_ending, check_output_file
+from neurondeath_theory.foundation.validation import did_you_mean, invalid
 
 __all__ = [
     "COLUMN",
@@ -31,6 +33,7 @@ __all__ = [
     "line_style",
     "marker",
     "new_figure",
+    "own_style",
     "save",
     "thinned",
 ]
@@ -44,11 +47,34 @@ COLUMN = 3.4  # inches: the width of a column of a two-column paper
 UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None}, "svg": {"Date": None}}
 
 
+_own_style: ContextVar[str | None] = ContextVar("own_style", default=None)
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw in the house style, and restore matplotlib's settings afterwards."""
-    with style.context(Path(__file__).with_name("house.mplstyle")):
+    """Draw in the house style, and in the user's own above it, and restore matplotlib's settings afterwards."""
+    own = _own_style.get()
+    with style.context([Path(__file__).with_name("house.mplstyle"), *([] if own is None else [own])]):
         yield
+
+
+@contextmanager
+def own_style(name: str | None, *, argument: str = "style") -> Iterator[None]:
+    """Draw in a style of the user's own: the name of one of matplotlib's, or the path of a style sheet.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such style, or it cannot be read.
+    """
+    if name is not None and name not in style.available and not Path(name).is_file():
+        remedy = did_you_mean(name, style.available) or f"for example {', '.join(sorted(style.available)[-3:])}"
+        raise invalid(argument, "be a style of matplotlib or the path of a style sheet", name, remedy)
+    token = _own_style.set(name)
+    try:
+        yield
+    finally:
+        _own_style.reset(token)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -96,8 +122,8 @@ def draw_estimates(
     )
 
 
-def save(figure: Figure, path: str | Path, *, name: str = "out") -> Path:
-    """Write a picture atomically and undated, in the format of the file ending.
+def save(figure: Figure, path: str | Path, *, name: str = "out", dpi: float | None = None) -> Path:
+    """Write a picture atomically and undated, in the format of the file ending; `dpi` are dots per inch of a png.
 
     Raises
     ------
@@ -107,7 +133,8 @@ def save(figure: Figure, path: str | Path, *, name: str = "out") -> Path:
     target, kind = check_picture(name, path)
     buffer = io.BytesIO()
     with house_style():
-        figure.savefig(buffer, format=kind, metadata=UNDATED[kind])
+        more: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
+        figure.savefig(buffer, format=kind, metadata=UNDATED[kind], **more)
     return write_atomically(target, buffer.getvalue())
 
 

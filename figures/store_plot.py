@@ -5,14 +5,19 @@ of the grouping columns; by default these are the fewest settings that distingui
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from neurondeath.figures.column_labels import SHORT, label_of
 from neurondeath.figures.picture import colour, house_style, line_style, marker, new_figure
 from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
 from neurondeath_theory.foundation.number_format import format_number
@@ -20,16 +25,9 @@ from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["draw_store_plot"]
 
-MOST_CURVES = 32  # more cannot be distinguished by colour and marker
-LABELS = {
-    "alive": "P(alive)",
-    "death": "P(dead)",
-    "depth": "depth (hidden layers)",
-    "n_layers": "depth (hidden layers)",
-    "log10_alive": "log10 P(alive)",
-    "log10_death": "log10 P(dead)",
-}
-SHORT = {"n_layers": "depth"}
+MOST_CURVES = 16  # more cannot be distinguished by colour and marker
+MOST_ORDERED = 200  # curves of one number, which have a colour bar
+FEW_ORDERED = 5  # up to which a legend says more than a colour bar
 # settings that may identify a curve, in the order in which they are tried
 GROUPING = (
     "inputs",
@@ -56,6 +54,15 @@ GROUPING = (
 )
 
 Table = Mapping[str, Sequence[Any]]
+
+
+class Look(NamedTuple):
+    """Colour and marker of a curve."""
+
+    colour: Any
+    marker: str
+
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -108,6 +115,8 @@ def draw_store_plot(
         rows = [i for i in rows if table[x][i] > 0.0]
     if not rows:
         raise invalid("y", f"have a value somewhere to draw against {x}", y)
+    if group_by is None and x == "depth":
+        rows = _deepest(table, rows)
     groups = list(_own_groups(table, x, rows) if group_by is None else group_by)
     curves = _curves(table, x, groups, rows)
     ticks = list(dict.fromkeys(str(table[x][i]) for i in rows)) if words else []
@@ -115,16 +124,18 @@ def draw_store_plot(
         figure = new_figure(4.6, 3.0)
         axis = figure.subplots()
         kinds: dict[str, Any] = {}
-        for index, members in enumerate(curves.values()):
+        scale = _colour_scale(groups, curves)
+        for index, (key, members) in enumerate(curves.items()):
+            look = Look(colour(index), marker(index)) if scale is None else Look(scale.to_rgba(key[0]), "o")
             at = [ticks.index(str(table[x][i])) if words else float(table[x][i]) for i in members]
             order = np.argsort(at, kind="stable")
             picked, places = [members[i] for i in order], np.array(at, dtype=np.float64)[order]
             if words:  # side by side, so that no interval hides another
                 places += 0.6 * ((index + 0.5) / len(curves) - 0.5)
-            _draw_curve(axis, table, places, picked, y, heights, index, words)
+            _draw_curve(axis, table, places, picked, y, heights, look, words)
             if bounds:
                 reach = 0.3 / len(curves) if words else 0.0
-                kinds |= _draw_theory(axis, table, places, picked, y, index, reach)
+                kinds |= _draw_theory(axis, table, places, picked, y, look, reach)
         axis.set_axisbelow(True)
         if words:
             axis.set_xticks(range(len(ticks)), ticks)
@@ -132,12 +143,16 @@ def draw_store_plot(
             axis.set_xscale("log")
         if log_y:
             axis.set_yscale("log", nonpositive="mask")
-        axis.set_xlabel(LABELS.get(x, x.replace("_", " ")))
-        axis.set_ylabel(LABELS.get(y, y.replace("_", " ")))
+        elif not words and all(float(table[x][i]).is_integer() for i in rows):
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axis.set_xlabel(label_of(x))
+        axis.set_ylabel(label_of(y))
+        if scale is not None:
+            figure.colorbar(scale, ax=axis, label=label_of(groups[0]))
         handles = [
             Line2D([], [], color=colour(i), marker=marker(i), linestyle="none", label=_label(groups, key))
             for i, key in enumerate(curves)
-            if groups
+            if groups and scale is None
         ]
         handles += [Line2D([], [], color="0.3", linestyle=style, label=label) for label, style in kinds.items()]
         if handles:
@@ -173,8 +188,10 @@ def _curves(table: Table, x: str, groups: Sequence[str], rows: Sequence[int]) ->
     for row in rows:
         curves.setdefault(tuple(table[name][row] for name in groups), []).append(row)
     curves = dict(sorted(curves.items(), key=lambda curve: [_rank(value) for value in curve[0]]))
-    if len(curves) > MOST_CURVES:
-        raise invalid("group_by", f"make at most {MOST_CURVES} curves", len(curves), "leave rows out with a condition")
+    most = MOST_ORDERED if _is_ordered(groups, curves) else MOST_CURVES
+    if len(curves) > most:
+        remedy = "leave rows out by a condition, or group by one column of numbers, which gets a colour bar"
+        raise invalid("group_by", f"make at most {most} curves", len(curves), remedy)
     for members in curves.values():
         places: dict[Any, int] = {}
         for row in members:
@@ -186,6 +203,36 @@ def _curves(table: Table, x: str, groups: Sequence[str], rows: Sequence[int]) ->
                 remedy = f"two rows of one curve differ in {', '.join(differ[:3]) or 'nothing'}"
                 raise invalid("group_by", "tell the rows of one x apart", ",".join(groups), remedy)
     return curves
+
+
+def _is_ordered(groups: Sequence[str], curves: Mapping[tuple[Any, ...], Any]) -> bool:
+    """Whether the curves differ in one number."""
+    return len(groups) == 1 and all(isinstance(key[0], (int, float)) for key in curves)
+
+
+def _colour_scale(groups: Sequence[str], curves: Mapping[tuple[Any, ...], Any]) -> ScalarMappable | None:
+    """Return the colours of many curves of one number, from dark to light; None where each has a colour of its own."""
+    if not _is_ordered(groups, curves) or len(curves) <= FEW_ORDERED:
+        return None
+    values = [float(key[0]) for key in curves]
+    wide = min(values) > 0.0 and max(values) > 10.0 * min(values)
+    norm = (LogNorm if wide else Normalize)(min(values), max(values))
+    return ScalarMappable(norm, ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.88, 256))))
+
+
+def _deepest(table: Table, rows: Sequence[int]) -> list[int]:
+    """Keep, of networks of one width that differ in depth only, the deepest: its layers are those of the others."""
+    needed = ("n_layers", "width")
+    if any(name not in table for name in needed) or any(table["width"][row] is None for row in rows):
+        return list(rows)
+    if any(value is not None for value in table.get("effective_depth", ())):
+        return list(rows)  # branches are scaled by the depth
+    settings = [name for name in GROUPING if name in table and name not in ("n_layers", "widths", "task_id")]
+    keys = {row: tuple(table[name][row] for name in settings) for row in rows}
+    deepest: dict[tuple[Any, ...], int] = {}
+    for row, key in keys.items():
+        deepest[key] = max(deepest.get(key, 0), table["n_layers"][row])
+    return [row for row, key in keys.items() if table["n_layers"][row] == deepest[key]]
 
 
 def _rank(value: Any) -> tuple[bool, Any]:
@@ -200,16 +247,16 @@ def _draw_curve(
     rows: Sequence[int],
     y: str,
     heights: Floats,
-    index: int,
+    look: Look,
     words: bool,
 ) -> None:
     low, high = _band(table, y, heights, rows)
     if words:
         errors = np.maximum([heights[rows] - low, high - heights[rows]], 0.0)
-        axis.errorbar(places, heights[rows], yerr=errors, color=colour(index), marker=marker(index), linestyle="none")
+        axis.errorbar(places, heights[rows], yerr=errors, color=look.colour, marker=look.marker, linestyle="none")
         return
-    axis.fill_between(places, low, high, color=colour(index), alpha=0.22, linewidth=0)
-    axis.plot(places, heights[rows], color=colour(index), marker=marker(index), linestyle="none")
+    axis.fill_between(places, low, high, color=look.colour, alpha=0.22, linewidth=0)
+    axis.plot(places, heights[rows], color=look.colour, marker=look.marker, linestyle="none")
 
 
 def _band(table: Table, y: str, heights: Floats, rows: Sequence[int]) -> tuple[Floats, Floats]:
@@ -225,7 +272,7 @@ def _band(table: Table, y: str, heights: Floats, rows: Sequence[int]) -> tuple[F
 
 
 def _draw_theory(
-    axis: Axes, table: Table, places: Floats, rows: Sequence[int], y: str, index: int, reach: float
+    axis: Axes, table: Table, places: Floats, rows: Sequence[int], y: str, look: Look, reach: float
 ) -> dict[str, Any]:
     """Draw the theory of a curve (over words, lines of half-length `reach`); return the style of each kind of line."""
     if y in ("alive", "death"):
@@ -245,11 +292,11 @@ def _draw_theory(
     kinds = {}
     for number, (label, values) in enumerate(lines.items()):
         if np.isfinite(values).any():
-            look = {"color": colour(index), "linestyle": line_style(number), "linewidth": 0.9}
+            line: dict[str, Any] = {"color": look.colour, "linestyle": line_style(number), "linewidth": 0.9}
             if reach:
-                axis.hlines(values, places - reach, places + reach, **look)
+                axis.hlines(values, places - reach, places + reach, **line)
             else:
-                axis.plot(places, values, **look)
+                axis.plot(places, values, **line)
             kinds[label] = line_style(number)
     return kinds
 

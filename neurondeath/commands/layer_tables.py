@@ -71,7 +71,7 @@ def show_layers(
     )
 
 
-def show_summary(simulations: Sequence[Simulation]) -> None:
+def show_summary(simulations: Sequence[Simulation], notes: Sequence[str] = ()) -> None:
     """Write a table with the last layer of every task."""
     rows: dict[str, list[Any]] = {}
     for simulation in simulations:
@@ -79,7 +79,7 @@ def show_summary(simulations: Sequence[Simulation]) -> None:
         for name in SUMMARY_COLUMNS:
             value = _task_values(simulation)[name] if name in TASK_COLUMNS else columns[name][-1]
             rows.setdefault(name, []).append(value)
-    show_table(rows, Format.table, "last layer of every task", notes=_interval_notes(simulations))
+    show_table(rows, Format.table, "last layer of every task", notes=[*_interval_notes(simulations), *notes])
 
 
 def show_table(

@@ -27,7 +27,7 @@ ANYTIME_COLUMNS = ("always_low", "always_high", "living_ratio_always_low", "livi
 
 
 def results(
-    store: Annotated[str, typer.Argument(help="The results store.")],
+    stores: Annotated[list[str], typer.Argument(help="The results store, or several to be read together.")],
     task: Annotated[str | None, typer.Option(help="Only tasks whose id begins with this.")] = None,
     where: Annotated[
         list[str] | None,
@@ -51,7 +51,9 @@ def results(
     export: Annotated[Path | None, typer.Option(help="Write the flat table to a .csv, .json or .parquet file.")] = None,
     output: FormatOption = Format.table,
 ) -> None:
-    """Show the estimates of a store: the last layer of every task; with --per-layer, JSON and CSV every layer.
+    """Show the estimates of a store, or of several together.
+
+    Tables have the last layer of every task; with --per-layer, and in JSON and CSV, there is every layer.
 
     A task that is damaged is named on stderr, all others are shown, and the exit code is 2.
     """
@@ -60,7 +62,7 @@ def results(
     picked = check_layer(layer, "--layer")
     if per_layer and layer is not None:
         raise invalid("--per-layer", "be used without --layer", layer)
-    with readable_tasks(store, task) as simulations:
+    with readable_tasks(stores, task) as simulations:
         flat = columns is not None or sort is not None or target is not None or layer is not None or anytime
         kept = None if flat else tasks_that_meet(simulations, conditions)
         if kept is not None:

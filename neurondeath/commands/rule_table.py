@@ -67,10 +67,16 @@ RULES = {
             "--resample-inputs": ("no --inputs", *RANDOM_SETS),
             "--data-dir": IMAGE_FILES,
         },
-        excludes={**COLUMNS, "--widths": ("--width", "--depth"), "--resample-inputs": ("--input-seed",)},
+        excludes={
+            **COLUMNS,
+            "--widths": ("--width", "--depth"),
+            "--resample-inputs": ("--input-seed",),
+            "--per-layer": ("--columns", "--format json", "--format csv", "--dry-run"),
+        },
     ),
     "results": OptionRules(excludes={"--per-layer": ("--layer",), "--export": ("--format",)}),
     "merge": OptionRules(excludes=COLUMNS),
+    "plot": OptionRules(excludes={"--kind map": ("--log-x", "--bounds", "--no-bounds")}),
     "figures": OptionRules(
         alone={"NAMES list": ("--columns",)},
         needs={"--columns": ("NAMES list",)},

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from neurondeath.commands.grid_arguments import grid_option, option_name, study_of
-from neurondeath.commands.layer_tables import KNOWN_COLUMNS, show_layers
+from neurondeath.commands.layer_tables import KNOWN_COLUMNS, show_layers, show_summary
 from neurondeath.commands.messages import message
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.run_plan import show_plan
@@ -107,6 +107,9 @@ def simulate(
         bool,
         typer.Option("--dry-run", help="List the tasks, with their stored trials and those to sample; write nothing."),
     ] = False,
+    per_layer: Annotated[
+        bool, typer.Option("--per-layer", help="Tables of every layer also where there are several tasks.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no hints on stderr.")] = False,
     columns: ColumnsOption = None,
     output: FormatOption = Format.table,
@@ -149,12 +152,11 @@ def simulate(
         if len(sampled) < len(made.tasks):
             why = "in other parts" if share != WHOLE else "not begun when the time was up: run the same command again"
             message(f"{len(made.tasks) - len(sampled)} of {len(made.tasks)} tasks have no trials here yet: {why}")
-    show_layers(
-        simulations,
-        output,
-        columns,
-        notes=(f"stored in {store}; read with `neurondeath results {store}`, draw with `neurondeath plot {store}`",),
-    )
+    read = f"stored in {store}; read with `neurondeath results {store}`, draw with `neurondeath plot {store}`"
+    if output is Format.table and columns is None and len(simulations) > 1 and not per_layer:
+        show_summary(simulations, notes=("every layer: --per-layer", read))
+    else:
+        show_layers(simulations, output, columns, notes=(read,))
     exit_if_damaged(errors)
 
 

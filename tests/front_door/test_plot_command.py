@@ -5,11 +5,13 @@ import os
 import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import same_color
+from matplotlib.colors import same_color, to_rgb
 
 from neurondeath.commands import COMMANDS
 from neurondeath.commands.console import command_line, run
+from neurondeath.commands.picture_options import PictureOptions
 from neurondeath.figures.picture import colour
+from neurondeath.figures.store_map import draw_store_map
 from neurondeath.figures.store_plot import draw_store_plot
 from neurondeath.simulations.estimation.layer_table import layer_table
 from neurondeath.simulations.monte_carlo import simulate
@@ -121,8 +123,54 @@ def test_pictures_that_mean_nothing(simulations, options, words):
 def test_too_many_curves(simulations):
     table = layer_table(simulations[:1], layer="last")
     many = {name: values * 40 for name, values in table.items()} | {"seed": list(range(40))}
-    with pytest.raises(InvalidArgumentError, match="32 curves"):
-        draw_store_plot(many)
+    figure = draw_store_plot(many)  # of one number: a colour bar
+    assert figure.axes[1].get_ylabel() == "seed"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["lower bound", "upper bound"]
+    named = many | {"engine": [f"engine {number}" for number in range(40)], "seed": [0] * 40}
+    with pytest.raises(InvalidArgumentError, match="16 curves"):
+        draw_store_plot(named)
+
+
+def test_many_curves_of_one_number_get_ordered_colours(simulations):
+    table = layer_table(simulations[:1], layer="all")
+    many: dict[str, list] = {name: [] for name in table}
+    for seed in range(7):
+        for name, values in table.items():
+            many[name] += [seed] * len(values) if name == "seed" else list(values)
+    axis, bar = draw_store_plot(many, bounds=False).axes
+    shades = [sum(to_rgb(line.get_color())) for line in axis.lines]
+    assert len(shades) == 7
+    assert shades == sorted(shades)
+    assert bar.get_ylabel() == "seed"
+
+
+def test_only_the_deepest_of_nested_networks_is_drawn():
+    nets = [simulate(Network([2] * depth), "gaussian:8", trials=50) for depth in (3, 6, 4)]
+    (axis,) = draw_store_plot(layer_table(nets, layer="all")).axes
+    assert [len(line.get_xdata()) for line in axis.lines if line.get_linestyle() == "None"] == [6]
+    assert all(tick == int(tick) for tick in axis.get_xticks())
+    both = [*nets, simulate(Network([3] * 4), "gaussian:8", trials=50)]
+    (axis,) = draw_store_plot(layer_table(both, layer="all")).axes
+    assert [len(line.get_xdata()) for line in axis.lines if line.get_linestyle() == "None"] == [6, 4]
+
+
+def test_a_map_shows_every_cell():
+    nets = [simulate(Network([width] * depth), "gaussian:8", trials=50) for depth in (9, 2) for width in (3, 2)]
+    table = layer_table(nets, layer="last")
+    axis, bar = draw_store_map(table).axes
+    values = axis.collections[0].get_array().reshape(2, 2)
+    expected = {(s.network.depth, s.network.widths[0]): s.alive[-1] for s in nets}
+    assert values.tolist() == [[expected[2, 2], expected[2, 3]], [expected[9, 2], expected[9, 3]]]
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["2", "3"]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["2", "9"]
+    assert (axis.get_xlabel(), axis.get_ylabel(), bar.get_ylabel()) == ("width", "depth (hidden layers)", "P(alive)")
+    assert len(axis.texts) == 4
+    with pytest.raises(InvalidArgumentError, match="one row for every cell"):
+        draw_store_map(layer_table(nets, layer="all"))
+    with pytest.raises(InvalidArgumentError, match="column of numbers"):
+        draw_store_map(table, y="init")
+    with pytest.raises(InvalidArgumentError, match="name a column"):
+        draw_store_map(table, x="nope")
 
 
 @pytest.fixture
@@ -152,6 +200,26 @@ def test_pictures_from_the_command_line(plot, tmp_path):
     assert "drew 2 tasks" in plot("--where depth<=3 --log --out d.png")[2]
 
 
+def test_several_stores_are_drawn_and_listed_together(plot, tmp_path, capsys):
+    simulate(Network([4] * 5), "gaussian:8", trials=60, store="t.sqlite")
+    assert "drew 3 tasks" in plot("t.sqlite s.sqlite --kind map --out m.png")[2]
+    assert run(command_line("nd", COMMANDS, help=""), "nd", ["results", "t.sqlite", "s.sqlite", "--format", "csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 3 * 5
+    assert sorted(os.listdir(tmp_path)) == ["m.png", "s.sqlite", "t.sqlite"]
+
+
+def test_options_change_the_picture(plot, tmp_path):
+    assert plot("--title T<$ --size 4x2 --dpi 50 --xlim 0:3 --ylim 0:1 --style ggplot --out a.svg --out a.png")[0] == 0
+    assert b"T&lt;$" in (tmp_path / "a.svg").read_bytes() or b"T<$" in (tmp_path / "a.svg").read_bytes()
+    width, height = (int.from_bytes((tmp_path / "a.png").read_bytes()[at : at + 4], "big") for at in (16, 20))
+    assert abs(width - 200) < 30
+    assert abs(height - 100) < 30
+    look = PictureOptions.read(xlim="0:3", ylim="1:0")
+    figure = draw_store_plot(layer_table([simulate(Network([2] * 3), "gaussian:8", trials=20)], layer="all"))
+    look.apply(figure)
+    assert (figure.axes[0].get_xlim(), figure.axes[0].get_ylim()) == ((0.0, 3.0), (1.0, 0.0))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -163,6 +231,15 @@ def test_pictures_from_the_command_line(plot, tmp_path):
         ("--out a.bmp", ".png, .pdf, .svg"),
         ("--out no/such/a.png", "folder"),
         ("--x width --group-by inputs --layer all", "tell the rows"),
+        ("--size 5", "width x height in inches"),
+        ("--size 0x3", "--size"),
+        ("--size 60x60 --dpi 2400", "pixels"),
+        ("--dpi nan", "--dpi"),
+        ("--xlim 1", "first:last"),
+        ("--ylim 1:1", "two different ends"),
+        ("--style no_such_style", "be a style of matplotlib"),
+        ("--kind map --group-by width,init", "name one column"),
+        ("--kind map --log-x", "--log-x"),
     ],
 )
 def test_bad_pictures_are_one_line(plot, tmp_path, options, words):
