@@ -17,8 +17,9 @@ Survival
     stably_unactivated_probability, survival_bounds, SurvivalBounds, two_point_survival, TwoPointSurvival
 
 Remedies
-    Advice, advise, batch_norm_statement, BatchNormStatement, BranchSurvival, dense_survival, Remedy,
-    residual_survival, sign_flip_guarantee, SignFlipGuarantee, skip_survival
+    Advice, advise, batch_norm_statement, BatchNormStatement, BranchSurvival, dense_survival, FeatureRemedy, Remedy,
+    residual_survival, sign_flip_guarantee, SignFlipGuarantee, skip_survival, sparse_autoencoder_death,
+    SparseAutoencoderDeath
 
 Gaussian limit
     activation_sparsity, chi1, chi1_slope, convolution_covariance_map, convolution_input_covariance,
