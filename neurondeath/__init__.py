@@ -48,12 +48,12 @@ Figures and evidence
 
 PyTorch: networks and initialisation
     ClippedShiftedReLU, ClippedSoftThreshold, CriticalResidual, CriticalResidualConv2d, edge_of_chaos_, from_theory,
-    he_, Initialisation, looks_linear_, rai_, residual_, ResidualRewiring, ShiftedReLU, sign_flip_, SignFlip,
-    SoftThreshold, tailored_leaky_relu, to_theory
+    he_, Initialisation, JumpReLU, looks_linear_, rai_, residual_, ResidualRewiring, ShiftedReLU, sign_flip_, SignFlip,
+    SoftThreshold, tailored_leaky_relu, TiedLinear, TopK, to_theory
 
 PyTorch: watching, audit and surgery
     Audit, audit, AuditedLayer, DeadUnitMonitor, DeadUnitReport, forecast, load_shrunk, ModelForecast, Overlap,
-    RemedyForecast, Removal, remove_dead_units, remove_units, Reset, reset_units, UnitActivity
+    RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset, reset_units, UnitActivity
 
 PyTorch: methods and training
     ActivateWhilePruning, Constant, DemonPruning, Experiment, GlobalPruning, load_trained, MethodReport, NoMethod,
