@@ -81,7 +81,7 @@ def test_inputs_are_drawn_by_their_squared_losses(seed):
     x = X[:4]
     losses = torch.tensor([0.0, 1.0, 2.0, 3.0])
     counts = np.zeros(4)
-    draws = 150
+    draws = 300
     for draw in range(draws):
         resample_units(
             model, {"encoder": UNITS[:1]}, data=x.split(2), loss=lambda inputs, output: _of(inputs, x, losses),
