@@ -10,9 +10,9 @@ and the optimiser's state of all these weights is 0. A decoder tied to the encod
 layer that reads the units but does not write as many numbers as the encoder reads gets zeros.
 
 Source: Bricken et al. 2023, Towards Monosemanticity (Transformer Circuits), "neuron resampling", with scale 0.2 and
-columns of unit length. With TopK a new feature has to compete with the live ones: at 0.2 half of the dead features of
+columns of unit length. With TopK a new feature has to compete with the live ones: at 0.2 most of the dead features of
 an autoencoder of hidden activations (`docs/questions/sparse-autoencoders.md`) fire again, at 0.5 and more new features
-take the place of live ones.
+take the place of live ones, and the loss rises for some hundred steps.
 """
 
 from collections.abc import Callable, Mapping
