@@ -183,6 +183,7 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "SignFlipGuarantee": Curves(x="depth", lines=("living_ratio",), y_label="living ratio, at least").draw,
     "Simulation": _draw_simulations,
     "SimulationResults": _draw_simulations,
+    "SparseAutoencoderDeath": Bars(names="remedy", values=("dead",), label="share of features that never fire").draw,
     "SparseSurvival": Curves(
         x="depth",
         lines=("survival", "gradient_survival", "at_fixed_variance"),

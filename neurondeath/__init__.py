@@ -17,8 +17,9 @@ Survival
     stably_unactivated_probability, survival_bounds, SurvivalBounds, two_point_survival, TwoPointSurvival
 
 Remedies
-    Advice, advise, batch_norm_statement, BatchNormStatement, BranchSurvival, dense_survival, Remedy,
-    residual_survival, sign_flip_guarantee, SignFlipGuarantee, skip_survival
+    Advice, advise, batch_norm_statement, BatchNormStatement, BranchSurvival, dense_survival, FeatureRemedy, Remedy,
+    residual_survival, sign_flip_guarantee, SignFlipGuarantee, skip_survival, sparse_autoencoder_death,
+    SparseAutoencoderDeath
 
 Gaussian limit
     activation_sparsity, chi1, chi1_slope, convolution_covariance_map, convolution_input_covariance,
@@ -47,12 +48,12 @@ Figures and evidence
 
 PyTorch: networks and initialisation
     ClippedShiftedReLU, ClippedSoftThreshold, CriticalResidual, CriticalResidualConv2d, edge_of_chaos_, from_theory,
-    he_, Initialisation, looks_linear_, rai_, residual_, ResidualRewiring, ShiftedReLU, sign_flip_, SignFlip,
-    SoftThreshold, tailored_leaky_relu, to_theory
+    he_, Initialisation, JumpReLU, looks_linear_, rai_, residual_, ResidualRewiring, ShiftedReLU, sign_flip_, SignFlip,
+    SoftThreshold, tailored_leaky_relu, TiedLinear, TopK, to_theory
 
 PyTorch: watching, audit and surgery
     Audit, audit, AuditedLayer, DeadUnitMonitor, DeadUnitReport, forecast, load_shrunk, ModelForecast, Overlap,
-    RemedyForecast, Removal, remove_dead_units, remove_units, Reset, reset_units, UnitActivity
+    RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset, reset_units, UnitActivity
 
 PyTorch: methods and training
     ActivateWhilePruning, Constant, DemonPruning, Experiment, GlobalPruning, load_trained, MethodReport, NoMethod,

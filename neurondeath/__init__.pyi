@@ -102,6 +102,9 @@ from neurondeath_theory.remedies.advice import Advice as Advice
 from neurondeath_theory.remedies.guaranteed_remedies import Remedy as Remedy
 from neurondeath_theory.remedies.sign_flip import SignFlipGuarantee as SignFlipGuarantee
 from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee as sign_flip_guarantee
+from neurondeath_theory.remedies.sparse_autoencoders import FeatureRemedy as FeatureRemedy
+from neurondeath_theory.remedies.sparse_autoencoders import SparseAutoencoderDeath as SparseAutoencoderDeath
+from neurondeath_theory.remedies.sparse_autoencoders import sparse_autoencoder_death as sparse_autoencoder_death
 from neurondeath_theory.remedies.streams_and_batch_norm import BatchNormStatement as BatchNormStatement
 from neurondeath_theory.remedies.streams_and_batch_norm import BranchSurvival as BranchSurvival
 from neurondeath_theory.remedies.streams_and_batch_norm import batch_norm_statement as batch_norm_statement
@@ -208,6 +211,9 @@ from neurondeath_torch.networks.activations import from_theory as from_theory
 from neurondeath_torch.networks.activations import to_theory as to_theory
 from neurondeath_torch.networks.critical_residual import CriticalResidual as CriticalResidual
 from neurondeath_torch.networks.critical_residual import CriticalResidualConv2d as CriticalResidualConv2d
+from neurondeath_torch.networks.sparse_codes import JumpReLU as JumpReLU
+from neurondeath_torch.networks.sparse_codes import TiedLinear as TiedLinear
+from neurondeath_torch.networks.sparse_codes import TopK as TopK
 from neurondeath_torch.networks.tailored_leaky_relu import tailored_leaky_relu as tailored_leaky_relu
 from neurondeath_torch.networks.thresholded_activations import ClippedShiftedReLU as ClippedShiftedReLU
 from neurondeath_torch.networks.thresholded_activations import ClippedSoftThreshold as ClippedSoftThreshold
@@ -217,6 +223,7 @@ from neurondeath_torch.studies.tables import read_study as read_study
 from neurondeath_torch.surgery.removal import Removal as Removal
 from neurondeath_torch.surgery.removal import remove_dead_units as remove_dead_units
 from neurondeath_torch.surgery.removal import remove_units as remove_units
+from neurondeath_torch.surgery.resampling import resample_units as resample_units
 from neurondeath_torch.surgery.resetting import Reset as Reset
 from neurondeath_torch.surgery.resetting import reset_units as reset_units
 from neurondeath_torch.surgery.shrunk_models import load_shrunk as load_shrunk

@@ -29,6 +29,8 @@ def main() -> int:
         if not _has_working_folder():
             print(f"{NAME}: the working folder does not exist any more; change to another one", file=sys.stderr)
             return 2
+        if own_process and (code := _quick_code(sys.argv[1:])) is not None:
+            return code
         from neurondeath.commands.console import command_line, run  # signals during these imports are reported, too
 
         return run(command_line(NAME, COMMANDS, help=HELP), NAME)
@@ -39,6 +41,26 @@ def main() -> int:
     finally:
         if own_process:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to be reported while Python shuts down
+
+
+def _quick_code(words: list[str]) -> int | None:
+    """Answer what can be answered without the command core; None if that is not possible."""
+    if words[:1] != ["lint"]:
+        return None
+    from neurondeath.commands.quick_lint import quick_lint
+    from neurondeath.commands.streams import ReaderEnded
+
+    try:
+        code = quick_lint(words[1:])
+        if code is not None:
+            sys.stdout.flush()
+        return code
+    except ReaderEnded:
+        return 0
+    except OSError as error:
+        from neurondeath.commands.console import report_refusal
+
+        return report_refusal(error, NAME)
 
 
 def _has_working_folder() -> bool:

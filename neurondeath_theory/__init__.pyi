@@ -63,6 +63,9 @@ from neurondeath_theory.remedies.advice import advise as advise
 from neurondeath_theory.remedies.guaranteed_remedies import Remedy as Remedy
 from neurondeath_theory.remedies.sign_flip import SignFlipGuarantee as SignFlipGuarantee
 from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee as sign_flip_guarantee
+from neurondeath_theory.remedies.sparse_autoencoders import FeatureRemedy as FeatureRemedy
+from neurondeath_theory.remedies.sparse_autoencoders import SparseAutoencoderDeath as SparseAutoencoderDeath
+from neurondeath_theory.remedies.sparse_autoencoders import sparse_autoencoder_death as sparse_autoencoder_death
 from neurondeath_theory.remedies.streams_and_batch_norm import BatchNormStatement as BatchNormStatement
 from neurondeath_theory.remedies.streams_and_batch_norm import BranchSurvival as BranchSurvival
 from neurondeath_theory.remedies.streams_and_batch_norm import batch_norm_statement as batch_norm_statement

@@ -37,6 +37,9 @@ from neurondeath_torch.networks.activations import from_theory as from_theory
 from neurondeath_torch.networks.activations import to_theory as to_theory
 from neurondeath_torch.networks.critical_residual import CriticalResidual as CriticalResidual
 from neurondeath_torch.networks.critical_residual import CriticalResidualConv2d as CriticalResidualConv2d
+from neurondeath_torch.networks.sparse_codes import JumpReLU as JumpReLU
+from neurondeath_torch.networks.sparse_codes import TiedLinear as TiedLinear
+from neurondeath_torch.networks.sparse_codes import TopK as TopK
 from neurondeath_torch.networks.tailored_leaky_relu import tailored_leaky_relu as tailored_leaky_relu
 from neurondeath_torch.networks.thresholded_activations import ClippedShiftedReLU as ClippedShiftedReLU
 from neurondeath_torch.networks.thresholded_activations import ClippedSoftThreshold as ClippedSoftThreshold
@@ -47,6 +50,7 @@ from neurondeath_torch.networks.thresholded_activations import SoftThreshold as 
 from neurondeath_torch.surgery.removal import Removal as Removal
 from neurondeath_torch.surgery.removal import remove_dead_units as remove_dead_units
 from neurondeath_torch.surgery.removal import remove_units as remove_units
+from neurondeath_torch.surgery.resampling import resample_units as resample_units
 from neurondeath_torch.surgery.resetting import Reset as Reset
 from neurondeath_torch.surgery.resetting import reset_units as reset_units
 from neurondeath_torch.surgery.shrunk_models import load_shrunk as load_shrunk

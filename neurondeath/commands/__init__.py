@@ -27,6 +27,9 @@ COMMANDS = {
     "plot": Command("neurondeath.commands.plot:plot", "Draw the estimates of a results store with the bounds."),
     "check": Command("neurondeath.commands.check:check", "Verify the papers' claims by machine, with the evidence."),
     "cite": Command("neurondeath.commands.cite:cite", "Print the BibTeX of the papers behind a claim or a function."),
+    "lint": Command(
+        "neurondeath.commands.lint:lint", "Fail when a network is born dead or collapsed too often: for hooks and CI."
+    ),
     "audit": Command("neurondeath.commands.audit:audit", "Diagnose a PyTorch model on data (extra torch)."),
     "train": Command("neurondeath.commands.train:train", "Run training experiments (extra torch)."),
     "study": Command("neurondeath.commands.study:study", "Repeat the studies behind the claims (extra torch)."),

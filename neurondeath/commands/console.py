@@ -31,7 +31,7 @@ from neurondeath_theory.foundation.lazy_imports import import_or_explain
 from neurondeath_theory.foundation.progress import Display, PlainLines, use_display
 from neurondeath_theory.foundation.validation import check_choice, shorten
 
-__all__ = ["Command", "command_line", "run"]
+__all__ = ["Command", "command_line", "report_refusal", "run"]
 
 BAD_INPUT = 2
 FAULT = 70  # EX_SOFTWARE of sysexits.h
@@ -155,14 +155,19 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     except ReaderEnded:
         return 0
     except OSError as error:
-        if error.errno == errno.ENOMEM:
-            return _fault(name, error)
-        where = f" {shorten(error.filename)}" if error.filename else ""
-        return _complain(name, f"the system refused{where}: {error.strerror or error}", BAD_INPUT)
+        return report_refusal(error, name)
     except BaseException as error:
         if lost := raised_signal():  # a library has turned the interruption into another error, as in an import
             return _complain(name, stop_word(lost), 128 + lost)
         return _fault(name, error)
+
+
+def report_refusal(error: OSError, name: str) -> int:
+    """Report what the system refused in one line, and return the exit code."""
+    if error.errno == errno.ENOMEM:
+        return _fault(name, error)
+    where = f" {shorten(error.filename)}" if error.filename else ""
+    return _complain(name, f"the system refused{where}: {error.strerror or error}", BAD_INPUT)
 
 
 def _run(app: typer.Typer, name: str, arguments: list[str]) -> int:

@@ -99,6 +99,13 @@ RULES = {
             "--with": ("--self-test",),
         },
     ),
+    "lint": OptionRules(
+        needs={
+            "--input-shape": ("MODEL",),
+            **dict.fromkeys(("--max-collapsed", "--networks", "--seed"), ("--inputs",)),
+        },
+        excludes={"--widths": ("--width", "--depth"), "MODEL": ("--widths", "--width", "--depth", "--input-dim")},
+    ),
     "audit": OptionRules(excludes=COLUMNS),
     "train": OptionRules(alone={"--template": (), "--explain": SHOWN}, excludes=COLUMNS),
     "study": OptionRules(

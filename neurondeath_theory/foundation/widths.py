@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from neurondeath_theory.foundation.number_text import whole_number
 from neurondeath_theory.foundation.validation import LARGEST_COUNT, check_count, check_widths, invalid
+from neurondeath_theory.foundation.width_text import short_widths
 
 __all__ = ["MOST_LAYERS", "Widths", "layer_widths", "parse_counts", "short_widths"]
 
@@ -78,16 +79,3 @@ def parse_counts(name: str, text: str, *, least: int = 1) -> list[int]:
             raise invalid(name, f"name at most {MOST_NUMBERS} numbers", text)
         counts.extend(picked)
     return counts
-
-
-def short_widths(widths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> str:
-    """Format widths in few characters.
-
-    Examples
-    --------
-    >>> short_widths([8] * 50), short_widths([3, 5])
-    ('8 x 50', '3,5')
-    """
-    if min(widths) == max(widths):
-        return f"{widths[0]} x {len(widths)}"
-    return ",".join(str(width) for width in widths[:8]) + (",..." if len(widths) > 8 else "")

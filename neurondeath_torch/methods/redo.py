@@ -14,6 +14,7 @@ from torch import nn
 from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
+from neurondeath_torch.networks.watched_modules import Watch
 from neurondeath_torch.surgery.optimiser_state import check_optimiser
 from neurondeath_torch.surgery.resetting import Reset, reset_units, stream_seed
 from neurondeath_torch.watching.definitions import dormant
@@ -45,6 +46,8 @@ class ReDo(TrainingMethod):
         Seed of the new weights.
     min_points : int
         Points that the deciding data must hold at least.
+    watch : sequence of str or type
+        Names or classes of further modules whose outputs are activations, as in `DeadUnitMonitor`.
 
     Raises
     ------
@@ -75,6 +78,7 @@ class ReDo(TrainingMethod):
         initialise: Callable[[nn.Module], Any] | None = None,
         seed: int = 0,
         min_points: int = MIN_POINTS,
+        watch: Watch = (),
     ) -> None:
         super().__init__(model)
         self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
@@ -82,7 +86,8 @@ class ReDo(TrainingMethod):
         self._every = check_count("every", every)
         self._tau = check_real("tau", tau, low=0.0)
         least, chosen = check_count("min_points", min_points), None if layers is None else list(layers)
-        self._layers = list(measure_activity(model, data, chosen, min_points=least))
+        self._layers = list(measure_activity(model, data, chosen, min_points=least, watch=watch))
+        self._watch = tuple(watch)
         self._initialise = initialise
         self._seed = check_count("seed", seed, least=0)
 
@@ -95,7 +100,7 @@ class ReDo(TrainingMethod):
     def recycle(self) -> Reset | None:
         """Recycle the dormant units now; None if there are none."""
         units = {}
-        for layer, seen in measure_activity(self._model, self._data, self._layers).items():
+        for layer, seen in measure_activity(self._model, self._data, self._layers, watch=self._watch).items():
             flags = dormant((seen.total / seen.seen).cpu().numpy(), self._tau)
             if flags.any():
                 units[layer] = flags

@@ -14,6 +14,7 @@ from torch import nn
 from neurondeath_theory.networks import activations as theory
 from neurondeath_theory.networks.network_bounds import quiet_set
 from neurondeath_torch.networks.activations import PiecewiseLinear, to_theory
+from neurondeath_torch.networks.sparse_codes import JumpReLU, TopK
 from neurondeath_torch.networks.thresholded_activations import (
     ClippedShiftedReLU,
     ClippedSoftThreshold,
@@ -74,9 +75,13 @@ def activation_of_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 
 def activation_of_module(module: nn.Module) -> Activation | None:
     """Recognise one of our own modules, which are treated as one operation."""
+    name = type(module).__name__
+    if isinstance(module, (TopK, JumpReLU)):  # not continuous, or not functions of one unit
+        plain = isinstance(module, JumpReLU) and not bool(module.raw_threshold.detach().any())
+        return Activation(name, theory.relu() if plain else None)
     if not isinstance(module, OWN):
         return None
-    form, name = to_theory(module), type(module).__name__
+    form = to_theory(module)
     if quiet_set(form):
         return Activation(name, form)
     return Activation(name, never_zero=f"{form} is zero on no interval, so its units are never dead")

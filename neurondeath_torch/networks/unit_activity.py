@@ -16,6 +16,7 @@ from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import run_over
 from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
 from neurondeath_torch.networks.tensor_flow import Flow, split_units
+from neurondeath_torch.networks.watched_modules import Watch, watched_modules
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
 
 __all__ = ["MIN_POINTS", "LayerActivity", "measure_activity"]
@@ -49,6 +50,7 @@ def measure_activity(
     *,
     required: bool = True,
     min_points: int = 1,
+    watch: Watch = (),
 ) -> dict[str, LayerActivity]:
     """Run the data through the model in evaluation mode and measure which units of its weight layers are active.
 
@@ -64,6 +66,8 @@ def measure_activity(
         Whether to refuse a model without any such layer.
     min_points : int
         Points that the data must hold.
+    watch : sequence of str or type
+        Names or classes of further modules whose outputs are activations.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def measure_activity(
         activation, or none has.
     """
     recorder = _Recorder(model)
-    tracer = ForwardTracer(model, [recorder])
+    tracer = ForwardTracer(model, [recorder], watched_modules(model, watch))
     tracer.start()
     try:
         count = run_over(model, data)

@@ -25,6 +25,7 @@ from neurondeath_theory.foundation.validation import check_count, invalid
 from neurondeath_torch.networks.data_passes import example_inputs
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
+from neurondeath_torch.networks.watched_modules import Watch
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
 from neurondeath_torch.surgery._unit_cutting import cut_units
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph
@@ -98,6 +99,7 @@ def remove_dead_units(
     optimiser: torch.optim.Optimizer | None = None,
     layers: Iterable[str] | None = None,
     min_points: int = MIN_POINTS,
+    watch: Watch = (),
 ) -> Removal:
     """Remove the units that are dead on the data, without changing the outputs.
 
@@ -115,6 +117,9 @@ def remove_dead_units(
         Only remove units of these layers.
     min_points : int
         Points that the data must hold at least.
+    watch : sequence of str or type
+        Names or classes of further modules whose outputs are activations, as in `DeadUnitMonitor`; their dead units
+        count among those that were kept. Units are removed whatever holds them at zero.
 
     Returns
     -------
@@ -147,7 +152,7 @@ def remove_dead_units(
     inputs = example_inputs(model, data)
     graph = CouplingGraph(model, inputs)
     couplings = _chosen(graph, model, layers)
-    zero, dead_layers = _silent_inputs_and_dead_units(model, couplings, data, least)
+    zero, dead_layers = _silent_inputs_and_dead_units(model, couplings, data, least, watch)
     plan, kept, reasons = [], [], []
     for coupling in couplings:
         silent = _read_as_zero(coupling, zero)
@@ -266,7 +271,7 @@ def _chosen(
 
 
 def _silent_inputs_and_dead_units(
-    model: nn.Module, couplings: Sequence[Coupling], data: Any, min_points: int
+    model: nn.Module, couplings: Sequence[Coupling], data: Any, min_points: int, watch: Watch
 ) -> tuple[dict[nn.Module, npt.NDArray[np.bool_]], dict[str, npt.NDArray[np.bool_]]]:
     """Find in one pass the input channels of the reading layers that are zero on all the data, and the dead units.
 
@@ -275,7 +280,7 @@ def _silent_inputs_and_dead_units(
     nonzero: dict[nn.Module, Tensor] = {}
 
     def look(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        spatial = 0 if isinstance(module, nn.Linear) else len(module.kernel_size)  # type: ignore[arg-type]
+        spatial = len(getattr(module, "kernel_size", ()))  # of a convolution
         inputs = (arguments[0] if arguments else keywords["input"]).detach()
         rows = inputs.movedim(inputs.dim() - 1 - spatial, 0).flatten(1)
         seen = (rows != 0).any(1)  # NaN is not zero
@@ -284,7 +289,7 @@ def _silent_inputs_and_dead_units(
     readers = {part.module for coupling in couplings for part in coupling.readers}
     handles = [module.register_forward_pre_hook(look, with_kwargs=True) for module in readers]
     try:
-        activity = measure_activity(model, data, required=False, min_points=min_points)
+        activity = measure_activity(model, data, required=False, min_points=min_points, watch=watch)
     finally:
         for handle in handles:
             handle.remove()

@@ -20,12 +20,13 @@ from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_torch.networks.data_passes import example_inputs
 from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.sparse_codes import TiedLinear
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
 from neurondeath_torch.surgery.optimiser_state import check_entries, check_optimiser, clear_entries
 from neurondeath_torch.surgery.removal import unit_indices
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph, Part
 
-__all__ = ["Reset", "reset_units", "stream_seed"]
+__all__ = ["Reset", "reset_plan", "reset_units", "selected_entries", "stream_seed"]
 
 Units = npt.NDArray[np.int64]
 
@@ -97,7 +98,8 @@ def reset_units(
         Draws all parameters of a copy of the layer, from which the rows of the units are taken; the layer's own
         `reset_parameters()` if not given.
     outgoing : {"zero", "keep"}
-        Whether to set the outgoing weights to zero or keep them.
+        Whether to set the outgoing weights to zero or keep them; those of a `TiedLinear` can only be kept, and are the
+        new incoming ones.
     seed : int
         Seed of the new weights; PyTorch's own generators are not changed.
 
@@ -128,17 +130,7 @@ def reset_units(
     check_count("seed", seed, least=0)
     if optimiser is not None:
         check_entries(check_optimiser(optimiser, model), list(model.parameters()))
-    modules = dict(model.named_modules())
-    graph = CouplingGraph(model, example_inputs(model, data))
-    plan: list[tuple[Coupling, Units, str]] = []
-    for name in units:
-        if not isinstance(modules.get(name), WEIGHT_LAYERS):
-            raise invalid("units", "name linear or convolution layers", name, "see model.named_modules()")
-        coupling = graph.coupling(modules[name])
-        chosen = unit_indices(f"units[{name!r}]", units[name], coupling.n_units)
-        obstacle = _obstacle(coupling)
-        alone, shared = (chosen, "") if obstacle else _with_own_channels(coupling, chosen)
-        plan.append((coupling, chosen[:0] if obstacle else alone, obstacle or shared))
+    plan = reset_plan(model, units, data, zero_outgoing=outgoing == "zero")
     drawn = []
     for number, (coupling, chosen, _) in enumerate(plan):
         if not len(chosen):
@@ -158,15 +150,36 @@ def reset_units(
     )
 
 
+def reset_plan(
+    model: nn.Module, units: Mapping[str, Any], data: Any, *, zero_outgoing: bool
+) -> list[tuple[Coupling, Units, str]]:
+    """Return, for every layer, its coupling, the units that can be reset, and why others cannot."""
+    modules = dict(model.named_modules())
+    graph = CouplingGraph(model, example_inputs(model, data))
+    plan: list[tuple[Coupling, Units, str]] = []
+    for name in units:
+        if not isinstance(modules.get(name), WEIGHT_LAYERS):
+            raise invalid("units", "name linear or convolution layers", name, "see model.named_modules()")
+        coupling = graph.coupling(modules[name])
+        chosen = unit_indices(f"units[{name!r}]", units[name], coupling.n_units)
+        obstacle = _obstacle(coupling, zero_outgoing)
+        alone, shared = (chosen, "") if obstacle else _with_own_channels(coupling, chosen)
+        plan.append((coupling, chosen[:0] if obstacle else alone, obstacle or shared))
+    return plan
+
+
 def stream_seed(*numbers: int) -> int:
     """Hash numbers to a seed that differs from small seeds, with which the model itself may have been drawn."""
     return int(np.random.SeedSequence(numbers, spawn_key=(len(numbers),)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _obstacle(coupling: Coupling) -> str:
+def _obstacle(coupling: Coupling, zero_outgoing: bool) -> str:
     others = [part.name for part in coupling.writers if part.name != coupling.layer]
     if not coupling.obstacle and others:
         return f"its units are written by `{others[0]}` too"
+    tied = [part.name for part in coupling.readers if isinstance(part.module, TiedLinear)]
+    if not coupling.obstacle and zero_outgoing and tied:
+        return f"`{tied[0]}` reads its units by their incoming weights, which cannot be both new and zero"
     return coupling.obstacle
 
 
@@ -209,7 +222,7 @@ def _draw(
     axis = 1 if getattr(layer, "transposed", False) else 0
     drawn = 0
     for name, parameter in layer.named_parameters(recurse=False):
-        rows = _selected(parameter, units, axis if parameter.dim() > 1 else 0)
+        rows = selected_entries(parameter, units, axis if parameter.dim() > 1 else 0)
         parameter.copy_(torch.where(rows, dict(fresh.named_parameters(recurse=False))[name], parameter))
         drawn += int(rows.expand_as(parameter).sum()) if name == "weight" else 0
         if optimiser is not None:
@@ -221,7 +234,7 @@ def _draw(
             for name, value in neutral.items():
                 tensor = getattr(part.module, name)
                 if tensor is not None:
-                    rows = _selected(tensor, channels, 0)
+                    rows = selected_entries(tensor, channels, 0)
                     tensor.masked_fill_(rows, value)
                     if optimiser is not None and isinstance(tensor, nn.Parameter):
                         clear_entries(optimiser, tensor, rows)
@@ -231,13 +244,13 @@ def _draw(
 @torch.no_grad()
 def _fill(part: Part, channels: Units, axis: int, optimiser: torch.optim.Optimizer | None) -> None:
     weight: nn.Parameter = part.module.weight  # type: ignore[assignment]
-    columns = _selected(weight, channels, axis)
+    columns = selected_entries(weight, channels, axis)
     weight.masked_fill_(columns, 0.0)
     if optimiser is not None:
         clear_entries(optimiser, weight, columns)
 
 
-def _selected(tensor: Tensor, entries: Units, axis: int) -> Tensor:
+def selected_entries(tensor: Tensor, entries: Units, axis: int) -> Tensor:
     """Return a mask of entries along one axis, in a shape that broadcasts to the tensor's."""
     mask = torch.zeros(tensor.shape[axis], dtype=torch.bool, device=tensor.device)
     mask[torch.from_numpy(entries).to(tensor.device)] = True

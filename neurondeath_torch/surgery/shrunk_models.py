@@ -9,6 +9,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.sparse_codes import JumpReLU
 from neurondeath_torch.surgery.optimiser_state import check_optimiser, replace_parameters
 
 __all__ = ["load_shrunk"]
@@ -56,7 +57,7 @@ def load_shrunk(
             continue
         path, _, entry = name.rpartition(".")
         module = model.get_submodule(path)
-        if not isinstance(module, (nn.Linear, _ConvNd, _NormBase, nn.PReLU, nn.Embedding)):
+        if not isinstance(module, (nn.Linear, _ConvNd, _NormBase, nn.PReLU, nn.Embedding, JumpReLU)):
             raise invalid("state", f"leave `{path}`, a {type(module).__name__}, as it is", tuple(value.shape))
         if value.dim() != own[name].dim() or any(a > b for a, b in zip(value.shape, own[name].shape, strict=True)):
             raise invalid("state", f"fit into `{name}` of shape {tuple(own[name].shape)}", tuple(value.shape))

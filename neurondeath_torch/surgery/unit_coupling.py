@@ -26,7 +26,9 @@ from torch_pruning.ops import OPTYPE, TORCH_CONV
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import call, evaluating, output_tensors
 from neurondeath_torch.networks.input_data import Inputs
+from neurondeath_torch.networks.sparse_codes import TiedLinear
 from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.surgery._sparse_code_cutting import SPARSE_CODE_PRUNERS
 
 __all__ = ["Coupling", "CouplingGraph", "Part"]
 
@@ -35,6 +37,7 @@ Replaced = dict[nn.Parameter, tuple[nn.Parameter, Tensor]]
 
 LARGEST = 2**62
 MOST_WORK = 1_000_000  # squares of the sizes of groups that are followed, about 20 s: counted, so as to be repeatable
+SPARSE_CODES = tuple(SPARSE_CODE_PRUNERS)
 UNFOLLOWED = (AttributeError, IndexError, KeyError, TypeError, ValueError, AssertionError)
 # operations allowed between a unit and its readers, since they do not make other units depend on it
 HARMLESS = frozenset(
@@ -108,11 +111,17 @@ class CouplingGraph:
             owners[parameter] = owners.get(parameter, 0) + 1
         self._work = 0
         self._tied = {parameter for parameter, count in owners.items() if count > 1}
+        self._sources = {module.source: name for module, name in self._names.items() if isinstance(module, TiedLinear)}
         self._traced = _WithVisibleInputs(model, inputs)
         with evaluating(self._traced), torch.enable_grad(), _all_trainable(model):
             try:
                 self._graph = torch_pruning.DependencyGraph().build_dependency(
-                    self._traced, inputs, forward_fn=call, output_transform=_differentiable, verbose=False
+                    self._traced,
+                    inputs,
+                    forward_fn=call,
+                    output_transform=_differentiable,
+                    customized_pruners=SPARSE_CODE_PRUNERS,
+                    verbose=False,
                 )
             except UNFOLLOWED as error:
                 remedy = "units can still be masked or reset, not removed"
@@ -153,8 +162,10 @@ class CouplingGraph:
         obstacle = unfollowed = ""
         for item in group:
             target, kind = item.dep.target.module, item.dep.target.type
-            obstacle = obstacle or self._obstacle(target, kind)
-            if kind not in HARMLESS or not isinstance(target, nn.Module) or target not in self._names:
+            writes = self._graph.is_out_channel_pruning_fn(item.dep.handler)
+            obstacle = obstacle or self._obstacle(target, kind) or self._tie(target, writes)
+            known = kind in HARMLESS or isinstance(target, SPARSE_CODES)
+            if not known or not isinstance(target, nn.Module) or target not in self._names:
                 continue
             part = Part(
                 name=self._names[target],
@@ -162,11 +173,10 @@ class CouplingGraph:
                 channels=np.asarray(item.idxs, dtype=np.int64),
                 units=np.asarray(item.root_idxs, dtype=np.int64),
             )
-            writes = self._graph.is_out_channel_pruning_fn(item.dep.handler)
             if part.channels.size and part.channels.max() >= _n_channels(target, writes):
                 unfollowed = unfollowed or f"which of its units `{part.name}` reads cannot be followed"
                 continue
-            if kind in (OPTYPE.CONV, OPTYPE.LINEAR):
+            if kind in (OPTYPE.CONV, OPTYPE.LINEAR) or isinstance(target, TiedLinear):
                 (coupling.writers if writes else coupling.readers).append(part)
             elif next(target.parameters(recurse=False), None) is not None or kind == OPTYPE.BN:
                 coupling.norms.append(part)
@@ -212,13 +222,21 @@ class CouplingGraph:
         prune = self._graph.get_pruner_of_module(layer).prune_out_channels
         return self._graph.get_pruning_group(layer, prune, [int(unit) for unit in units])
 
+    def _tie(self, target: Any, writes: bool) -> str:
+        """Explain why a unit stays that a tied layer writes, or that is read by the layer whose weight it uses."""
+        if isinstance(target, TiedLinear) and writes:
+            return f"`{self._names[target]}` has the weights of another layer"
+        if not writes and target in self._sources:
+            return f"`{self._sources[target]}` has the weights of `{self._names[target]}`, which reads it"
+        return ""
+
     def _obstacle(self, target: Any, kind: Any) -> str:
         if kind == OPTYPE.OUTPUT:
             return "it is returned by the model"
         if target in self._traced.inputs.values():
             return "it shares its channels with the model's input"
         name = self._names.get(target, "a bare parameter") if isinstance(target, nn.Module) else "a bare parameter"
-        if kind not in HARMLESS:
+        if kind not in HARMLESS and not isinstance(target, SPARSE_CODES):
             what = type(target).__name__ if name != "a bare parameter" else "arithmetic"
             return f"{what} `{name}` depends on the number of units"
         if kind == OPTYPE.CONV and isinstance(target, TORCH_CONV) and target.groups > 1:
@@ -239,6 +257,8 @@ def _n_channels(module: nn.Module, writes: bool) -> int:
     """Return how many channels a module writes, or reads."""
     if isinstance(module, nn.Linear):
         return module.out_features if writes else module.in_features
+    if isinstance(module, TiedLinear):
+        return module.source.in_features if writes else module.source.out_features
     if isinstance(module, _ConvNd):
         return module.out_channels if writes else module.in_channels
     return int(module.num_features) if isinstance(module, (_BatchNorm, _InstanceNorm)) else LARGEST

@@ -27,6 +27,7 @@ from neurondeath_theory.foundation.validation import check_count, check_real, in
 from neurondeath_torch.networks.data_passes import device_of
 from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
 from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.watched_modules import watched_modules
 from neurondeath_torch.watching.constants import Constants
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
 from neurondeath_torch.watching.unit_counts import UnitCounts
@@ -82,7 +83,7 @@ class DeadUnitMonitor:
     ) -> None:
         self._model = check_model(model)
         self._threshold = check_real("threshold", threshold, low=0.0)
-        self._watch = _watched(model, watch)
+        self._watch = watched_modules(model, watch)
         self._counts = UnitCounts(self._threshold)
         self._constants = Constants()
         self._tracer: ForwardTracer | None = None
@@ -201,21 +202,3 @@ class DeadUnitMonitor:
                 f"the monitor saw no activation in {name} that can be zero ({why}); name further modules in `watch`, "
                 "with a `threshold` where they are never exactly zero"
             )
-
-
-def _watched(model: nn.Module, watch: Sequence[str | type[nn.Module]]) -> list[nn.Module]:
-    if isinstance(watch, (str, bytes)):
-        raise invalid("watch", "be a sequence of module names or classes", watch, f"write [{watch!r}]")
-    named = dict(model.named_modules())
-    found: list[nn.Module] = []
-    for entry in watch:
-        if isinstance(entry, str):
-            matching = [named[entry]] if entry in named else []
-        elif isinstance(entry, type) and issubclass(entry, nn.Module):
-            matching = [module for module in named.values() if isinstance(module, entry)]
-        else:
-            raise invalid("watch", "hold module names or classes", entry)
-        if not matching:
-            raise invalid("watch", "name modules of the model", entry, "see model.named_modules()")
-        found += matching
-    return found

@@ -112,6 +112,7 @@ MAKERS = {
     "SignFlipGuarantee": lambda _: nd.sign_flip_guarantee([4] * 10, 100),
     "Simulation": lambda _: nd.simulate(nd.Network([3] * 4), trials=50),
     "SimulationResults": lambda _: nd.sweep(width=[2, 3], depth=4, trials=50),
+    "SparseAutoencoderDeath": lambda _: nd.sparse_autoencoder_death(POINTS, n_features=100, k=5),
     "SparseSurvival": lambda _: nd.sparse_survival(DESIGN, 20, 6, n_paths=50),
     "StudyTable": lambda _: nd.read_study("dead_units"),
     "SurvivalBounds": lambda _: nd.survival_bounds([3] * 6),

@@ -37,6 +37,7 @@ NEEDED = {
     "plot": "missing.sqlite",
     "check": "--only L5",
     "cite": "rister2020",
+    "lint": "--width 3 --depth 3 --inputs digits:8",
     "audit": "missing.py:build --data digits",
     "train": "missing.toml",
     "study": "collapse",

@@ -27,6 +27,7 @@ WORDS = {
 }
 SHELL = 128  # a shell adds it to the number of the signal that ended a process
 FAULT = 70
+JUDGING = ("check", "lint")  # subcommands that end with 1 where what they judge fails
 # a signal came before the interpreter had reached the program
 TOO_EARLY = re.compile(rb"Python runtime state|in _get_module_details|<frozen site>|Could not import runpy")
 ARGUMENT = re.compile(r"`[A-Z][A-Z.:a-z]*`")  # an argument by its name in the usage
@@ -99,7 +100,7 @@ def _exit_code(case, outcome):
         return
     if case.signal:
         number = case.signal[0]
-        allowed = {0, 2, -number, SHELL + number} | ({1} if case.subcommand == "check" else set())
+        allowed = {0, 2, -number, SHELL + number} | ({1} if case.subcommand in JUDGING else set())
         if number == signal.SIGHUP:  # not in the contract; any code of an interruption will do
             allowed |= {SHELL + signal.SIGINT, SHELL + signal.SIGTERM}
         if code not in allowed:
@@ -109,7 +110,7 @@ def _exit_code(case, outcome):
         if "AS" not in case.limits:
             yield "fault", _text(outcome.stderr)[:300]
         return
-    if code not in {0, 2} | ({1} if case.subcommand == "check" else set()):
+    if code not in {0, 2} | ({1} if case.subcommand in JUDGING else set()):
         yield "exit code", code
     elif case.refused and code != 2:
         yield "accepted", f"exit code {code}: {case.about}"

@@ -21,6 +21,7 @@ ROLES = {
     "fetch": {"--data-dir": "images", "--address": "address"},
     "figures": {"--out": "tables"},
     "check": {"--claims": "claims", "--out": "out", "--store": "store", "--studies": "study", "--data-dir": "images"},
+    "lint": {"": "model", "--inputs": "array"},
     "audit": {"": "model", "--data": "array", "--weights": "weights", "--picture": "out"},
     "train": {"": "experiments", "--store": "runs", "--checkpoints": "folder", "--data-dir": "images"},
     "study": {"--out": "folder", "--store": "runs", "--data-dir": "images", "--save": "out"},

@@ -38,6 +38,7 @@ IMPORTS = {
     "cite": PROOFS,
     "results": KERNELS,
     "merge": KERNELS,
+    "lint": TORCH + KERNELS + "neurondeath.simulations.learning_forecast neurondeath_torch.auditing.forecast",
     "audit": TORCH + PLOTS,
     "train": TORCH,
     "study": TORCH,
