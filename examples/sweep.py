@@ -32,9 +32,8 @@ def main() -> None:
     for one in results:
         bounds = nd.survival_bounds(one.network.widths, input_dim=one.network.input_dim)
         assert one.high[-1] >= bounds.lower[-1], "an interval below the proven bound"
-        print(
-            f"{one.network}: {one.alive[-1]:.3f} in [{one.low[-1]:.3f}, {one.high[-1]:.3f}], at least {bounds.lower[-1]:.3f}"
-        )
+        interval = f"{one.alive[-1]:.3f} in [{one.low[-1]:.3f}, {one.high[-1]:.3f}]"
+        print(f"{one.network}: {interval}, at least {bounds.lower[-1]:.3f}")
     picture = draw_store_map(layer_table(list(results), layer="last"))
     print(save(picture, arguments.out / "sweep.png"))
 
