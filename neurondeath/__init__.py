@@ -44,7 +44,7 @@ Simulation
     SimulationResults, Store, StoreError, sweep, Task
 
 Inference
-    load_sparse, SparseNetwork
+    load_sparse, sparse_inference, SparseNetwork
 
 Figures and evidence
     check, cite, Evidence, FIGURES, make_figure, Report, Verdict

@@ -184,6 +184,7 @@ from neurondeath_torch.auditing.audited_layers import AuditedLayer as AuditedLay
 from neurondeath_torch.auditing.forecast import ModelForecast as ModelForecast
 from neurondeath_torch.auditing.forecast import RemedyForecast as RemedyForecast
 from neurondeath_torch.auditing.forecast import forecast as forecast
+from neurondeath_torch.deploying.sparse_inference import sparse_inference as sparse_inference
 
 # PyTorch: networks and initialisation
 from neurondeath_torch.initialising.initialisation import Initialisation as Initialisation

@@ -46,8 +46,10 @@ KINDS = {
     "pieces": StepKind(codes.PIECES, vector=-1),  # kinks, slopes, points, values
     "largest": StepKind(codes.LARGEST, ("count",)),  # the largest entries, 0 elsewhere
     "rescale": StepKind(codes.RESCALE, ("root", "least")),  # x root / sqrt(mean x^2 + least)
+    "root_mean_square": StepKind(codes.RESCALE, ("root", "least")),  # the same, of a position of an input
     "centre": StepKind(codes.CENTRE, ("size", "least")),  # (x - mean) size / mean |x - mean|
     "sum": StepKind(codes.SUM, ("a", "b"), n_sources=2),  # a x + b y
+    "times": StepKind(codes.TIMES, n_sources=2),  # x y
     "affine": StepKind(codes.AFFINE, vector=2),  # x * scale + shift
     "standardise": StepKind(codes.STANDARDISE, ("least",)),  # (x - mean) / sqrt(var + least)
 }

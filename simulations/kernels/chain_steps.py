@@ -18,6 +18,7 @@ __all__ = [
     "apply_threshold",
     "bring_to_centre",
     "keep_largest",
+    "multiply",
     "rescale_rows",
     "square",
     "standardise",
@@ -28,7 +29,7 @@ ZERO = np.float32(0.0)
 
 @kernel
 def apply_threshold(space, source, target, size, constants, at):
-    """Compute min(max(x - tau, 0), m), and with `two_sided` minus the same of -x; `constants` holds tau, m and two_sided."""
+    """Compute min(max(x - tau, 0), m), if two-sided minus the same of -x; the constants are tau, m and that flag."""
     tau, height, two_sided = constants[at], constants[at + 1], constants[at + 2]
     zero = ZERO
     if two_sided == 0:
@@ -52,6 +53,13 @@ def square(space, source, target, size):
     """Compute x^2."""
     for i in range(size):
         space[target + i] = space[source + i] * space[source + i]
+
+
+@kernel
+def multiply(space, source, other, target, size):
+    """Compute x y."""
+    for i in range(size):
+        space[target + i] = space[source + i] * space[other + i]
 
 
 @kernel

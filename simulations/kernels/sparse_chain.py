@@ -13,6 +13,7 @@ from neurondeath.simulations.kernels.chain_steps import (
     apply_threshold,
     bring_to_centre,
     keep_largest,
+    multiply,
     rescale_rows,
     square,
     standardise,
@@ -35,8 +36,8 @@ STRIPS, COLUMN_WEIGHTS, COLUMNS, OUTPUTS, ROW_WEIGHTS, ROWS, INPUTS = range(10, 
 N_COLUMNS = 17
 # kinds of steps
 BY_UNITS, BY_WEIGHTS, BY_LIBRARY, THRESHOLD, SQUARE, JUMP, PIECES, LARGEST, RESCALE, CENTRE, SUM = range(11)
-AFFINE, STANDARDISE = 11, 12
-ON_ALL = (THRESHOLD, SQUARE, PIECES, SUM)  # treat every entry alike
+AFFINE, STANDARDISE, TIMES = 11, 12, 13
+ON_ALL = (THRESHOLD, SQUARE, PIECES, SUM, TIMES)  # treat every entry alike
 SIDE_BY_SIDE = 8  # rows from which products by weights take all of them at once
 
 
@@ -117,6 +118,8 @@ def _run_on_all(steps, number, space, constants, n_rows):
         square(space, source, target, size)
     elif kind == PIECES:
         apply_pieces(space, source, target, size, constants, at, steps[number, COUNT])
+    elif kind == TIMES:
+        multiply(space, source, steps[number, OTHER] * n_rows, target, size)
     else:
         add_scaled(space, (source, steps[number, OTHER] * n_rows), target, size, constants, at)
 

@@ -208,6 +208,7 @@ SURFACE = {
     "soft_threshold",
     "sparse_autoencoder_death",
     "sparse_design",
+    "sparse_inference",
     "sparse_survival",
     "stably_unactivated_probability",
     "survival_bounds",

@@ -34,7 +34,7 @@ def _plain_step(program, step, h, *others):
             return _pieces(h, vector)
         case "largest":
             return np.array([_largest(row, int(numbers[0])) for row in h])
-        case "rescale":
+        case "rescale" | "root_mean_square":
             return h * (numbers[0] / np.sqrt((h * h).mean(1, keepdims=True) + numbers[1]))
         case "centre":
             off = h - h.mean(1, keepdims=True)
@@ -42,6 +42,8 @@ def _plain_step(program, step, h, *others):
             return off * (numbers[0] / np.where(deviation > numbers[1], deviation, 1.0))
         case "sum":
             return numbers[0] * h + numbers[1] * others[0]
+        case "times":
+            return h * others[0]
         case "affine":
             return h * vector[: h.shape[1]] + vector[h.shape[1] :]
         case "standardise":
@@ -101,6 +103,8 @@ def random_program(rng, *, width=37, zero_weights=0.0):
         Step("product", (15,), 2),
         Step("sum", (8, 16), numbers=(1.0, 0.1)),
         Step("pieces", (17,), vector=table),
-        Step("product", (18,), 3),
+        Step("times", (18, 10)),
+        Step("sum", (18, 19), numbers=(1.0, 1.0)),
+        Step("product", (20,), 3),
     ]
     return Program(11, layers, tuple(steps))
