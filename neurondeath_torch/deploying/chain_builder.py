@@ -1,6 +1,5 @@
 """Put a program for sparse inference together, step by step, from tensors."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from neurondeath.simulations.inference.activation_steps import activation_steps
 from neurondeath.simulations.inference.programs import LayerWeights, Program, Step
 from neurondeath_theory.networks import activations as theory
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
@@ -15,16 +15,6 @@ from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 __all__ = ["ChainBuilder", "row_of"]
 
 Floats = npt.NDArray[np.float32]
-
-# families that one threshold step computes: whether both sides are
-SIDES = {
-    "relu": 0.0,
-    "shifted-relu": 0.0,
-    "clipped-shifted-relu": 0.0,
-    "soft-threshold": 1.0,
-    "clipped-soft-threshold": 1.0,
-    "hard-tanh": 1.0,
-}
 
 
 class ChainBuilder:
@@ -82,14 +72,8 @@ class ChainBuilder:
 
     def activation(self, source: int, phi: PiecewiseLinear) -> int:
         """Apply an activation of the theory."""
-        if phi == theory.identity():
-            return source
-        if phi.family in SIDES:
-            height = math.inf if phi.m is None else phi.m
-            return self.add("threshold", source, numbers=(phi.tau or 0.0, height, SIDES[phi.family]))
-        points, values = phi.anchors
-        table = np.concatenate([phi.kinks, phi.slopes, points, values]).astype(np.float32)
-        return self.add("pieces", source, vector=table)
+        self._steps += activation_steps(phi, source)
+        return len(self._steps) if phi != theory.identity() else source
 
 
 def row_of(tensor: torch.Tensor) -> Floats:

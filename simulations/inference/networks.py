@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.float32]
 
 MOST_SPACE = 2**24  # numbers of scratch; larger batches are run in parts
 MOST_ROWS = 512
+MOST_FRESH = 8  # different batches on which a plan is measured
 MOST_THREADS = 1024
 WAYS = {codes.BY_UNITS: "units", codes.BY_WEIGHTS: "weights", codes.BY_LIBRARY: "dense"}
 OVER_INPUT = ("rescale", "centre")  # steps over all entries of an input, also where it has positions
@@ -134,9 +135,11 @@ class SparseNetwork(Result):
         rows, _ = self._rows(x)
         sizes = [2**k for k in range(len(rows).bit_length())] if batches is None else batches
         for n_rows in [check_count("batches", size, most=max(1, len(rows))) for size in sizes]:
-            part = rows[: min(n_rows, self._most_rows)]
-            if len(part):
-                self.plans[_size_class(len(part))] = choose_plan(self._runner, part)
+            size = min(n_rows, self._most_rows, len(rows))
+            if size:
+                starts = range(0, max(1, min(len(rows) - size + 1, MOST_FRESH * size)), size)
+                parts = [rows[start : start + size] for start in starts]
+                self.plans[_size_class(size)] = choose_plan(self._runner, parts)
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one file, which `load_sparse` reads; raises as `write_network`."""
@@ -206,7 +209,7 @@ class SparseNetwork(Result):
             return np.concatenate([self._run(part) for part in parts])
         measured = self.plans.get(_size_class(n_rows))
         if measured is None:
-            measured = self.plans.setdefault(_size_class(n_rows), choose_plan(self._runner, rows))
+            measured = self.plans.setdefault(_size_class(n_rows), choose_plan(self._runner, [rows]))
         return self._runner.run(rows, measured.plan)
 
     @cached_property

@@ -153,10 +153,10 @@ def test_choices_are_the_fastest_that_was_measured(monkeypatch):
     network = SparseNetwork(program, zero_shares(program, np.ones((2, 11))))
     slow = {program.products[1]}
 
-    def seconds(works):
-        if len(works) == 1:
+    def seconds(contestants):
+        if len(contestants) == 1:
             return [0.0]
-        if len(works) == 2:
+        if len(contestants) == 2:
             seconds.calls += 1
             return [2.0, 1.0] if program.products[seconds.calls - 1] in slow else [1.0, 2.0]
         return seconds.whole
