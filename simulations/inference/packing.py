@@ -19,6 +19,8 @@ from neurondeath.simulations.kernels.packed_arguments import ChainProgram, Chain
 __all__ = ["LEAST_ZERO_WEIGHTS", "Packed", "new_scratch", "pack"]
 
 LEAST_ZERO_WEIGHTS = 0.5  # share of zeros from which weights are also laid out without them
+FAR_FLOATS = 96 * 1024  # weights of a network beyond which they do not stay in the second-level cache
+AHEAD = 4  # needed units whose weights are fetched ahead, there
 ALIGNMENT = 16  # numbers of a cache line
 
 
@@ -57,6 +59,8 @@ def pack(program: Program) -> Packed:
             continue
         row[codes.CONSTANTS] = parts.add(np.concatenate([np.array(step.numbers, np.float32), step.vector]))
         row[codes.COUNT] = int(step.numbers[0]) if step.kind == "largest" else (len(step.vector) - 3) // 4
+    if sum(layer.weight.size for layer in program.layers) > FAR_FLOATS:
+        steps[program.products, codes.COUNT] = AHEAD
     largest = max(program.sizes)
     table = (largest + 1) * 4 * LANES if sparse else 0
     arrays = ChainProgram(steps, parts.joined(), stored.joined())

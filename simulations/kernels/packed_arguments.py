@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 __all__ = [
     "Activation",
-    "ChainExtent",
     "ChainProgram",
     "ChainRule",
     "ChainScratch",
@@ -384,13 +383,3 @@ class ChainScratch(NamedTuple):
 
     space: npt.NDArray[np.float32]
     numbers: npt.NDArray[np.int32]
-
-
-class ChainExtent(NamedTuple):
-    """Which part of a chain to run, on how many rows; what a row takes of the space, and the stride of its lists."""
-
-    first: int
-    last: int
-    n_rows: int
-    row_floats: int
-    list_stride: int

@@ -42,13 +42,14 @@ SIDE_BY_SIDE = 8  # rows from which products by weights take all of them at once
 
 
 @kernel
-def run_chain(x, out, program, scratch, extent):
+def run_chain(x, out, steps, constants, stored, space, numbers, extent):
     """Run a part of a chain; the first step reads `x`, shape (n_rows, size), the last one fills `out`.
 
-    Products by a library of matrices are left to the caller, who runs the parts between them.
+    The fields of `ChainProgram` and `ChainScratch` are passed one by one: to pass a named tuple of arrays takes a
+    microsecond, as long as a small layer. `extent` holds the first step and the one after the last, the number of
+    rows, what a row takes of the space, and the stride of its lists. Products by a library of matrices are left to the
+    caller, who runs the parts between them.
     """
-    steps, constants, stored = program
-    space, numbers = scratch
     first, last, n_rows, row_floats, list_stride = extent
     if first == 0:
         stride = steps[0, SOURCE_STRIDE]
@@ -84,7 +85,7 @@ def _multiply_by_units(steps, number, space, constants, numbers, extent):
         steps[number, SOURCE_STRIDE],
         steps[number, TARGET_STRIDE],
     )
-    lists = (list_stride, list_stride * n_rows, (list_stride + 1) * n_rows)
+    lists = (list_stride, list_stride * n_rows, (list_stride + 1) * n_rows, steps[number, COUNT])
     add_needed(space, constants, numbers, place, shape, lists, n_rows)
 
 

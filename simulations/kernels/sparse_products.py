@@ -24,7 +24,6 @@ from neurondeath.simulations.kernels.needed_units import list_needed
 
 __all__ = [
     "BLOCK_FLOATS",
-    "FAR_FLOATS",
     "add_by_output",
     "add_needed",
     "add_scattered",
@@ -33,8 +32,6 @@ __all__ = [
 ]
 
 BLOCK_FLOATS = 48 * 1024  # of a block of weights that a batch shares: 192 KiB, of a second-level cache of 512
-FAR_FLOATS = 96 * 1024  # weights of a layer that may lie beyond that cache
-AHEAD = 4  # rows of weights to fetch ahead, there
 
 
 @inlined_kernel
@@ -77,18 +74,18 @@ def add_needed(space, constants, numbers, place, shape, lists, n_rows):
     """Add the weights of needed units to every row of the target, which holds the bias.
 
     `place` holds where sources, targets, weights and factors begin, `shape` the sizes of a source and of a target and
-    their strides, `lists` the stride of the lists and where counts and beginnings of the rows are in `numbers`.
+    their strides, `lists` the stride of the lists, where counts and beginnings of the rows are in `numbers`, and how
+    many rows of weights to fetch ahead.
     """
     source, target, weights, factors = place
     n_inputs, n_outputs, source_stride, target_stride = shape
-    list_stride, counts, begins = lists
+    list_stride, counts, begins, ahead = lists
     for r in range(n_rows):
         numbers[counts + r] = list_needed(
             space, source + r * source_stride, n_inputs, numbers, r * list_stride, factors + r * list_stride
         )
         numbers[begins + r] = 0
     n_vectors = (n_outputs + LANES - 1) // LANES
-    ahead = AHEAD if n_inputs * n_vectors * LANES > FAR_FLOATS else 0
     block = n_inputs if n_rows == 1 else max(64, BLOCK_FLOATS // (12 * LANES))
     for block_at in range(0, n_inputs, block):
         end = block_at + block
