@@ -114,7 +114,7 @@ class SparseNetwork(Result):
         """
         if type(x) is np.ndarray and x.dtype == FLOAT and x.ndim == 2 and x.shape[1] == self._input_size:
             known = self.plans.get(_size_class(len(x))) if len(x) <= self._most_alone else None
-            if known is not None and x.flags.c_contiguous:  # what is below, without detours
+            if known is not None and x.flags.carray:  # what is below, without detours
                 return self._runner.run(x, known.plan)
         rows, shape = self._rows(x)
         if self.threads > 1 and len(rows) >= 2 * self.threads:
@@ -194,16 +194,18 @@ class SparseNetwork(Result):
             if array.dtype.kind not in "biuf":
                 raise invalid("x", rule, f"dtype {array.dtype}")
             with np.errstate(over="ignore"):  # beyond single precision a number is infinite, as in PyTorch
-                array = array.astype(np.float32)
+                array = array.astype(np.float32, order="C")
+        elif not array.flags.carray:  # the kernels are compiled once, for arrays that are aligned and can be written to
+            array = array.copy(order="C")
         shape, outputs = array.shape, self.program.output_size
         if array.ndim == 2 and shape[1] == size:
-            return np.ascontiguousarray(array), (shape[0], outputs)
+            return array, (shape[0], outputs)
         if shape == (size,):
             return array.reshape(1, size), (outputs,)
         if array.ndim > 2 and shape[-1] == size and self._per_position:
-            return np.ascontiguousarray(array).reshape(-1, size), (*shape[:-1], outputs)
+            return array.reshape(-1, size), (*shape[:-1], outputs)
         if array.ndim > 1 and math.prod(shape[1:]) == size:
-            return np.ascontiguousarray(array).reshape(len(array), size), (shape[0], outputs)
+            return array.reshape(len(array), size), (shape[0], outputs)
         raise invalid("x", rule, f"shape {shape}")
 
     def _run(self, rows: Floats) -> Floats:

@@ -128,6 +128,22 @@ def test_a_batch_is_the_sum_of_its_rows_and_plans_are_kept():
     assert network.columns()["layer"] == ["a", "b", "c", "b", "c", "d"]
 
 
+def test_arrays_of_any_layout():
+    """Read-only, unaligned, strided, of another order, type or byte order; the kernels are compiled once for all."""
+    rng = np.random.default_rng(8)
+    program = random_program(rng)
+    network = SparseNetwork(program, zero_shares(program, np.ones((1, 11))))
+    x = rng.standard_normal((4, 11)).astype(np.float32)
+    wanted, compiled = network(x), len(getattr(codes.run_chain, "signatures", ()))
+    fixed = x.copy()
+    fixed.flags.writeable = False
+    shifted = np.frombuffer(b"?" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape)
+    strided = np.repeat(x, 2, axis=0)[::2]
+    for other in (fixed, shifted, strided, np.asfortranarray(x), x.astype(">f4"), x.astype(float), x.tolist()):
+        assert np.array_equal(network(other), wanted)
+    assert len(getattr(codes.run_chain, "signatures", ())) == compiled
+
+
 def test_zeros_are_those_of_the_twin():
     rng = np.random.default_rng(5)
     program = random_program(rng, zero_weights=0.6)
