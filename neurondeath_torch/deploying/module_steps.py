@@ -126,9 +126,9 @@ def _named(chain: ChainBuilder, source: int, module: nn.Module, size: int) -> in
         own: Callable[[ChainBuilder, int], int] = lambda c, h: c.add("square", h)  # noqa: E731
     elif kind == "TopK":
         count = getattr(module, "k", None)
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= size:
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise RefusalError(f"a TopK whose k is {count!r} for {size} units")
-        own = lambda c, h: c.add("largest", h, numbers=(count,))  # noqa: E731
+        own = lambda c, h: c.add("largest", h, numbers=(min(count, size),))  # noqa: E731
     else:
         threshold = _threshold(module, size)
         own = lambda c, h: c.add("jump", h, vector=threshold)  # noqa: E731

@@ -204,6 +204,25 @@ def test_activations_known_by_name(activation):
         assert network.zeros.units[1] >= 20 / 24 - 1e-6
 
 
+class Autoencoder(nn.Module):
+    def __init__(self, activation):
+        super().__init__()
+        self.encoder, self.activation = nn.Linear(12, 40), activation
+        self.decoder, self.shift = nd.TiedLinear(self.encoder), nn.Parameter(torch.randn(12))
+
+    def forward(self, x):
+        return self.decoder(self.activation(self.encoder(x - self.shift))) + self.shift
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [nd.TopK(5), nd.TopK(5, rectify=False), nd.TopK(99), nd.JumpReLU(0.4), nd.JumpReLU([0.1] * 20 + [0.8] * 20)],
+)
+def test_sparse_autoencoders(activation):
+    torch.manual_seed(13)
+    converted(Autoencoder(activation), torch.randn(40, 12))
+
+
 def test_pruned_weights_are_skipped():
     torch.manual_seed(8)
     model = nn.Sequential(nn.Linear(30, 60), nn.ReLU(), nn.Linear(60, 4))
