@@ -43,6 +43,9 @@ Simulation
     DeadUnitCount, input_set, InputSet, Merge, merge_stores, OverlapError, read_results, simulate, Simulation,
     SimulationResults, Store, StoreError, sweep, Task
 
+Inference
+    load_sparse, needed_share, needed_units, NeededUnits, sparse_inference, SparseNetwork
+
 Figures and evidence
     check, cite, Evidence, FIGURES, make_figure, Report, Verdict
 

@@ -120,6 +120,9 @@ from neurondeath_theory.trainability.log_sizes import log_sizes as log_sizes
 from neurondeath_theory.trainability.looks_linear import LooksLinear as LooksLinear
 from neurondeath_theory.trainability.looks_linear import looks_linear as looks_linear
 from neurondeath_theory.trainability.looks_linear import mirrored_weights as mirrored_weights
+from neurondeath_theory.trainability.needed_units import NeededUnits as NeededUnits
+from neurondeath_theory.trainability.needed_units import needed_share as needed_share
+from neurondeath_theory.trainability.needed_units import needed_units as needed_units
 from neurondeath_theory.trainability.padded_residual import PaddedResidual as PaddedResidual
 from neurondeath_theory.trainability.padded_residual import kernel_share as kernel_share
 from neurondeath_theory.trainability.padded_residual import padded_residual as padded_residual

@@ -9,6 +9,9 @@ from neurondeath_torch.auditing.forecast import ModelForecast as ModelForecast
 from neurondeath_torch.auditing.forecast import RemedyForecast as RemedyForecast
 from neurondeath_torch.auditing.forecast import forecast as forecast
 
+# deploying
+from neurondeath_torch.deploying.sparse_inference import sparse_inference as sparse_inference
+
 # initialising
 from neurondeath_torch.initialising.initialisation import Initialisation as Initialisation
 from neurondeath_torch.initialising.initialisation import edge_of_chaos_ as edge_of_chaos_

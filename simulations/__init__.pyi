@@ -10,6 +10,8 @@ from neurondeath.simulations.estimation.confidence_sequences import (
 )
 from neurondeath.simulations.estimation.dead_unit_counts import DeadUnitCount as DeadUnitCount
 from neurondeath.simulations.estimation.estimates import Simulation as Simulation
+from neurondeath.simulations.inference.networks import SparseNetwork as SparseNetwork
+from neurondeath.simulations.inference.networks import load_sparse as load_sparse
 from neurondeath.simulations.inputs.input_sets import InputSet as InputSet
 from neurondeath.simulations.inputs.input_sets import input_set as input_set
 from neurondeath.simulations.learning_forecast import LawRemedy as LawRemedy

@@ -17,6 +17,9 @@ COMMANDS = {
     "advise": Command(
         "neurondeath.commands.advise:advise", "Simulate and rank the remedies against neuron death for one network."
     ),
+    "speed": Command(
+        "neurondeath.commands.speed:speed", "Measure how much faster zeros make a sparse network on this machine."
+    ),
     "simulate": Command(
         "neurondeath.commands.simulate:simulate", "Estimate survival by Monte Carlo over a grid of networks."
     ),

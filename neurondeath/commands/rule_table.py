@@ -50,6 +50,7 @@ RULES = {
             "--larger-q": ("--width", "--depth", "--scales"),
         },
     ),
+    "speed": OptionRules(excludes={**COLUMNS, "--v-prime": ("--m",)}),
     "forecast": OptionRules(
         needs={
             **dict.fromkeys(("--data", "--weights", "--input-shape"), ("MODEL",)),

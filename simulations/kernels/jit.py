@@ -3,6 +3,7 @@
 - `nogil`: kernels are single-threaded and release the interpreter; threads run over shards.
 - `fastmath={"contract"}`: a * b + c may be one fused operation. Nothing is reordered, no infinity or NaN assumed away,
   so results do not depend on vector width or loop remainders.
+  Sums of sparse inference, which promises its results up to rounding only, may also be reordered ("reassoc").
 - `error_model="numpy"`: division by zero results in infinity, without a branch in inner loops.
 - `boundscheck`: off; numba's own NUMBA_BOUNDSCHECK=1 turns it on for the tests.
 
@@ -31,7 +32,7 @@ except ValueError as error:  # a variable of numba's that it does not check
 
 from neurondeath.simulations.kernels.kernel_cache import CacheFolder, KernelCache
 
-__all__ = ["cache_directories", "inlined_kernel", "is_compiled", "kernel", "source_hash"]
+__all__ = ["cache_directories", "inlined_kernel", "is_compiled", "kernel", "reordering_kernel", "source_hash"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -73,9 +74,14 @@ def inlined_kernel(function: Function) -> Function:
     return _compiled(function, forceinline=True)
 
 
+def reordering_kernel(function: Function) -> Function:
+    """Compile a kernel whose sums may be reordered, so that they use whole vector registers."""
+    return _compiled(function, fastmath={"contract", "reassoc"})
+
+
 def _compiled(function: Function, **options: Any) -> Function:
     """Compile with the common options and further ones."""
-    dispatcher = numba.njit(function, **OPTIONS, **options)
+    dispatcher = numba.njit(function, **(OPTIONS | options))
     if dispatcher is not function:  # with NUMBA_DISABLE_JIT=1 it is
         dispatcher._cache = KernelCache(function, SOURCES, CACHE)  # what numba's `enable_caching` does with its own
         dispatcher.compile = _interruptible(dispatcher.compile)

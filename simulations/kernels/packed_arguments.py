@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 __all__ = [
     "Activation",
+    "ChainProgram",
     "ChainRule",
+    "ChainScratch",
     "ChainSite",
     "ChainSums",
     "Chains",
@@ -363,3 +365,21 @@ class TileOffsets(NamedTuple):
     weights: int
     biases: int
     peak: int
+
+
+class ChainProgram(NamedTuple):
+    """A chain of layers to run: one row per step (see `sparse_chain`), and what the steps read.
+
+    `constants` holds biases, weights in strips and numbers of the steps, `stored` where nonzero weights stand.
+    """
+
+    steps: npt.NDArray[np.int64]
+    constants: npt.NDArray[np.float32]
+    stored: npt.NDArray[np.int32]
+
+
+class ChainScratch(NamedTuple):
+    """Scratch of one run of a chain: the vectors of all rows, and lists of needed units."""
+
+    space: npt.NDArray[np.float32]
+    numbers: npt.NDArray[np.int32]

@@ -29,6 +29,7 @@ NEEDED = {
     "eoc": "--activation relu",
     "forecast": "--width 3 --depth 3",
     "advise": "--width 3 --depth 3",
+    "speed": "--width 3 --depth 3 --sparsity 0.9",
     "simulate": "--width 3 --depth 3 --trials 5",
     "results": "missing.sqlite",
     "merge": "new.sqlite missing.sqlite",

@@ -36,7 +36,7 @@ VARIABLES = {
 }
 COMPILES = frozenset({"NUMBA_CACHE_DIR", "HOME", "XDG_CACHE_HOME"})  # may make the kernels compile again
 STARTS = COMPILES | {"MPLCONFIGDIR", "MPLBACKEND", "PYTHONWARNINGS", "LC_ALL", "PYTHONUTF8"}  # are read at the start
-KERNELS = ("simulate", "plot", "check", "figures")
+KERNELS = ("simulate", "plot", "check", "figures", "speed")
 LIMITS = (
     {"FSIZE": 0},
     {"FSIZE": 4096},

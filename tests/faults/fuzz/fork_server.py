@@ -45,6 +45,7 @@ IMPORTS = {
     "runs": TORCH,
     "fetch": "ssl urllib.request",
     "eoc": "scipy.optimize",
+    "speed": "scipy.optimize " + KERNELS + "neurondeath.simulations.inference.speed",
     "bounds": "sklearn.datasets",
     "advise": KERNELS + "neurondeath.simulations.advice",
     "forecast": TORCH + KERNELS + "neurondeath.simulations.learning_forecast neurondeath_torch.auditing.forecast",

@@ -1,0 +1,128 @@
+r"""Turn a trained model into a network that skips the zeros of its activations, and of its weights.
+
+What can be run: linear layers; batch norm (folded into the layer before it, with running statistics), layer norm and
+RMS norm; every piecewise-linear activation of PyTorch and of this package, TopK, JumpReLU, squared ReLU; sums of
+streams, products of gates, constants; dropout, which does nothing; `CriticalResidual` and models that `residual_`
+rewired, with and without normalised layers. Models may be `nn.Sequential` or have a forward pass of their own that
+`torch.fx` can trace. The computation is in single precision.
+
+Convolutions are refused: an input of a 3 x 3 convolution of C channels is shared by 9 C outputs, but every position has
+other zeros, so that the weights of a needed unit are read again for every position, from the cache that a library of
+matrices uses as well; pass the perceptron behind them. Smooth activations have no zeros and are refused too.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from neurondeath.simulations.inference.networks import MOST_THREADS, SparseNetwork
+from neurondeath.simulations.inference.zeros import zero_shares
+from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_torch.deploying.graph_reading import read_program
+from neurondeath_torch.networks.data_passes import device_of, evaluating
+from neurondeath_torch.networks.input_data import InputData, joined_inputs
+from neurondeath_torch.networks.model_checks import plain_model
+
+__all__ = ["LARGEST_ERROR", "sparse_inference"]
+
+LARGEST_ERROR = 1e-5  # of outputs, relative to the largest
+MOST_POINTS = 1024  # of the example that are run
+TRACED_POINTS = 2
+BATCHES = (1, 8, 64)
+
+
+def sparse_inference(
+    model: nn.Module, example: InputData, *, batches: Sequence[int] | None = None, threads: int = 1
+) -> SparseNetwork:
+    """Convert a trained model into a network that runs with NumPy alone and skips zeros.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model, which is not changed; see the module's documentation for which models. It is run in evaluation mode.
+    example : tensor or iterable of batches
+        Inputs as they will come, shape (n, ...): zeros are counted and ways measured on them, and outputs compared.
+        The first 1024 are used.
+    batches : sequence of int, optional
+        Batch sizes for which the ways are measured at once, at most the number of inputs; by default 1, 8 and 64 as far
+        as there are inputs. Others are measured at their first call.
+    threads : int
+        Threads that share the rows of a batch.
+
+    Returns
+    -------
+    SparseNetwork
+        The network: called with arrays, one input per row, it returns an array; its outputs agree with the model's to
+        1e-5 of the largest output on the example.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument is out of its domain, the model does not take the example, a part of it cannot be run so (the
+        part and the reason), or outputs differ by more.
+
+    Notes
+    -----
+    Which layers run sparsely is measured, per layer and batch size, and the whole chain is compared with the dense one;
+    `str` of the network reports the result.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(0)
+    >>> layers = [part for _ in range(9) for part in (nn.ReLU(), nn.Linear(64, 64))]
+    >>> model, x = nn.Sequential(nn.Linear(20, 64), *layers, nn.ReLU(), nn.Linear(64, 3)), torch.randn(50, 20)
+    >>> network = sparse_inference(model, x)
+    >>> bool(np.allclose(network(x.numpy()), model(x).detach().numpy(), atol=1e-5)), round(network.sparse_fraction, 1)
+    (True, 0.5)
+    """
+    model = plain_model(model)
+    check_count("threads", threads, most=MOST_THREADS)
+    points = joined_inputs("example", example)
+    if not isinstance(points, torch.Tensor):
+        raise invalid("example", "be a tensor of inputs or batches of such", sorted(points))
+    if points.ndim < 2:
+        raise invalid("example", "have shape (n, ...), one input per row", tuple(points.shape))
+    points = points[:MOST_POINTS].to(device_of(model))
+    sizes = [size for size in BATCHES if size <= len(points)] if batches is None else list(batches)
+    for size in sizes:
+        check_count("batches", size, most=len(points))
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        wanted = _outputs(model, points)
+        program = read_program(model, _as_model(model, points[:TRACED_POINTS]))
+    rows = points.detach().cpu().float().numpy()
+    network = SparseNetwork(program, zero_shares(program, rows.reshape(-1, program.input_size)), threads=threads)
+    network.tune(rows, sizes)
+    _check_outputs(network, rows, wanted)
+    return network
+
+
+def _outputs(model: nn.Module, points: torch.Tensor) -> torch.Tensor:
+    try:
+        output: Any = model(_as_model(model, points))
+    except (RuntimeError, TypeError, ValueError, LookupError) as error:
+        rule = "be inputs that the model takes"
+        raise invalid("example", rule, f"shape {tuple(points.shape)}", reason=str(error)) from None
+    if not isinstance(output, torch.Tensor):
+        raise invalid("model", "return one tensor", type(output).__name__)
+    return output
+
+
+def _as_model(model: nn.Module, points: torch.Tensor) -> torch.Tensor:
+    """Return points in the precision of the model's parameters."""
+    parameter = next((one for one in model.parameters() if one.is_floating_point()), None)
+    return points if parameter is None else points.to(parameter.dtype)
+
+
+def _check_outputs(network: SparseNetwork, rows: Any, wanted: torch.Tensor) -> None:
+    """Compare the network with the model on the example."""
+    truth = wanted.detach().cpu().double().numpy()
+    found = network(rows).reshape(truth.shape).astype(np.float64)
+    size = float(np.abs(truth).max())
+    error = float(np.abs(found - truth).max()) / (size or 1.0)
+    if not error <= LARGEST_ERROR:
+        rule = f"be computed to {LARGEST_ERROR:g} of its largest output in single precision"
+        remedy = "convert a model in single precision whose outputs are finite and do not depend on chance"
+        raise invalid("model", rule, error, remedy)
