@@ -47,6 +47,7 @@ from neurondeath_torch.networks.thresholded_activations import ShiftedReLU as Sh
 from neurondeath_torch.networks.thresholded_activations import SoftThreshold as SoftThreshold
 
 # surgery
+from neurondeath_torch.surgery.certificate import Certificate as Certificate
 from neurondeath_torch.surgery.removal import Removal as Removal
 from neurondeath_torch.surgery.removal import remove_dead_units as remove_dead_units
 from neurondeath_torch.surgery.removal import remove_units as remove_units

@@ -21,9 +21,11 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 from neurondeath_torch.auditing.audited_layers import AuditedLayer
 from neurondeath_torch.auditing.recorder import AuditRecorder, SiteRecord
 from neurondeath_torch.auditing.verdict import judge
-from neurondeath_torch.networks.data_passes import call, device_of, evaluating
+from neurondeath_torch.networks.data_passes import call as run_model
+from neurondeath_torch.networks.data_passes import device_of, evaluating
 from neurondeath_torch.networks.forward_tracing import Listener
 from neurondeath_torch.networks.input_data import input_batches, on_device
+from neurondeath_torch.networks.model_calls import Call, Outputs, called
 from neurondeath_torch.networks.residual_stream import stream_layer
 from neurondeath_torch.networks.tensor_flow import INPUT
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity
@@ -90,6 +92,8 @@ def audit(
     mode: str = "eval",
     threshold: float = 0.0,
     watch: Sequence[str | type[nn.Module]] = (),
+    call: Call | None = None,
+    outputs: Outputs | None = None,
 ) -> Audit:
     """Pass data through a model and report which units are alive, what the theory predicts, and remedies.
 
@@ -111,6 +115,12 @@ def audit(
         Absolute value above which an activation counts as active.
     watch : sequence of str or type
         Further modules whose outputs are activations, as in `DeadUnitMonitor`.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`; the batch is passed as the data give
+        it, on the model's device. By default a tensor, the first entry of a tuple, or a mapping by keyword without its
+        labels.
+    outputs : str, int or callable, optional
+        Which part of what the model returns are its outputs: an entry's name or number, or a function. By default all.
 
     Returns
     -------
@@ -145,18 +155,19 @@ less than 1.83 % of all inputs (95 % confidence).
     check_choice("mode", mode, MODES)
     level = check_real("threshold", threshold, low=0.0)
     recorder = AuditRecorder(check_count("n_probe", n_probe, least=2), level)
-    monitor = _AuditMonitor(model, recorder, threshold, watch)
+    monitor = _AuditMonitor(model, recorder, threshold=threshold, watch=watch, outputs=outputs)
     for name, parameter in model.named_parameters():
         if not bool(torch.isfinite(parameter.detach()).all()):
             raise invalid("model", "have finite parameters", name, "restore weights from before they diverged")
     if isinstance(data, torch.Tensor) and data.ndim > 1:
         data = torch.split(data, POINTS_PER_PASS)
+    data = called(model, data, call)
     passes, device = 0, device_of(model)
     with monitor, _unchanged(model, mode), torch.no_grad():
         for inputs in input_batches(data, once=True):
             if limit is not None and passes == limit:
                 break
-            call(model, on_device(inputs, device))
+            run_model(model, on_device(inputs, device))
             passes += 1
     report = monitor.report()
     layers = _layers(report, recorder)
@@ -180,10 +191,8 @@ less than 1.83 % of all inputs (95 % confidence).
 class _AuditMonitor(DeadUnitMonitor):
     """A monitor that also passes its observations to the audit's recorder."""
 
-    def __init__(
-        self, model: nn.Module, recorder: AuditRecorder, threshold: float, watch: Sequence[str | type[nn.Module]]
-    ) -> None:
-        super().__init__(model, threshold=threshold, watch=watch)
+    def __init__(self, model: nn.Module, recorder: AuditRecorder, **options: Any) -> None:
+        super().__init__(model, **options)
         self._recorder = recorder
 
     def _listeners(self) -> Sequence[Listener]:

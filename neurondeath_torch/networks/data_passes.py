@@ -1,13 +1,13 @@
 """Run a model over data without changing its mode or the random state."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
+from neurondeath_torch.networks.called_batches import CalledBatch, batch_tensors
 from neurondeath_torch.networks.input_data import Inputs, input_batches, on_device
 
 __all__ = ["call", "device_of", "evaluating", "example_inputs", "output_tensors", "run_over"]
@@ -25,25 +25,21 @@ def run_over(model: nn.Module, data: Any) -> int:
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
         for inputs in input_batches(data):
             call(model, on_device(inputs, device))
-            first = next((leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)), None)
+            first = next(iter(batch_tensors(inputs)), None)
             count += len(first) if first is not None and first.ndim else 0
     return count
 
 
 def call(model: nn.Module, inputs: Inputs) -> Any:
     """Call the model on one batch."""
+    if isinstance(inputs, CalledBatch):
+        return inputs.run(model, inputs.batch)
     return model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
 
 
 def output_tensors(output: Any) -> list[Tensor]:
     """Return the tensors of a model's output, in order, whatever containers hold them."""
-    if isinstance(output, Tensor):
-        return [output]
-    if isinstance(output, Mapping):
-        output = list(output.values())
-    if isinstance(output, (tuple, list)):
-        return [tensor for entry in output for tensor in output_tensors(entry)]
-    return []
+    return batch_tensors(output)
 
 
 def device_of(model: nn.Module) -> torch.device:

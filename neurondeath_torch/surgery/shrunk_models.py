@@ -10,6 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.sparse_codes import JumpReLU
+from neurondeath_torch.networks.weight_layers import input_width, is_transposed_linear, unit_count
 from neurondeath_torch.surgery.optimiser_state import check_optimiser, replace_parameters
 
 __all__ = ["load_shrunk"]
@@ -57,7 +58,8 @@ def load_shrunk(
             continue
         path, _, entry = name.rpartition(".")
         module = model.get_submodule(path)
-        if not isinstance(module, (nn.Linear, _ConvNd, _NormBase, nn.PReLU, nn.Embedding, JumpReLU)):
+        known = isinstance(module, (nn.Linear, _ConvNd, _NormBase, nn.PReLU, nn.Embedding, JumpReLU))
+        if not known and not is_transposed_linear(module):
             raise invalid("state", f"leave `{path}`, a {type(module).__name__}, as it is", tuple(value.shape))
         if value.dim() != own[name].dim() or any(a > b for a, b in zip(value.shape, own[name].shape, strict=True)):
             raise invalid("state", f"fit into `{name}` of shape {tuple(own[name].shape)}", tuple(value.shape))
@@ -104,5 +106,7 @@ def _set_sizes(module: nn.Module) -> None:
         module.num_features = len(sized)
     elif isinstance(module, nn.PReLU):
         module.num_parameters = len(module.weight)
+    elif is_transposed_linear(module):
+        module.nx, module.nf = input_width(module), unit_count(module)  # type: ignore[assignment]
     elif isinstance(module, nn.Embedding):
         module.embedding_dim = module.weight.shape[1]

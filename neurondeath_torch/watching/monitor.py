@@ -26,6 +26,7 @@ from neurondeath_theory.foundation.errors import NeuronDeathError
 from neurondeath_theory.foundation.validation import check_count, check_real, invalid
 from neurondeath_torch.networks.data_passes import device_of
 from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
+from neurondeath_torch.networks.model_calls import Outputs, chosen_outputs
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.watched_modules import watched_modules
 from neurondeath_torch.watching.constants import Constants
@@ -49,6 +50,8 @@ class DeadUnitMonitor:
         Absolute value above which an activation counts as active, at least 0.
     watch : sequence of str or type
         Names or classes of further modules whose outputs are activations.
+    outputs : str, int or callable, optional
+        Which part of what the model returns are its outputs: an entry's name or number, or a function. By default all.
 
     Raises
     ------
@@ -79,13 +82,19 @@ class DeadUnitMonitor:
     """
 
     def __init__(
-        self, model: nn.Module, *, threshold: float = 0.0, watch: Sequence[str | type[nn.Module]] = ()
+        self,
+        model: nn.Module,
+        *,
+        threshold: float = 0.0,
+        watch: Sequence[str | type[nn.Module]] = (),
+        outputs: Outputs | None = None,
     ) -> None:
         self._model = check_model(model)
         self._threshold = check_real("threshold", threshold, low=0.0)
         self._watch = watched_modules(model, watch)
         self._counts = UnitCounts(self._threshold)
-        self._constants = Constants()
+        self._choose = chosen_outputs(outputs)
+        self._constants = Constants(self._choose)
         self._tracer: ForwardTracer | None = None
         self._open = False
 
@@ -118,7 +127,7 @@ class DeadUnitMonitor:
 
     def reset(self) -> None:
         """Discard all counts; the hooks remain."""
-        self._take(UnitCounts(self._threshold), Constants())
+        self._take(UnitCounts(self._threshold), Constants(self._choose))
 
     def _take(self, counts: UnitCounts, constants: Constants) -> None:
         self._counts, self._constants = counts, constants
@@ -141,7 +150,7 @@ class DeadUnitMonitor:
             raise invalid("state", "be the state of a DeadUnitMonitor", type(state).__name__)
         if state["threshold"] != self._threshold:
             raise invalid("state", f"have the threshold {self._threshold:g}", state["threshold"])
-        counts, constants, device = UnitCounts(self._threshold), Constants(), device_of(self._model)
+        counts, constants, device = UnitCounts(self._threshold), Constants(self._choose), device_of(self._model)
         try:
             counts.restore(state, device)
             constants.restore(state["constants"], device)

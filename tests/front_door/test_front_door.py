@@ -27,6 +27,7 @@ SURFACE = {
     "ContradictionError",
     "CriticalResidual",
     "CriticalResidualConv2d",
+    "Certificate",
     "DataAwareBounds",
     "DeadUnitCount",
     "DeadUnitMonitor",
