@@ -55,6 +55,9 @@ PyTorch: watching, audit and surgery
     Audit, audit, AuditedLayer, Certificate, DeadUnitMonitor, DeadUnitReport, forecast, load_shrunk, ModelForecast,
     Overlap, RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset, reset_units, UnitActivity
 
+PyTorch: reports where training is logged
+    Alarm, lightning_callback, TensorBoardWriter, trainer_callback, UnitWatch, WandbWriter
+
 PyTorch: methods and training
     ActivateWhilePruning, Constant, DemonPruning, Experiment, GlobalPruning, load_trained, MethodReport, NoMethod,
     OneCycle, read_experiments, read_study, ReDo, save_trained, StructuredPruning, SynapticStripping, train,

@@ -61,10 +61,20 @@ class ForwardTracer:
         The listeners to notify.
     watch : sequence of nn.Module
         Further modules to treat as activations.
+    wanted : callable
+        Whether the forward pass that begins is traced.
     """
 
-    def __init__(self, model: nn.Module, listeners: Sequence[Listener], watch: Sequence[nn.Module] = ()) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        listeners: Sequence[Listener],
+        watch: Sequence[nn.Module] = (),
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.listeners = list(listeners)
+        self.kinds: dict[str, str] = {}  # activation -> what function it is
+        self._wanted = wanted
         self.never_zero: dict[str, str] = {}
         self.not_watched: dict[str, str] = {}
         self.weights: dict[str, tuple[torch.Tensor, bool, int]] = {}  # layer -> weight in use, transposed, groups
@@ -152,6 +162,8 @@ class ForwardTracer:
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if module is self._model:
+            if self._depth == 0 and not self._wanted():
+                return
             self._depth += 1
             if self._depth == 1:
                 self._begin(args, kwargs)
@@ -174,6 +186,7 @@ class ForwardTracer:
             self._inside = (module, "", flow)
             return
         site = self._site(name)
+        self.kinds[site] = whole.name
         self._inside = (module, site, flow)
         self._notify(lambda listener: listener.about_to_activate(site, tensor, flow, whole), inputs=True)
 
@@ -299,6 +312,7 @@ class ForwardTracer:
             return result
         site = self._site(label)
         self._route.visit(owner, site, flow)
+        self.kinds[site] = activation.name
         z = next(tensors_of(args, kwargs))
         self._notify(lambda listener: listener.about_to_activate(site, z, flow, activation), inputs=True)
         result = func(*args, **kwargs)

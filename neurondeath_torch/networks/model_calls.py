@@ -130,6 +130,9 @@ class _CalledData:
     def __iter__(self) -> Iterator[CalledBatch]:
         return _once(self.data, self.run)
 
+    def __len__(self) -> int:
+        return len(self.data)  # type: ignore[arg-type]
+
 
 def _once(data: Iterable[Any], run: Call) -> Iterator[CalledBatch]:
     for batch in data:
