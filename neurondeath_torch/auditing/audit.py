@@ -28,6 +28,7 @@ from neurondeath_torch.networks.data_passes import device_of, evaluating
 from neurondeath_torch.networks.forward_tracing import Listener
 from neurondeath_torch.networks.input_data import input_batches, on_device
 from neurondeath_torch.networks.model_calls import Call, Outputs, called
+from neurondeath_torch.networks.model_checks import original_model
 from neurondeath_torch.networks.name_patterns import check_patterns
 from neurondeath_torch.networks.residual_stream import stream_layer
 from neurondeath_torch.networks.tensor_flow import INPUT
@@ -184,6 +185,7 @@ fires on less than 1.83 % of all inputs (95 % confidence).
     limit = None if max_batches is None else check_count("max_batches", max_batches)
     check_choice("mode", mode, MODES)
     level = check_real("threshold", threshold, low=0.0)
+    model = original_model(model)
     recorder = AuditRecorder(check_count("n_probe", n_probe, least=2), level)
     monitor = _AuditMonitor(model, recorder, threshold=threshold, watch=watch, outputs=outputs)
     for name, parameter in model.named_parameters():

@@ -35,7 +35,7 @@ from neurondeath_torch.networks.data_passes import call as run_model
 from neurondeath_torch.networks.data_passes import device_of, output_tensors
 from neurondeath_torch.networks.input_data import InputData, Points, joined_inputs, n_points, on_device, split_points
 from neurondeath_torch.networks.model_calls import Call, Outputs, called
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_checks import check_model, original_model
 
 __all__ = ["ModelForecast", "RemedyForecast", "forecast"]
 
@@ -199,10 +199,10 @@ def forecast(
     >>> found.verdict, found.remedies[0].verdict
     ('collapsed', 'learns')
     """
-    plain = check_model(model, compiled_parts=True)
+    plain = check_model(original_model(model), compiled_parts=True)
     rate = check_real("learning_rate", learning_rate, low=0.0, low_open=True)
     most, seed = check_count("max_points", max_points, least=2), check_count("seed", seed, least=0)
-    points, labels = _points(called(model, data, call, outputs), classes, most)
+    points, labels = _points(called(plain, data, call, outputs), classes, most)
     batch = _Batch(points, labels, seed)
     measured, usable = _measure(plain, batch, rate, search=True)
     tried = _remedies(plain, batch, rate, seed) if remedies else ()

@@ -24,7 +24,7 @@ from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_flag, invalid
 from neurondeath_torch.networks.data_passes import example_inputs
 from neurondeath_torch.networks.model_calls import Call, Outputs, called
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_checks import check_model, original_model
 from neurondeath_torch.networks.name_patterns import check_patterns, is_pattern, matching_names
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
 from neurondeath_torch.networks.watched_modules import Watch
@@ -169,7 +169,7 @@ def remove_dead_units(
     >>> removal.removed[0].tolist(), model[0].out_features, model[2].in_features
     ([1], 2, 2)
     """
-    check_model(model)
+    model = check_model(original_model(model))
     least = check_count("min_points", min_points)
     check_flag("certify", certify)
     data = called(model, data, call, outputs)
@@ -246,7 +246,7 @@ def remove_units(
     >>> removal.parameters_before, removal.parameters_after, model[2].weight.shape
     (13, 5, torch.Size([1, 1]))
     """
-    check_model(model)
+    model = check_model(original_model(model))
     inputs = example_inputs(model, called(model, data, call, outputs))
     graph = CouplingGraph(model, inputs)
     plan = []

@@ -20,7 +20,7 @@ from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_torch.networks.data_passes import example_inputs
 from neurondeath_torch.networks.model_calls import Call, called
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_checks import check_model, original_model
 from neurondeath_torch.networks.sparse_codes import TiedLinear
 from neurondeath_torch.networks.weight_layers import is_transposed_linear, is_weight_layer, unit_axis
 from neurondeath_torch.surgery.optimiser_state import check_entries, check_optimiser, clear_entries
@@ -133,7 +133,7 @@ def reset_units(
     >>> bool(model[0].weight[1].any()), model[2].weight[0, 1].item()
     (True, 0.0)
     """
-    check_model(model)
+    model = check_model(original_model(model))
     check_choice("outgoing", outgoing, ("zero", "keep"))
     check_count("seed", seed, least=0)
     if optimiser is not None:

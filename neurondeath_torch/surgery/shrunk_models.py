@@ -8,8 +8,9 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from neurondeath_theory.foundation.validation import invalid
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_checks import check_model, original_model
 from neurondeath_torch.networks.sparse_codes import JumpReLU
+from neurondeath_torch.networks.state_dicts import plain_state
 from neurondeath_torch.networks.weight_layers import input_width, is_transposed_linear, unit_count
 from neurondeath_torch.surgery.optimiser_state import check_optimiser, replace_parameters
 
@@ -26,7 +27,8 @@ def load_shrunk(
     model : torch.nn.Module
         The model in its shapes before the removal; changed in place.
     state : mapping
-        `state_dict()` of the model after units were removed.
+        `state_dict()` of the model after units were removed; it may have the prefixes `module.`, `model.` or
+        `_orig_mod.` of wrappers, or lie inside a checkpoint.
     optimiser : torch.optim.Optimizer, optional
         An optimiser of the model; its groups are updated to the new parameters and their state is dropped. Load its own
         saved state afterwards.
@@ -45,10 +47,11 @@ def load_shrunk(
     >>> model[0].out_features, model[2].in_features
     (2, 2)
     """
-    check_model(model)
+    model = check_model(original_model(model))
     if optimiser is not None:
         check_optimiser(optimiser, model)
     own = model.state_dict()
+    state = plain_state(state, own)
     if own.keys() != state.keys():
         wrong = sorted(own.keys() ^ state.keys())[0]
         raise invalid("state", "name the model's parameters and buffers", f"`{wrong}` on one side only")

@@ -28,7 +28,7 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 from neurondeath_torch.networks.data_passes import device_of
 from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
 from neurondeath_torch.networks.model_calls import Outputs, chosen_outputs
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_checks import check_model, original_model
 from neurondeath_torch.networks.name_patterns import check_patterns, matches
 from neurondeath_torch.networks.watched_modules import watched_modules
 from neurondeath_torch.watching.constants import Constants
@@ -48,7 +48,8 @@ class DeadUnitMonitor:
     ----------
     model : nn.Module
         The model, which must itself be called, in training or evaluation mode, with or without gradients or autocast.
-        Every call is one batch; the first axis of an activation holds the samples.
+        Every call is one batch; the first axis of an activation holds the samples. A model compiled by `torch.compile`
+        runs its original while it is watched.
     threshold : float
         Absolute value above which an activation counts as active, at least 0.
     watch : sequence of str or type
@@ -64,8 +65,8 @@ class DeadUnitMonitor:
     Raises
     ------
     InvalidArgumentError
-        If the model's forward pass cannot be traced (compiled, scripted, wrapped, lazy, on the meta device) or a module
-        in `watch` does not exist.
+        If the model's forward pass cannot be traced (compiled inside or in place, scripted, wrapped, lazy, on the meta
+        device) or a module in `watch` does not exist.
 
     Notes
     -----
@@ -99,15 +100,17 @@ class DeadUnitMonitor:
         layers: str | Iterable[str] | None = None,
         passes: str = "all",
     ) -> None:
-        self._model = check_model(model)
+        self._compiled = model if original_model(model) is not model else None
+        self._model = check_model(original_model(model))
         self._threshold = check_real("threshold", threshold, low=0.0)
-        self._watch = watched_modules(model, watch)
+        self._watch = watched_modules(self._model, watch)
         self._layers = check_patterns("layers", layers)
         self._passes = check_choice("passes", passes, PASSES)
         self._counts = UnitCounts(self._threshold, self._layers)
         self._choose = chosen_outputs(outputs)
         self._constants = Constants(self._choose)
         self._tracer: ForwardTracer | None = None
+        self._forward: Any = None  # of a compiled model
         self._open = False
 
     def __enter__(self) -> Self:
@@ -117,6 +120,9 @@ class DeadUnitMonitor:
         listeners = [self._counts, self._constants, *self._listeners()]
         self._tracer = ForwardTracer(self._model, listeners, self._watch, self._is_wanted)
         self._tracer.start()
+        if self._compiled is not None:  # its passes are those of the original while it is watched
+            self._forward = vars(self._compiled)["forward"]
+            vars(self._compiled)["forward"] = self._model.__call__
         self._open = True
         return self
 
@@ -131,6 +137,8 @@ class DeadUnitMonitor:
         """Remove the hooks, whatever was seen; the counts stay."""
         if self._tracer is not None:
             self._tracer.stop()
+        if self._open and self._compiled is not None:
+            vars(self._compiled)["forward"] = self._forward
         self._open = False
 
     def _is_wanted(self) -> bool:
