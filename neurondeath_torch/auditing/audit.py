@@ -24,7 +24,7 @@ from neurondeath_torch.auditing.audited_layers import AuditedLayer
 from neurondeath_torch.auditing.recorder import AuditRecorder, SiteRecord
 from neurondeath_torch.auditing.verdict import judge
 from neurondeath_torch.networks.data_passes import call as run_model
-from neurondeath_torch.networks.data_passes import device_of, evaluating
+from neurondeath_torch.networks.data_passes import device_of, evaluating, keeping_random_state
 from neurondeath_torch.networks.forward_tracing import Listener
 from neurondeath_torch.networks.input_data import input_batches, on_device
 from neurondeath_torch.networks.model_calls import Call, Outputs, called
@@ -312,10 +312,9 @@ def _unchanged(model: nn.Module, mode: str) -> Iterator[None]:
             yield
             return
         buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-        devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
         model.train()
         try:
-            with torch.random.fork_rng(devices=sorted(device.index or 0 for device in devices)):
+            with keeping_random_state(model):
                 yield
         finally:
             with torch.no_grad():

@@ -222,7 +222,7 @@ class _Batch:
         if self.classes is not None:
             return first_steps(model, points, self.classes[:STEP_POINTS].to(device), rates)
         source = torch.Generator().manual_seed(self.seed)
-        drawn = torch.randint(n_classes, (n_points(points),), generator=source)
+        drawn = torch.randint(n_classes, (n_points(points),), generator=source, device="cpu")
         return first_steps(model, points, drawn.to(device), rates)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from neurondeath_torch.networks.called_batches import CalledBatch, batch_tensors
 from neurondeath_torch.networks.input_data import Inputs, input_batches, on_device
 
-__all__ = ["call", "device_of", "evaluating", "example_inputs", "output_tensors", "run_over"]
+__all__ = ["call", "device_of", "evaluating", "example_inputs", "keeping_random_state", "output_tensors", "run_over"]
 
 
 def example_inputs(model: nn.Module, data: Any) -> Inputs:
@@ -22,7 +22,7 @@ def example_inputs(model: nn.Module, data: Any) -> Inputs:
 def run_over(model: nn.Module, data: Any) -> int:
     """Run all batches through the model without gradients, in evaluation mode; return the number of points."""
     device, count = device_of(model), 0
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with evaluating(model), torch.no_grad(), keeping_random_state(model):
         for inputs in input_batches(data):
             call(model, on_device(inputs, device))
             first = next(iter(batch_tensors(inputs)), None)
@@ -40,6 +40,15 @@ def call(model: nn.Module, inputs: Inputs) -> Any:
 def output_tensors(output: Any) -> list[Tensor]:
     """Return the tensors of a model's output, in order, whatever containers hold them."""
     return batch_tensors(output)
+
+
+@contextmanager
+def keeping_random_state(model: nn.Module) -> Iterator[None]:
+    """Restore on exit the random state of the CPU and of the CUDA devices that hold the model."""
+    devices = {tensor.device for tensor in (*model.parameters(), *model.buffers()) if tensor.device.type == "cuda"}
+    indices = {torch.cuda.current_device() if one.index is None else one.index for one in devices}
+    with torch.random.fork_rng(devices=sorted(indices)):
+        yield
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -114,9 +114,9 @@ def load_onnx_weights(model: nn.Module, path: str, *, argument: str = "path") ->
     with torch.no_grad():
         for module, layer in zip(modules.values(), layers, strict=True):
             weight = layer.weight.T if is_transposed_linear(module) else layer.weight
-            module.weight.copy_(torch.from_numpy(weight.copy()))  # type: ignore[operator, union-attr]
+            module.weight.copy_(torch.from_numpy(weight.copy()))
             if layer.bias is not None:
-                module.bias.copy_(torch.from_numpy(layer.bias.copy()))  # type: ignore[operator, union-attr]
+                module.bias.copy_(torch.from_numpy(layer.bias.copy()))
 
 
 def _graph(path: str, argument: str) -> tuple[Any, dict[str, npt.NDArray[Any]]]:
@@ -179,7 +179,7 @@ def _check_layers(
         raise invalid(argument, "name the parameters as the model does, or be of a model of layers alone", other[0])
     for (name, module), layer in zip(modules.items(), layers, strict=True):
         shape = tuple(layer.weight.T.shape if is_transposed_linear(module) else layer.weight.shape)
-        here = tuple(module.weight.shape)  # type: ignore[operator, union-attr, arg-type]
+        here = tuple(module.weight.shape)
         if shape != here or (layer.bias is None) != (getattr(module, "bias", None) is None):
             biases = " and no bias" if layer.bias is None else ""
             raise invalid(argument, f"fit `{name}` of shape {here}", f"{layer.name} of shape {shape}{biases}")

@@ -150,7 +150,7 @@ def _part(module: nn.Module, name: str | None) -> nn.Module:
     if name is None:
         parts = [part for part in module.children() if any(is_weight_layer(one) for one in part.modules())]
         return parts[0] if len(parts) == 1 else module
-    named = dict(module.named_modules())
+    named: dict[str, nn.Module] = dict(module.named_modules())
     if name not in named:
         raise invalid("module", "name a part of the LightningModule", name, "see named_modules()")
     return named[name]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_torch.networks.called_batches import batch_tensors
-from neurondeath_torch.networks.data_passes import call, device_of, evaluating
+from neurondeath_torch.networks.data_passes import call, device_of, evaluating, keeping_random_state
 from neurondeath_torch.networks.input_data import Inputs, input_batches, on_device
 from neurondeath_torch.surgery._unit_cutting import Cut, run_outputs
 
@@ -101,7 +101,7 @@ def certify(model: nn.Module, data: Any, cut: Cut) -> Certificate:
     device, first = device_of(model), None
     difference, largest, points, batches = 0.0, 0.0, 0, 0
     try:
-        with torch.random.fork_rng(devices=[]):  # a data loader draws a random seed at each iteration
+        with keeping_random_state(model):  # a data loader draws a random seed at each iteration
             for batch in input_batches(data):
                 inputs = on_device(batch, device)
                 first = inputs if first is None else first

@@ -77,7 +77,7 @@ def load_shrunk(
                 continue
             new = nn.Parameter(old.detach().new_zeros(shape), requires_grad=old.requires_grad)
             module._parameters[entry] = new
-            replaced[old] = (new, torch.zeros(0, dtype=torch.int64))
+            replaced[old] = (new, torch.zeros(0, dtype=torch.int64, device=old.device))
         _set_sizes(module)
     if optimiser is not None:
         for old in replaced:

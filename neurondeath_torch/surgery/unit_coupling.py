@@ -209,7 +209,7 @@ class CouplingGraph:
         modules = {item.dep.target.module for item in group if item.dep.target.module in self._names}
         old = {(module, name): p for module in modules for name, p in module._parameters.items() if p is not None}
         for (module, name), parameter in old.items():
-            positions = torch.arange(parameter.numel(), dtype=torch.float64)
+            positions = torch.arange(parameter.numel(), dtype=torch.float64, device="cpu")
             module._parameters[name] = nn.Parameter(positions.view(parameter.shape))
         group.prune()
         replaced: Replaced = {}

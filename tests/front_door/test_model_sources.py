@@ -211,7 +211,7 @@ def test_packages_that_are_not_installed(monkeypatch, capsys, tmp_path):
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "pip install timm" in err
     (tmp_path / "a.onnx").write_bytes(b"")
-    with pytest.raises(MissingExtraError, match="pip install onnx$"):
+    with pytest.raises(MissingExtraError, match=r"pip install onnx$"):
         load_weights(net(), str(tmp_path / "a.onnx"))
 
 
