@@ -27,7 +27,7 @@ LAYOUT = Layout(
     ),
     prose=("reason",),
     shown=(
-        *("activation", "layer", "units", "dead", "sparsity", "predicted_sparsity", "q", "predicted_q"),
+        *("activation", "kind", "layer", "units", "dead", "sparsity", "predicted_sparsity", "q", "predicted_q"),
         *("correlation", "predicted_correlation", "living_ratio", "expected_living_ratio"),
     ),
 )

@@ -32,7 +32,7 @@ from neurondeath_torch.networks.model_checks import original_model
 from neurondeath_torch.networks.name_patterns import check_patterns
 from neurondeath_torch.networks.residual_stream import stream_layer
 from neurondeath_torch.networks.tensor_flow import INPUT
-from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity
+from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity, scalar_name
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
 __all__ = ["COLUMNS", "Audit", "audit"]
@@ -102,7 +102,7 @@ class Audit(Result):
             for name in ("q", "correlation", "living_ratio"):
                 value = getattr(layer, name)
                 if value is not None:
-                    found[f"{prefix}/{layer.activation}/{name}"] = float(value)
+                    found[f"{prefix}/{scalar_name(layer.activation, layer.kind)}/{name}"] = float(value)
         return found
 
     def __str__(self) -> str:

@@ -180,7 +180,8 @@ def _joined(name: str, batches: list[Tensor]) -> Tensor:
         raise invalid(name, "hold batches of points", "a single number")
     shapes = {tuple(batch.shape[1:]) for batch in batches}
     if len(shapes) > 1:
-        raise invalid(name, "hold batches of one shape except along their first axis", sorted(shapes))
+        rule = "hold batches of one shape except along their first axis"
+        raise invalid(name, rule, sorted(shapes), "pad sequences to one length")
     points = batches[0] if len(batches) == 1 else torch.cat(batches)
     if points.numel() == 0:
         raise invalid(name, "hold at least one point", f"shape {tuple(points.shape)}")

@@ -99,7 +99,7 @@ class UnitWatch:
     ...     for _ in range(2):
     ...         _ = model(torch.rand(8, 2)).sum().backward()
     ...         numbers = watch.step()
-    >>> numbers["neurondeath/1/dead_share"], str(alarms[0])
+    >>> numbers["neurondeath/1.relu/dead_share"], str(alarms[0])
     (0.5, 'step 2: 2 of 4 units of `1` (relu) are dead on 16 points, more than the expected 25 %')
     """
 

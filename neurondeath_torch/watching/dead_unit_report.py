@@ -16,7 +16,7 @@ from neurondeath_torch.watching import definitions
 from neurondeath_torch.watching.definitions import Overlap
 from neurondeath_torch.watching.silence import silent_by_chance
 
-__all__ = ["DeadUnitReport", "UnitActivity", "described"]
+__all__ = ["DeadUnitReport", "UnitActivity", "described", "scalar_name"]
 
 Flags = npt.NDArray[np.bool_]
 
@@ -226,7 +226,8 @@ class DeadUnitReport(Result):
         -------
         dict of str to float
             `dead`, `dead_share`, `dormant` and `firing_rate` of all activations, as `neurondeath/dead`, and of each,
-            as `neurondeath/encoder.act/dead`.
+            as `neurondeath/encoder.act/dead`; an activation whose module has a number for a name also has its kind
+            there, as `neurondeath/features.3.relu/dead`.
 
         Examples
         --------
@@ -237,7 +238,7 @@ class DeadUnitReport(Result):
         ...     _ = model[0].weight.fill_(1.0), model[0].bias.copy_(torch.tensor([0.5, -9.0, 0.5]))
         ...     _ = model(torch.rand(8, 2))
         >>> found = monitor.report().scalars()
-        >>> found["neurondeath/dead"], round(found["neurondeath/1/firing_rate"], 3)
+        >>> found["neurondeath/dead"], round(found["neurondeath/1.relu/firing_rate"], 3)
         (1.0, 0.667)
         """
         firing = sum(one.firing_rate * one.n_units for one in self.activities)
@@ -249,11 +250,11 @@ class DeadUnitReport(Result):
             f"{prefix}/firing_rate": firing / max(self.n_units, 1),
         }
         for one, sleeping in zip(self.activities, dormant, strict=True):
-            dead = int(one.dead.sum())
-            found[f"{prefix}/{one.name}/dead"] = float(dead)
-            found[f"{prefix}/{one.name}/dead_share"] = dead / max(one.n_units, 1)
-            found[f"{prefix}/{one.name}/dormant"] = float(sleeping)
-            found[f"{prefix}/{one.name}/firing_rate"] = one.firing_rate
+            dead, head = int(one.dead.sum()), f"{prefix}/{scalar_name(one.name, one.kind)}"
+            found[f"{head}/dead"] = float(dead)
+            found[f"{head}/dead_share"] = dead / max(one.n_units, 1)
+            found[f"{head}/dormant"] = float(sleeping)
+            found[f"{head}/firing_rate"] = one.firing_rate
         return found
 
     def overlap(self, later: "DeadUnitReport") -> Overlap:
@@ -301,3 +302,15 @@ def described(name: str, kind: str) -> str:
     """
     last = name.rpartition(".")[2].partition("#")[0]
     return f"`{name}` ({kind})" if kind and kind.lower() != last.lower() else f"`{name}`"
+
+
+def scalar_name(name: str, kind: str) -> str:
+    """Name an activation in a log: its module's path, with its kind where that ends in a number.
+
+    Examples
+    --------
+    >>> scalar_name("features.3", "relu"), scalar_name("1#2", "relu"), scalar_name("block.act", "relu")
+    ('features.3.relu', '1.relu#2', 'block.act')
+    """
+    path, mark, call = name.partition("#")
+    return f"{path}.{kind}{mark}{call}" if kind and path.rpartition(".")[2].isdigit() else name

@@ -62,13 +62,13 @@ def test_scalars_are_those_of_the_report():
     assert found["units/act/dead_share"] == 3 / 8
     assert found["units/act/firing_rate"] == pytest.approx((h > 0).double().mean().item())
     assert found["units/dead"] == report.n_dead
-    both = [found[f"units/{name}/firing_rate"] for name in ("act", "deep.0")]
+    both = [found[f"units/{name}/firing_rate"] for name in ("act", "deep.0.relu")]
     assert found["units/firing_rate"] == pytest.approx((8 * both[0] + 6 * both[1]) / 14)
     result = audit(model, X)
     more = result.scalars()
     assert more["neurondeath/act/q"] == result.layers[0].q
     assert more["neurondeath/act/dead"] == 3.0
-    assert more["neurondeath/deep.0/living_ratio"] == result.layers[1].living_ratio
+    assert more["neurondeath/deep.0.relu/living_ratio"] == result.layers[1].living_ratio
 
 
 def test_names_kinds_and_remedies_are_shown():
