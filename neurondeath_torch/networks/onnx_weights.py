@@ -179,7 +179,8 @@ def _check_layers(
         raise invalid(argument, "name the parameters as the model does, or be of a model of layers alone", other[0])
     for (name, module), layer in zip(modules.items(), layers, strict=True):
         shape = tuple(layer.weight.T.shape if is_transposed_linear(module) else layer.weight.shape)
-        here = tuple(module.weight.shape)
+        own: Any = module.weight
+        here = tuple(own.shape)
         if shape != here or (layer.bias is None) != (getattr(module, "bias", None) is None):
             biases = " and no bias" if layer.bias is None else ""
             raise invalid(argument, f"fit `{name}` of shape {here}", f"{layer.name} of shape {shape}{biases}")
