@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from neurondeath_theory.foundation.validation import check_count, check_real, invalid
 from neurondeath_torch.networks.data_passes import call, device_of, evaluating, output_tensors
 from neurondeath_torch.networks.input_data import Inputs, input_batches, on_device
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_checks import check_model, original_model
 from neurondeath_torch.networks.sparse_codes import TiedLinear
 from neurondeath_torch.networks.tensor_flow import tensors_of
 from neurondeath_torch.networks.weight_layers import unit_axis
@@ -89,7 +89,7 @@ def resample_units(
     >>> bool((model[:2](torch.rand(32, 2))[:, 1] > 0).all())
     True
     """
-    check_model(model)
+    model = check_model(original_model(model))
     size = check_real("scale", scale, low=0.0, low_open=True)
     check_count("seed", seed, least=0)
     modules = dict(model.named_modules())
