@@ -55,8 +55,11 @@ PyTorch: networks and initialisation
     SoftThreshold, tailored_leaky_relu, TiedLinear, TopK, to_theory
 
 PyTorch: watching, audit and surgery
-    Audit, audit, AuditedLayer, DeadUnitMonitor, DeadUnitReport, forecast, load_shrunk, ModelForecast, Overlap,
-    RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset, reset_units, UnitActivity
+    Audit, audit, AuditedLayer, Certificate, DeadUnitMonitor, DeadUnitReport, forecast, load_shrunk, ModelForecast,
+    Overlap, RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset, reset_units, UnitActivity
+
+PyTorch: reports where training is logged
+    Alarm, lightning_callback, TensorBoardWriter, trainer_callback, UnitWatch, WandbWriter
 
 PyTorch: methods and training
     ActivateWhilePruning, Constant, DemonPruning, Experiment, GlobalPruning, load_trained, MethodReport, NoMethod,

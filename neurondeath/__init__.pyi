@@ -225,7 +225,14 @@ from neurondeath_torch.networks.thresholded_activations import ClippedShiftedReL
 from neurondeath_torch.networks.thresholded_activations import ClippedSoftThreshold as ClippedSoftThreshold
 from neurondeath_torch.networks.thresholded_activations import ShiftedReLU as ShiftedReLU
 from neurondeath_torch.networks.thresholded_activations import SoftThreshold as SoftThreshold
+from neurondeath_torch.reporting.callbacks import lightning_callback as lightning_callback
+from neurondeath_torch.reporting.callbacks import trainer_callback as trainer_callback
+from neurondeath_torch.reporting.unit_watch import Alarm as Alarm
+from neurondeath_torch.reporting.unit_watch import UnitWatch as UnitWatch
+from neurondeath_torch.reporting.writers import TensorBoardWriter as TensorBoardWriter
+from neurondeath_torch.reporting.writers import WandbWriter as WandbWriter
 from neurondeath_torch.studies.tables import read_study as read_study
+from neurondeath_torch.surgery.certificate import Certificate as Certificate
 from neurondeath_torch.surgery.removal import Removal as Removal
 from neurondeath_torch.surgery.removal import remove_dead_units as remove_dead_units
 from neurondeath_torch.surgery.removal import remove_units as remove_units

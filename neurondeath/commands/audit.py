@@ -27,7 +27,7 @@ LAYOUT = Layout(
     ),
     prose=("reason",),
     shown=(
-        *("activation", "layer", "units", "dead", "sparsity", "predicted_sparsity", "q", "predicted_q"),
+        *("activation", "kind", "layer", "units", "dead", "sparsity", "predicted_sparsity", "q", "predicted_q"),
         *("correlation", "predicted_correlation", "living_ratio", "expected_living_ratio"),
     ),
 )
@@ -35,12 +35,19 @@ LAYOUT = Layout(
 
 def audit(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Function that builds it: module:function or file.py:function.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="module:function or file.py:function that builds it, or timm:, torchvision:, transformers:NAME.",
+        ),
     ],
     data: Annotated[
-        str, typer.Option(help="digits, mnist, cifar10 (with :M only M images), gaussian:M, a .npy or .npz file.")
+        str,
+        typer.Option(help="digits, mnist, cifar10 (with :M only M images), gaussian:M, tokens:M, a .npy or .npz file."),
     ],
-    weights: Annotated[str | None, typer.Option(help="State dict to load into the model.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="State dict, checkpoint or .onnx file to load into the model.")
+    ] = None,
     input_shape: Annotated[
         str | None, typer.Option(help="Shape of one point, e.g. 3,32,32; needed if the first layer does not imply it.")
     ] = None,

@@ -41,7 +41,9 @@ NUMBERS = (
 def forecast(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", help="A PyTorch model: module:function or file.py:function (extra torch)."),
+        typer.Argument(
+            metavar="MODEL", help="A PyTorch model: module:function, file.py:function, timm:NAME, ... (extra torch)."
+        ),
     ] = None,
     width: Annotated[Text, grid_option("width")] = None,
     depth: Annotated[Text, grid_option("depth")] = None,

@@ -91,11 +91,12 @@ def _design(activation: str, sparsity: float, v_prime: float | None, m: float | 
 
 def _note(found: Any) -> str:
     """Return the sentence on where sparse stops paying."""
-    measured = "at no measured batch size" if found.crossover is None else f"from batch {found.crossover} on, measured"
-    predicted = (
-        "none is predicted" if found.predicted_crossover is None else f"predicted from {found.predicted_crossover} on"
-    )
-    return f"sparse is not faster than dense {measured}; {predicted}"
+    if found.crossover is None:
+        measured = "sparse is faster than dense at every measured batch size"
+    else:
+        measured = f"sparse is no faster than dense from batch {found.crossover} on"
+    predicted = "for every batch" if found.predicted_crossover is None else f"below batch {found.predicted_crossover}"
+    return f"{measured}; it is predicted to be faster {predicted}"
 
 
 def _document(found: Any, rows: Any) -> dict[str, Any]:

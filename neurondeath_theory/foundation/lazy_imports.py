@@ -20,6 +20,9 @@ EXTRAS = {
     "pandas": ("pandas", "dataframe"),
     "pyarrow": ("PyArrow", "dataframe"),
 }
+# packages of others that some tools work with: what pip calls them
+PACKAGES = {name: name for name in ("lightning", "onnx", "tensorboard", "timm", "torchvision", "transformers", "wandb")}
+PACKAGES["pytorch_lightning"] = "lightning"
 
 
 def import_or_explain(module: str) -> ModuleType:
@@ -34,6 +37,9 @@ def import_or_explain(module: str) -> ModuleType:
         return import_module(module)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
+        if missing in PACKAGES:
+            remedy = f"pip install {PACKAGES[missing]}"
+            raise MissingExtraError(f"{PACKAGES[missing]} is needed, which is not installed; {remedy}") from None
         if missing not in EXTRAS:
             raise
         name, extra = EXTRAS[missing]

@@ -7,7 +7,8 @@ the theory does not apply - a normalisation, a sum of branches or attention betw
 an activation that is not piecewise linear - the audit gives the reason instead of a prediction.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,22 +17,28 @@ import numpy as np
 import torch
 from torch import nn
 
+from neurondeath_theory.foundation.progress import Display, new_display
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 from neurondeath_torch.auditing.audited_layers import AuditedLayer
 from neurondeath_torch.auditing.recorder import AuditRecorder, SiteRecord
 from neurondeath_torch.auditing.verdict import judge
-from neurondeath_torch.networks.data_passes import call, device_of, evaluating
+from neurondeath_torch.networks.data_passes import call as run_model
+from neurondeath_torch.networks.data_passes import device_of, evaluating, keeping_random_state
 from neurondeath_torch.networks.forward_tracing import Listener
 from neurondeath_torch.networks.input_data import input_batches, on_device
+from neurondeath_torch.networks.model_calls import Call, Outputs, called
+from neurondeath_torch.networks.model_checks import original_model
+from neurondeath_torch.networks.name_patterns import check_patterns
 from neurondeath_torch.networks.residual_stream import stream_layer
 from neurondeath_torch.networks.tensor_flow import INPUT
-from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity
+from neurondeath_torch.watching.dead_unit_report import DeadUnitReport, UnitActivity, scalar_name
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
 __all__ = ["COLUMNS", "Audit", "audit"]
 
 COLUMNS = tuple(name for name in AuditedLayer.__dataclass_fields__ if name not in ("form", "bounds_only"))
+PATIENCE = 5.0  # seconds without a word
 POINTS_PER_PASS = 256  # where the data are a single tensor
 MODES = ("eval", "train")
 # what an audit does not say of a model with critical residual streams
@@ -77,8 +84,30 @@ class Audit(Result):
         """Columns of the table, one row per activation."""
         return {name: [getattr(layer, name) for layer in self.layers] for name in COLUMNS}
 
+    def scalars(self, prefix: str = "neurondeath") -> dict[str, float]:
+        """Return numbers by name, as logs of training take them: those of the report, and what the audit measures.
+
+        Parameters
+        ----------
+        prefix : str
+            What the names begin with.
+
+        Returns
+        -------
+        dict of str to float
+            Also `q`, `correlation` and `living_ratio` of each activation, where they are known.
+        """
+        found = self.report.scalars(prefix)
+        for layer in self.layers:
+            for name in ("q", "correlation", "living_ratio"):
+                value = getattr(layer, name)
+                if value is not None:
+                    found[f"{prefix}/{scalar_name(layer.activation, layer.kind)}/{name}"] = float(value)
+        return found
+
     def __str__(self) -> str:
-        return " ".join(self.verdict)
+        calls = [remedy.partition("  #")[0] for remedy in self.remedies]
+        return " ".join([*self.verdict, *([f"Remedies: {'; '.join(calls)}."] if calls else [])])
 
 
 def audit(
@@ -90,6 +119,9 @@ def audit(
     mode: str = "eval",
     threshold: float = 0.0,
     watch: Sequence[str | type[nn.Module]] = (),
+    call: Call | None = None,
+    outputs: Outputs | None = None,
+    layers: str | Iterable[str] | None = None,
 ) -> Audit:
     """Pass data through a model and report which units are alive, what the theory predicts, and remedies.
 
@@ -111,6 +143,15 @@ def audit(
         Absolute value above which an activation counts as active.
     watch : sequence of str or type
         Further modules whose outputs are activations, as in `DeadUnitMonitor`.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`; the batch is passed as the data give
+        it, on the model's device. By default a tensor, the first entry of a tuple, or a mapping by keyword without its
+        labels.
+    outputs : str, int or callable, optional
+        Which part of what the model returns are its outputs: an entry's name or number, or a function. By default all.
+    layers : str or iterable of str, optional
+        Only report these activations: names of activations or of the weight layers that feed them, or patterns such as
+        "encoder.*". All data pass the whole model; the verdict is on these activations.
 
     Returns
     -------
@@ -138,35 +179,42 @@ def audit(
     ...     "2.weight": torch.ones(1, 3), "2.bias": torch.zeros(1)})
     >>> result = audit(model, torch.ones(500, 2))
     >>> print(result.verdict[0])
-    1 of 3 units are dead in living layers (1 of 3 in `1`): they are never active and learn nothing; each fires on \
-less than 1.83 % of all inputs (95 % confidence).
+    1 of 3 units are dead in living layers (1 of 3 in `1` (relu)): they are never active and learn nothing; each \
+fires on less than 1.83 % of all inputs (95 % confidence).
     """
     limit = None if max_batches is None else check_count("max_batches", max_batches)
     check_choice("mode", mode, MODES)
     level = check_real("threshold", threshold, low=0.0)
+    model = original_model(model)
     recorder = AuditRecorder(check_count("n_probe", n_probe, least=2), level)
-    monitor = _AuditMonitor(model, recorder, threshold, watch)
+    monitor = _AuditMonitor(model, recorder, threshold=threshold, watch=watch, outputs=outputs)
     for name, parameter in model.named_parameters():
         if not bool(torch.isfinite(parameter.detach()).all()):
             raise invalid("model", "have finite parameters", name, "restore weights from before they diverged")
     if isinstance(data, torch.Tensor) and data.ndim > 1:
         data = torch.split(data, POINTS_PER_PASS)
-    passes, device = 0, device_of(model)
-    with monitor, _unchanged(model, mode), torch.no_grad():
+    data = called(model, data, call)
+    patterns, device = check_patterns("layers", layers), device_of(model)
+    progress, passes = _Progress(data, limit), 0
+    with monitor, progress, _unchanged(model, mode), torch.no_grad():
         for inputs in input_batches(data, once=True):
             if limit is not None and passes == limit:
                 break
-            call(model, on_device(inputs, device))
+            run_model(model, on_device(inputs, device))
             passes += 1
+            progress.update(passes)
     report = monitor.report()
-    layers = _layers(report, recorder)
+    rows = _layers(report, recorder)
     if stream_layer(model) is not None:
-        layers = tuple(replace(layer, **NOT_IN_A_STREAM) for layer in layers)
+        rows = tuple(replace(layer, **NOT_IN_A_STREAM) for layer in rows)
+    report = report.of_layers(patterns)
+    kept = {activity.name for activity in report.activities}
+    rows = tuple(row for row in rows if row.activation in kept)
     n_points = max(record.n_points for record in recorder.sites.values())
-    biased = any(layer.sigma_b2 for layer in layers)
-    verdict, remedies = judge(layers, report, n_points, biased)
+    biased = any(layer.sigma_b2 for layer in rows)
+    verdict, remedies = judge(rows, report, n_points, biased)
     return Audit(
-        layers=layers,
+        layers=rows,
         n_points=n_points,
         n_batches=passes,
         n_probe=recorder.n_probe,
@@ -177,13 +225,40 @@ less than 1.83 % of all inputs (95 % confidence).
     )
 
 
+class _Progress:
+    """Shows how far a long audit has come."""
+
+    def __init__(self, data: Any, limit: int | None) -> None:
+        try:
+            known = len(data)
+        except TypeError:
+            known = 0
+        self._total = min(known, limit) if known and limit is not None else known or limit or 0
+        self._display: Display | None = None
+        self._begun = self._last = time.monotonic()
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def update(self, passes: int) -> None:
+        """Show the number of batches, now and then."""
+        now = time.monotonic()
+        if now - self._begun < PATIENCE or (self._display is not None and now - self._last < self._display.seconds):
+            return
+        self._display, self._last = self._display or new_display(), now
+        of = f"/{self._total}" if self._total else ""
+        self._display.update(passes / self._total if self._total else 0.0, "audit", f"batch {passes}{of}")
+
+    def __exit__(self, *_: object) -> None:
+        if self._display is not None:
+            self._display.close()
+
+
 class _AuditMonitor(DeadUnitMonitor):
     """A monitor that also passes its observations to the audit's recorder."""
 
-    def __init__(
-        self, model: nn.Module, recorder: AuditRecorder, threshold: float, watch: Sequence[str | type[nn.Module]]
-    ) -> None:
-        super().__init__(model, threshold=threshold, watch=watch)
+    def __init__(self, model: nn.Module, recorder: AuditRecorder, **options: Any) -> None:
+        super().__init__(model, **options)
         self._recorder = recorder
 
     def _listeners(self) -> Sequence[Listener]:
@@ -225,6 +300,7 @@ def _layer(activity: UnitActivity, record: SiteRecord, expected: float | None) -
         bounds_only=activity.n_positions > activity.n_samples,
         form=record.form,
         reason=record.reason,
+        kind=activity.kind,
     )
 
 
@@ -236,10 +312,9 @@ def _unchanged(model: nn.Module, mode: str) -> Iterator[None]:
             yield
             return
         buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-        devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
         model.train()
         try:
-            with torch.random.fork_rng(devices=sorted(device.index or 0 for device in devices)):
+            with keeping_random_state(model):
                 yield
         finally:
             with torch.no_grad():

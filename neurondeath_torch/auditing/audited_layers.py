@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
+from neurondeath_torch.watching.dead_unit_report import described
 
 __all__ = ["AuditedLayer"]
 
@@ -45,6 +46,8 @@ class AuditedLayer:
         The activation as the theory describes it.
     reason : str
         Why there is no prediction; empty otherwise.
+    kind : str
+        The function of the activation, such as relu.
     """
 
     activation: str
@@ -67,3 +70,9 @@ class AuditedLayer:
     bounds_only: bool
     form: PiecewiseLinear | None
     reason: str
+    kind: str = ""
+
+    @property
+    def label(self) -> str:
+        """Module path and kind, for sentences."""
+        return described(self.activation, self.kind)

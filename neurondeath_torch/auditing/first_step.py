@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
 from neurondeath_theory.foundation.validation import invalid
-from neurondeath_torch.networks.data_passes import call, output_tensors
+from neurondeath_torch.networks.data_passes import call, keeping_random_state, output_tensors
 from neurondeath_torch.networks.input_data import Points
 
 __all__ = ["FirstStep", "first_steps"]
@@ -59,7 +59,7 @@ def first_steps(model: nn.Module, points: Points, classes: Tensor, rates: Sequen
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def run() -> tuple[Tensor, Tensor]:
-        with torch.random.fork_rng(devices=[]):
+        with keeping_random_state(model):
             torch.manual_seed(SEED)
             logits = _logits(model, points, classes)
         return logits, F.cross_entropy(logits.float(), classes)

@@ -30,9 +30,12 @@ from neurondeath_torch.initialising.initialisation import he_
 from neurondeath_torch.initialising.looks_linear import looks_linear_
 from neurondeath_torch.initialising.residual import residual_
 from neurondeath_torch.initialising.sign_flipping import sign_flip_
-from neurondeath_torch.networks.data_passes import call, device_of, output_tensors
+from neurondeath_torch.networks.called_batches import CalledBatch
+from neurondeath_torch.networks.data_passes import call as run_model
+from neurondeath_torch.networks.data_passes import device_of, output_tensors
 from neurondeath_torch.networks.input_data import InputData, Points, joined_inputs, n_points, on_device, split_points
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_calls import Call, Outputs, called
+from neurondeath_torch.networks.model_checks import check_model, original_model
 
 __all__ = ["ModelForecast", "RemedyForecast", "forecast"]
 
@@ -143,6 +146,8 @@ def forecast(
     max_points: int = 256,
     remedies: bool = True,
     seed: int = 0,
+    call: Call | None = None,
+    outputs: Outputs | None = None,
 ) -> ModelForecast:
     """Forecast whether a classifier will learn from its present weights, and what would help.
 
@@ -162,6 +167,13 @@ def forecast(
         Whether to forecast remedies as well. All of them draw or change weights: they are for a model before training.
     seed : int
         Seed of random classes and of the weights that remedies draw.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`; the batch is passed as the data give
+        it, on the model's device. By default a tensor, the first entry of a tuple, or a mapping by keyword without its
+        labels.
+    outputs : str, int or callable, optional
+        Which part of what the model returns are its outputs: an entry's name or number, or a function. By default all,
+        of which the first are the logits.
 
     Returns
     -------
@@ -187,10 +199,10 @@ def forecast(
     >>> found.verdict, found.remedies[0].verdict
     ('collapsed', 'learns')
     """
-    plain = check_model(model, compiled_parts=True)
+    plain = check_model(original_model(model), compiled_parts=True)
     rate = check_real("learning_rate", learning_rate, low=0.0, low_open=True)
     most, seed = check_count("max_points", max_points, least=2), check_count("seed", seed, least=0)
-    points, labels = _points(data, classes, most)
+    points, labels = _points(called(plain, data, call, outputs), classes, most)
     batch = _Batch(points, labels, seed)
     measured, usable = _measure(plain, batch, rate, search=True)
     tried = _remedies(plain, batch, rate, seed) if remedies else ()
@@ -210,7 +222,7 @@ class _Batch:
         if self.classes is not None:
             return first_steps(model, points, self.classes[:STEP_POINTS].to(device), rates)
         source = torch.Generator().manual_seed(self.seed)
-        drawn = torch.randint(n_classes, (n_points(points),), generator=source)
+        drawn = torch.randint(n_classes, (n_points(points),), generator=source, device="cpu")
         return first_steps(model, points, drawn.to(device), rates)
 
 
@@ -239,6 +251,7 @@ def _labelled(data: Any, most: int) -> tuple[list[Any], Tensor | None]:
     count = 0
     for batch in data if hasattr(data, "__iter__") and not isinstance(data, (str, bytes, Mapping)) else []:
         batches.append(batch)
+        batch = batch.batch if isinstance(batch, CalledBatch) else batch
         given = None
         if isinstance(batch, Mapping):
             given = next((batch[key] for key in KEYS if isinstance(batch.get(key), Tensor)), None)
@@ -308,10 +321,11 @@ def _measure(model: nn.Module, batch: _Batch, rate: float, *, search: bool) -> t
 
 def _n_outputs(model: nn.Module, batch: _Batch) -> int:
     with torch.no_grad():
-        outputs = output_tensors(call(model, on_device(split_points(batch.points, 2)[0], device_of(model))))
+        outputs = output_tensors(run_model(model, on_device(split_points(batch.points, 2)[0], device_of(model))))
     if not outputs or outputs[0].ndim != 2:
         shape = f"shape {tuple(outputs[0].shape)}" if outputs else "no tensor"
-        raise invalid("model", "return one row of logits per point", shape)
+        remedy = "choose them by outputs=, e.g. outputs=lambda out: out.logits[:, -1]"
+        raise invalid("model", "return one row of logits per point", shape, remedy)
     return int(outputs[0].shape[1])
 
 
@@ -321,7 +335,7 @@ def _remedies(model: nn.Module, batch: _Batch, rate: float, seed: int) -> tuple[
 
 
 def _calls(batch: _Batch, seed: int) -> list[tuple[str, str, Callable[[nn.Module], Any]]]:
-    points = batch.points
+    points = [batch.points]  # one batch, which may be a mapping
 
     def stream(depth: float) -> Callable[[nn.Module], Any]:
         return lambda trial: residual_(trial, depth, generator=seed, first_layer_data=points)

@@ -164,7 +164,8 @@ class AuditRecorder(Listener):
         alive = active
         origins = frozenset({INPUT}) if flow is None else flow.origins
         if INPUT not in origins:
-            before = [self._alive[origin] for origin in origins if origin in self._alive]
+            # a model may lie on several devices
+            before = [self._alive[origin].to(active.device) for origin in origins if origin in self._alive]
             if any(len(flags) != len(active) for flags in before):
                 record.regrouped = True
             else:
@@ -211,10 +212,10 @@ class AuditRecorder(Listener):
             q, sparsity = float(np.diag(covariance).mean()), float(_sparsity(form, np.diag(covariance)).mean())
         if inputs.call.spatial == 0 and inputs.call.x.ndim == 2 and math.isfinite(q):
             self._products[site] = n_units, activation_products(form, covariance)
-        before = [self._alive[origin] for origin in record.origins if origin in self._alive]
+        before = [self._alive[origin].cpu() for origin in record.origins if origin in self._alive]
         living = np.ones(len(measured), dtype=bool)
         if before and INPUT not in record.origins:
-            flags = torch.stack(before).any(0)[: len(living)].cpu().numpy()
+            flags = torch.stack(before).any(0)[: len(living)].numpy()
             living = flags if flags.shape == living.shape else living
         # P(a channel is off at all positions) is at most P(off) at the position where that is least
         off = _sparsity(form, measured).min(axis=1)[living]

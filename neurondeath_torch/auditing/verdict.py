@@ -95,7 +95,7 @@ def _dead_layers(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
     first = dead[0]
     more = f", and so {'is' if len(dead) == 2 else 'are'} {len(dead) - 1} more" if len(dead) > 1 else ""
     return (
-        f"Activation `{first.activation}` is dead: none of its {first.units} units is active on any point{more}; what "
+        f"Activation {first.label} is dead: none of its {first.units} units is active on any point{more}; what "
         "it feeds sees constants, and no gradient passes back through it.",
         _keep_alive(layers),
     )
@@ -110,13 +110,13 @@ def _lost_points(layers: Sequence[AuditedLayer], n_points: int) -> tuple[str, li
         return "", []
     lost = n_points - round(last.living_ratio * n_points)
     first = next(layer for layer in known if layer.living_ratio is not None and layer.living_ratio < 1.0)
-    start = f", first at `{first.activation}`" if first is not last else ""
+    start = f", first at {first.label}" if first is not last else ""
     expected = ""
     if last.expected_living_ratio is not None:
         bound = "at least " if last.bounds_only else ""
         expected = f"; random weights keep {bound}{_percent(last.expected_living_ratio)} on average"
     return (
-        f"{lost} of {n_points} points are lost by `{last.activation}`{start}: some layer has no active unit on "
+        f"{lost} of {n_points} points are lost by {last.label}{start}: some layer has no active unit on "
         f"them{expected}.",
         _keep_alive(layers),
     )
@@ -128,7 +128,7 @@ def _dead_units(layers: Sequence[AuditedLayer], report: DeadUnitReport, n_points
         return "", []
     total, units = sum(layer.dead for layer in dying), sum(layer.units for layer in layers)
     worst = sorted(dying, key=lambda layer: -layer.dead / layer.units)[:LISTED]
-    named = ", ".join(f"{layer.dead} of {layer.units} in `{layer.activation}`" for layer in worst)
+    named = ", ".join(f"{layer.dead} of {layer.units} in {layer.label}" for layer in worst)
     where = f"({named}{', ...' if len(dying) > LISTED else ''})"
     rate = _percent(firing_rate_bound(max(n_points, 1)))
     if n_points < MIN_POINTS:
@@ -166,19 +166,19 @@ def _drift(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
     way = "grows" if factor > 1.0 else "shrinks"
     return (
         f"q, the mean square of the pre-activations, {way} from {format_number(first.q, 3)} "
-        f"at `{first.activation}` to {format_number(last.q, 3)} at `{last.activation}`: signals change scale.",
+        f"at {first.label} to {format_number(last.q, 3)} at {last.label}: signals change scale.",
         _critical(layers) if _off_critical(layers) else ["wider layers  # their scale is right: q drifts by chance"],
     )
 
 
 def _collapse(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
-    known = [(layer.activation, layer.correlation) for layer in layers if layer.correlation is not None]
+    known = [(layer.label, layer.correlation) for layer in layers if layer.correlation is not None]
     if len(known) < 2 or known[0][1] >= SPREAD or known[-1][1] <= COLLAPSED:
         return "", []
     (start, first), (end, last) = known[0], known[-1]
     return (
         f"Points become similar: the mean correlation of pre-activations rises from {format_number(first, 3)} at "
-        f"`{start}` to {format_number(last, 5)} at `{end}`.",
+        f"{start} to {format_number(last, 5)} at {end}.",
         [
             "forecast(model, loader)  # whether it will learn, and which of looks_linear_, residual_ and others helps",
             *(_critical(layers) if _off_critical(layers) else []),
@@ -195,7 +195,7 @@ def _off_theory(layers: Sequence[AuditedLayer]) -> tuple[str, list[str]]:
     if apart:
         worst = max(apart, key=_gap)
         parts.append(
-            f"`{worst.activation}` is {_percent(worst.sparsity)} sparse where random weights of its scale would give "
+            f"{worst.label} is {_percent(worst.sparsity)} sparse where random weights of its scale would give "
             f"{_percent(worst.predicted_sparsity or 0.0)}"
         )
     if not parts:

@@ -49,7 +49,7 @@ class FlipRuns:
         """Count, for each layer, the points at which it and all layers before it are active."""
         counts = [0] * len(self.sites)
         for chunk in self.chunks:
-            alive = torch.ones(n_points(chunk), dtype=torch.bool)
+            alive = torch.ones(n_points(chunk), dtype=torch.bool, device=self.device)
 
             def measure(index: int, z: torch.Tensor) -> torch.Tensor:
                 nonlocal alive
@@ -62,13 +62,13 @@ class FlipRuns:
 
     def decide(self, mode: str) -> list[torch.Tensor]:
         """Choose the units to negate layer by layer, each on the outputs of the flipped layers before it."""
-        alive = torch.ones(self.n_points, dtype=torch.bool)
+        alive = torch.ones(self.n_points, dtype=torch.bool, device=self.device)
         flips: list[torch.Tensor] = []
         if len(self.chunks) == 1:
 
             def flip(index: int, z: torch.Tensor) -> torch.Tensor:
                 nonlocal alive
-                flips.append(torch.empty(0))
+                flips.append(torch.empty(0, device=self.device))
                 alive, flips[index] = _decide(self.sites[index], *_active(self.sites[index], z), alive, mode)
                 return _negated(self.sites[index], z, flips[index])
 

@@ -19,6 +19,7 @@ from neurondeath_theory.networks import activations as theory
 from neurondeath_torch.initialising._model_activations import is_activation
 from neurondeath_torch.networks.activation_calls import activation_of_call
 from neurondeath_torch.networks.activations import to_theory
+from neurondeath_torch.networks.called_batches import batch_tensors
 from neurondeath_torch.networks.data_passes import output_tensors
 from neurondeath_torch.networks.weight_layers import WeightLayer
 
@@ -98,9 +99,8 @@ def record_graph(
     handles = recorder.attach(model)
     source = Node("input", "the model's input")
     try:
-        for leaf in tree_leaves(inputs):
-            if isinstance(leaf, torch.Tensor):
-                recorder.mark(leaf, source)
+        for leaf in batch_tensors(inputs):
+            recorder.mark(leaf, source)
         with torch.no_grad(), recorder:
             output = run()
         end = Node("operation", "the model's output", parents=recorder.nodes_of(output_tensors(output)))

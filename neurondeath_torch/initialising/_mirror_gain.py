@@ -46,7 +46,9 @@ def _sampled_gain(module: nn.Module) -> float | None:
     """Sample a smooth activation, such as GELU or SiLU, for which c is 1."""
     if isinstance(module, (nn.RReLU, nn.PReLU)):  # random in training; a slope per channel
         return None
-    u = torch.tensor(GRID, dtype=torch.float64)
+    device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+    wide = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+    u = torch.tensor(GRID, dtype=wide, device=device)
     try:
         with torch.no_grad(), evaluating(module):
             difference = module.forward(u) - module.forward(-u)  # past the module's hooks

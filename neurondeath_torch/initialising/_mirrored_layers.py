@@ -25,6 +25,8 @@ from neurondeath_torch.initialising._weight_draws import draw_weights
 
 __all__ = ["Pairs", "draw_half", "mirrored", "pairs_of"]
 
+CPU = torch.device("cpu")  # of indices, whatever the device of the weights
+
 
 class Pairs(NamedTuple):
     """Indices of the units of a layer, one row per block, and those of their mirror images; `single` are the others."""
@@ -37,7 +39,7 @@ class Pairs(NamedTuple):
 def pairs_of(n_units: int, groups: int, next_groups: int) -> Pairs:
     """Pair the units of a layer within its own groups and those of the next layer."""
     blocks = math.lcm(groups, next_groups)
-    units = torch.arange(n_units).reshape(blocks, n_units // blocks)
+    units = torch.arange(n_units, device=CPU).reshape(blocks, n_units // blocks)
     half = units.shape[1] // 2
     return Pairs(units[:, :half], units[:, half : 2 * half], units[:, 2 * half :].flatten())
 
@@ -93,12 +95,12 @@ def mirrored(
     groups = int(getattr(layer, "groups", 1))
     full = torch.zeros(tuple(weight.shape), dtype=torch.float64, device=generator.device)
     for group in range(groups):
-        rows = torch.arange(group * n_units // groups, (group + 1) * n_units // groups)
+        rows = torch.arange(group * n_units // groups, (group + 1) * n_units // groups, device=CPU)
         plus, minus, single = (rows, rows[:0], rows[:0]) if after is None else _within(after, rows)
         if before is None:
-            sources, mirrors = torch.arange(n_inputs), torch.arange(0)
+            sources, mirrors = torch.arange(n_inputs, device=CPU), torch.arange(0, device=CPU)
         else:
-            inputs = torch.arange(group * n_inputs // positions, (group + 1) * n_inputs // positions)
+            inputs = torch.arange(group * n_inputs // positions, (group + 1) * n_inputs // positions, device=CPU)
             sources, mirrors, _ = _within(before, inputs)
             sources, mirrors = (_spread(units - inputs[0], positions) for units in (sources, mirrors))
         drawn = torch.cat([plus, single])
@@ -124,4 +126,4 @@ def _within(pairs: Pairs, units: torch.Tensor) -> tuple[torch.Tensor, torch.Tens
 
 def _spread(units: torch.Tensor, positions: int) -> torch.Tensor:
     """Return the flattened inputs of units, `positions` per unit."""
-    return (units[:, None] * positions + torch.arange(positions)[None, :]).flatten()
+    return (units[:, None] * positions + torch.arange(positions, device=CPU)[None, :]).flatten()

@@ -8,8 +8,8 @@ from torch import nn
 
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.initialising._forward_graph import Node
-from neurondeath_torch.networks.data_passes import call, device_of, evaluating
-from neurondeath_torch.networks.input_data import Points, on_device, split_points
+from neurondeath_torch.networks.data_passes import call, device_of, evaluating, keeping_random_state
+from neurondeath_torch.networks.input_data import Points, copied_points, on_device, split_points
 
 __all__ = ["measured_factor"]
 
@@ -34,8 +34,8 @@ def measured_factor(model: nn.Module, start: Node, points: Points, q: float) -> 
     assert start.module is not None
     handle = start.module.register_forward_hook(measure)
     try:
-        with torch.no_grad(), evaluating(model), torch.random.fork_rng(devices=[]):
-            for chunk in split_points(_copied(points), POINTS_PER_PASS):
+        with torch.no_grad(), evaluating(model), keeping_random_state(model):
+            for chunk in split_points(copied_points(points), POINTS_PER_PASS):
                 call(model, on_device(chunk, device_of(model)))
     finally:
         handle.remove()
@@ -43,10 +43,3 @@ def measured_factor(model: nn.Module, start: Node, points: Points, q: float) -> 
     if not (math.isfinite(mean) and mean > 0.0):
         raise invalid("first_layer_data", f"give {start.name} finite outputs that are not all zero", mean)
     return math.sqrt(q / mean)
-
-
-def _copied(points: Points) -> Points:
-    """Copy the data, since a model may overwrite its inputs."""
-    if isinstance(points, torch.Tensor):
-        return points.clone()
-    return {key: tensor.clone() for key, tensor in points.items()}

@@ -8,8 +8,8 @@ from torch import nn
 
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.initialising._forward_graph import Node, record_graph
-from neurondeath_torch.networks.data_passes import call, device_of, evaluating
-from neurondeath_torch.networks.input_data import Inputs, Points, on_device, split_points
+from neurondeath_torch.networks.data_passes import call, device_of, evaluating, keeping_random_state
+from neurondeath_torch.networks.input_data import Inputs, Points, copied_points, on_device, split_points
 from neurondeath_torch.networks.weight_layers import WeightLayer, every_weight_layer
 
 __all__ = ["trial_run"]
@@ -41,7 +41,7 @@ def trial_run(model: nn.Module, points: Points | None) -> tuple[Node, ...]:
     reason: Exception | None = None
     for inputs in [_first_points(model, points)] if points is not None else _made_to_fit(layers):
         try:
-            with evaluating(model), torch.random.fork_rng(devices=[]):
+            with evaluating(model), keeping_random_state(model):
                 nodes = record_graph(model, layers, inputs, partial(call, model, inputs))
         except Exception as error:  # whatever a model raises on inputs of the wrong shape
             reason = reason or error
@@ -56,10 +56,7 @@ def trial_run(model: nn.Module, points: Points | None) -> tuple[Node, ...]:
 
 
 def _first_points(model: nn.Module, points: Points) -> Inputs:
-    first = on_device(split_points(points, TRACED)[0], device_of(model))
-    if isinstance(first, torch.Tensor):
-        return first.clone()  # a model may overwrite its inputs
-    return {key: value.clone() for key, value in first.items()}
+    return copied_points(on_device(split_points(points, TRACED)[0], device_of(model)))
 
 
 def _made_to_fit(layers: Sequence[WeightLayer]) -> Iterator[torch.Tensor]:

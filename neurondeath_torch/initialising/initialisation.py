@@ -36,6 +36,7 @@ from neurondeath_torch.initialising._first_layer import first_layer_power
 from neurondeath_torch.initialising._model_activations import check_model_activations
 from neurondeath_torch.initialising._weight_draws import DISTRIBUTIONS, check_generator, draw_rai, draw_weights
 from neurondeath_torch.networks.input_data import InputData, joined_inputs
+from neurondeath_torch.networks.model_calls import Call, called
 from neurondeath_torch.networks.model_checks import plain_model
 from neurondeath_torch.networks.weight_layers import WeightLayer, describe_left_alone, weight_layers
 
@@ -112,6 +113,7 @@ def edge_of_chaos_(
     check_activations: bool = True,
     distribution: str = "normal",
     generator: torch.Generator | int | None = None,
+    call: Call | None = None,
 ) -> Initialisation:
     """Draw a model's weights and biases on the edge of chaos.
 
@@ -135,6 +137,8 @@ def edge_of_chaos_(
         Distribution of the weights, with the same variance; the theory is that of normal weights.
     generator : torch.Generator, int or None
         Source of randomness.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`, with `first_layer_data`.
 
     Returns
     -------
@@ -175,7 +179,7 @@ def edge_of_chaos_(
     _refuse_normalisation(model)
     variances = {layer.name: design.sigma_w2 / layer.fan_in for layer in layers}
     if first_layer_data is not None:
-        points = joined_inputs("first_layer_data", first_layer_data)
+        points = joined_inputs("first_layer_data", called(plain_model(model), first_layer_data, call))
         first, power = first_layer_power(plain_model(model), layers, points)
         variances[first.name] = (design.q - design.sigma_b2) / power
     scheme = (

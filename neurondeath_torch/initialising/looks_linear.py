@@ -29,6 +29,7 @@ from neurondeath_torch.initialising._trial_run import trial_run
 from neurondeath_torch.initialising._weight_draws import check_generator
 from neurondeath_torch.initialising.initialisation import Initialisation
 from neurondeath_torch.networks.input_data import InputData, joined_inputs
+from neurondeath_torch.networks.model_calls import Call, called
 from neurondeath_torch.networks.model_checks import plain_model
 from neurondeath_torch.networks.residual_stream import stream_layer
 from neurondeath_torch.networks.weight_layers import weight_layers
@@ -48,6 +49,7 @@ def looks_linear_(
     output: str = "same",
     generator: torch.Generator | int | None = None,
     first_layer_data: InputData | None = None,
+    call: Call | None = None,
 ) -> Initialisation:
     """Set a model's weights so that, at birth, it is exactly a linear map of its inputs.
 
@@ -67,6 +69,8 @@ def looks_linear_(
     first_layer_data : tensor or iterable of batches, optional
         Inputs of the model for that run; only their shapes matter. Without them zeros of the size of the first layer
         are passed, for convolutions images of several common sizes in turn.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`, with `first_layer_data`.
 
     Returns
     -------
@@ -101,7 +105,9 @@ def looks_linear_(
     stream = stream_layer(plain)
     if stream is not None:
         raise invalid("model", "have no residual stream, which is not linear in the layers' inputs", stream)
-    points = None if first_layer_data is None else joined_inputs("first_layer_data", first_layer_data)
+    points = (
+        None if first_layer_data is None else joined_inputs("first_layer_data", called(plain, first_layer_data, call))
+    )
     links = linear_chain(trial_run(plain, points))
     _, others = weight_layers(plain)
     source = check_generator(generator)

@@ -44,6 +44,7 @@ from neurondeath_torch.initialising._trial_run import trial_run
 from neurondeath_torch.initialising.initialisation import Initialisation, edge_of_chaos_
 from neurondeath_torch.initialising.residual_rewiring import ResidualRewiring
 from neurondeath_torch.networks.input_data import InputData, joined_inputs
+from neurondeath_torch.networks.model_calls import Call, called
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.normalised_layers import Normalisation, forget_gain, prepare_gain
 from neurondeath_torch.networks.residual_stream import (
@@ -69,6 +70,7 @@ def residual_(
     generator: torch.Generator | int | None = None,
     first_layer_data: InputData | None = None,
     normalise: str = "input",
+    call: Call | None = None,
 ) -> ResidualRewiring:
     """Rewire the equal-width runs of a model into critical residual streams, and draw its weights.
 
@@ -91,6 +93,8 @@ def residual_(
     normalise : {"input", "data", "layers"}
         Whether h_0 is brought to q* for every input by itself, or by one factor, in the mean over `first_layer_data`;
         or h_0 for every input and what every layer reads, which holds the share of zeros in training.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`, with `first_layer_data`.
 
     Returns
     -------
@@ -129,7 +133,9 @@ by one; weights drawn, seed 0; outside: 102: its output has another shape than t
     if found is not None:
         remedy = "load the state of the plain model into a new one to start again"
         raise invalid("model", "not have been rewired before", found, remedy)
-    points = None if first_layer_data is None else joined_inputs("first_layer_data", first_layer_data)
+    points = (
+        None if first_layer_data is None else joined_inputs("first_layer_data", called(model, first_layer_data, call))
+    )
     nodes = trial_run(model, points)
     runs, phi, outside = residual_runs(nodes, design.activation if design is not None else None)
     n_branches = sum(len(run.branches) for run in runs)

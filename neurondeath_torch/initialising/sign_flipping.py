@@ -35,10 +35,17 @@ from neurondeath_theory.networks.network_bounds import quiet_set
 from neurondeath_theory.remedies.sign_flip import sign_flip_guarantee
 from neurondeath_torch.initialising._flip_runs import FlipRuns, unit_signs
 from neurondeath_torch.initialising._followed_by import BATCH_NORMS, Site, follow_outputs
-from neurondeath_torch.networks.data_passes import call, device_of, evaluating
+from neurondeath_torch.networks.data_passes import call as run_model
+from neurondeath_torch.networks.data_passes import device_of, evaluating
 from neurondeath_torch.networks.input_data import InputData, joined_inputs, n_points, on_device, split_points
+from neurondeath_torch.networks.model_calls import Call, called
 from neurondeath_torch.networks.model_checks import check_model, plain_model
-from neurondeath_torch.networks.weight_layers import describe_left_alone, every_weight_layer, weight_layers
+from neurondeath_torch.networks.weight_layers import (
+    describe_left_alone,
+    every_weight_layer,
+    is_transposed_linear,
+    weight_layers,
+)
 
 __all__ = ["SignFlip", "sign_flip_"]
 
@@ -114,6 +121,7 @@ def sign_flip_(
     mode: str = "neuron",
     batch_size: int | None = None,
     batch_statistics: bool = False,
+    call: Call | None = None,
 ) -> SignFlip:
     """Negate units of a model so that a guaranteed share of the data is alive in every rectifier layer.
 
@@ -134,6 +142,10 @@ def sign_flip_(
         Whether batch norms normalise by the statistics of these points, as in training; by default they use their
         running statistics, as in evaluation, where a newly built batch norm changes nothing. Running statistics are not
         updated, except for the signs of running means.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`; the batch is passed as the data give
+        it, on the model's device. By default a tensor, the first entry of a tuple, or a mapping by keyword without its
+        labels.
 
     Returns
     -------
@@ -170,7 +182,7 @@ def sign_flip_(
     if batch_statistics and size is not None:
         raise invalid("batch_size", "be None with batch_statistics, which are those of all points", batch_size)
     plain = check_model(plain_model(model))  # unwraps a compiled model, refuses compiled parts
-    points = joined_inputs("loader", loader)
+    points = joined_inputs("loader", called(plain, loader, call))
     count = n_points(points)
     if batch_statistics and count < 2:
         raise invalid("loader", "hold at least two points with batch_statistics", count)
@@ -178,8 +190,10 @@ def sign_flip_(
     device = device_of(plain)
     with evaluating(plain):
         few = on_device(split_points(points, TRACED)[0], device)
-        found = follow_outputs(plain, layers, lambda: call(plain, few))
+        found = follow_outputs(plain, layers, lambda: run_model(plain, few))
         sites, left_alone = _rectifier_layers(found)
+        if not sites:
+            raise invalid("model", "have a layer whose output goes to a ReLU", left_alone, reason=_transposed(plain))
         _, others = weight_layers(plain)
         with _normalising_by_batch(plain, batch_statistics), torch.no_grad():
             run = FlipRuns(plain, sites, points, size or count, device)
@@ -235,9 +249,13 @@ def _rectifier_layers(found: Sequence[Site]) -> tuple[list[Site], dict[str, str]
             sites.append(site)
     if refused:
         raise AssumptionError(f"sign_flip_ gives no guarantee for {'; '.join(refused)}")
-    if not sites:
-        raise invalid("model", "have a layer whose output goes to a ReLU", left_alone)
     return sites, left_alone
+
+
+def _transposed(model: nn.Module) -> str:
+    """Name the layers that are not flipped because their weights are transposed; "" if there are none."""
+    found = [name for name, module in model.named_modules() if is_transposed_linear(module)]
+    return f"Conv1D layers, such as {found[0]}, are not flipped" if found else ""
 
 
 def _negate(sites: Sequence[Site], flips: Sequence[torch.Tensor]) -> None:

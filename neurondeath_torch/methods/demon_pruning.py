@@ -22,8 +22,9 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 from neurondeath_torch.methods.penalty_schedules import OneCycle
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.data_passes import example_inputs
+from neurondeath_torch.networks.model_calls import Call, called
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
-from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.networks.weight_layers import is_weight_layer, unit_axis
 from neurondeath_torch.surgery.optimiser_state import check_optimiser
 from neurondeath_torch.surgery.removal import Removal, remove_dead_units
 from neurondeath_torch.surgery.unit_coupling import CouplingGraph
@@ -70,6 +71,8 @@ class DemonPruning(TrainingMethod):
         Seed of the noise, which has its own generator.
     min_points : int
         Points that the deciding data must hold at least.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`.
 
     Raises
     ------
@@ -114,10 +117,12 @@ class DemonPruning(TrainingMethod):
         look_every: int | None = None,
         seed: int = 0,
         min_points: int = MIN_POINTS,
+        call: Call | None = None,
     ) -> None:
         super().__init__(model)
         self._optimiser = check_optimiser(optimiser, model)
-        self._data, self._min_points = data, check_count("min_points", min_points)
+        self._data = data = called(model, data, call)
+        self._min_points = check_count("min_points", min_points)
         span = check_count("steps", steps)
         self._peak = check_real("peak", peak, low=0.0)
         self._noise = check_real("noise", noise, low=0.0)
@@ -185,7 +190,7 @@ class DemonPruning(TrainingMethod):
         super().load_state_dict(state)
         units = {name: len(mask) for name, mask in state["live"].items()}
         modules = dict(self._model.named_modules())
-        here = {name: modules[name].weight.shape[_unit_axis(modules[name])] for name in self._live}
+        here = {name: modules[name].weight.shape[unit_axis(modules[name])] for name in self._live}
         if units != here:
             raise invalid("state", f"fit a model with units {here}", units, "call load_shrunk on the model first")
         self._live = {name: mask.to(self._generator.device, copy=True) for name, mask in state["live"].items()}
@@ -193,8 +198,12 @@ class DemonPruning(TrainingMethod):
         self._find_parameters()
 
     def _find_parameters(self) -> None:
-        kinds = SCALED if self._on == "scales" else WEIGHT_LAYERS
-        found = [getattr(module, "weight", None) for module in self._model.modules() if isinstance(module, kinds)]
+        scales = self._on == "scales"
+        found = [
+            getattr(module, "weight", None)
+            for module in self._model.modules()
+            if (isinstance(module, SCALED) if scales else is_weight_layer(module))
+        ]
         self._penalised = [p for p in found if isinstance(p, nn.Parameter) and p.requires_grad]
         if not self._penalised and self._peak > 0.0:
             what = "trainable normalisation scales" if self._on == "scales" else "trainable weights"
@@ -216,11 +225,6 @@ class DemonPruning(TrainingMethod):
         for name, live in self._live.items():
             layer = modules[name]
             weight: Tensor = layer.weight
-            axis = _unit_axis(layer)
+            axis = unit_axis(layer)
             draw = torch.empty_like(weight).normal_(0.0, deviation, generator=self._generator)
             weight.add_(draw.mul_(live.view([-1 if i == axis else 1 for i in range(weight.dim())])))
-
-
-def _unit_axis(layer: nn.Module) -> int:
-    """Return the axis of a layer's weight that holds its units: 1 for a transposed convolution, else 0."""
-    return 1 if getattr(layer, "transposed", False) else 0

@@ -18,7 +18,7 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 from neurondeath_torch.methods.masking_method import MaskingMethod
 from neurondeath_torch.methods.pruning_rules import lowest_weights, weight_saliency
 from neurondeath_torch.networks.model_checks import check_model
-from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.networks.weight_layers import is_weight_layer
 from neurondeath_torch.surgery.optimiser_state import check_optimiser
 
 __all__ = ["GlobalPruning", "Kept", "Values", "n_alive"]
@@ -86,7 +86,7 @@ class GlobalPruning(MaskingMethod):
     ) -> None:
         self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
         if layers is None:
-            owners = {m.weight: name for name, m in check_model(model).named_modules() if isinstance(m, WEIGHT_LAYERS)}
+            owners = {m.weight: name for name, m in check_model(model).named_modules() if is_weight_layer(m)}
             layers = list(owners.values())  # lists a shared weight once
         super().__init__(model, layers, self._optimiser)
         self._share = check_real("share", share, low=0.0, high=1.0, high_open=True)

@@ -13,6 +13,7 @@ from torch import nn
 
 from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_torch.methods.training_method import TrainingMethod
+from neurondeath_torch.networks.model_calls import Call, called
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
 from neurondeath_torch.networks.watched_modules import Watch
 from neurondeath_torch.surgery.optimiser_state import check_optimiser
@@ -48,6 +49,8 @@ class ReDo(TrainingMethod):
         Points that the deciding data must hold at least.
     watch : sequence of str or type
         Names or classes of further modules whose outputs are activations, as in `DeadUnitMonitor`.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`.
 
     Raises
     ------
@@ -79,10 +82,11 @@ class ReDo(TrainingMethod):
         seed: int = 0,
         min_points: int = MIN_POINTS,
         watch: Watch = (),
+        call: Call | None = None,
     ) -> None:
         super().__init__(model)
         self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
-        self._data = data
+        self._data = data = called(model, data, call)
         self._every = check_count("every", every)
         self._tau = check_real("tau", tau, low=0.0)
         least, chosen = check_count("min_points", min_points), None if layers is None else list(layers)

@@ -17,6 +17,8 @@ from neurondeath_theory.foundation.validation import check_count, check_real, in
 from neurondeath_torch.methods.pruning_rules import lowest_units
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.data_passes import example_inputs
+from neurondeath_torch.networks.model_calls import Call, called
+from neurondeath_torch.networks.weight_layers import unit_axis
 from neurondeath_torch.surgery.optimiser_state import check_optimiser
 from neurondeath_torch.surgery.removal import Removal, remove_units
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph
@@ -43,6 +45,8 @@ class StructuredPruning(TrainingMethod):
         Number of rounds; unlimited if not given.
     layers : iterable of str, optional
         Only remove units of these layers.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`.
 
     Raises
     ------
@@ -68,10 +72,11 @@ class StructuredPruning(TrainingMethod):
         every: int = 1,
         rounds: int | None = None,
         layers: Iterable[str] | None = None,
+        call: Call | None = None,
     ) -> None:
         super().__init__(model)
         self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
-        self._data = data
+        self._data = called(model, data, call)
         self._share = check_real("share", share, low=0.0, high=1.0, low_open=True, high_open=True)
         self._every = check_count("every", every)
         self._rounds = None if rounds is None else check_count("rounds", rounds)
@@ -115,7 +120,7 @@ def unit_scores(coupling: Coupling) -> npt.NDArray[np.float64]:
     for part in coupling.writers:
         weight = part.module.weight
         assert isinstance(weight, nn.Parameter)  # a coupling with computed weights has an obstacle
-        axis = 1 if getattr(part.module, "transposed", False) else 0
+        axis = unit_axis(part.module)
         rows = weight.detach().transpose(0, axis).flatten(1).double().square().sum(1).cpu().numpy()
         np.add.at(squares, part.units, rows[part.channels])
     norms = np.sqrt(squares)

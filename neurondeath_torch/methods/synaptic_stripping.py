@@ -16,8 +16,10 @@ from torch import nn
 from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_torch.methods.masking_method import MaskingMethod
 from neurondeath_torch.methods.pruning_rules import stripped
+from neurondeath_torch.networks.model_calls import Call, called
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
+from neurondeath_torch.networks.weight_layers import unit_axis
 
 __all__ = ["SynapticStripping"]
 
@@ -42,6 +44,8 @@ class SynapticStripping(MaskingMethod):
         If given, the masks are applied after each of its steps without a call of `after_step`.
     min_points : int
         Points that the deciding data must hold at least.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`.
 
     Raises
     ------
@@ -74,7 +78,9 @@ class SynapticStripping(MaskingMethod):
         layers: Iterable[str] | None = None,
         optimiser: torch.optim.Optimizer | None = None,
         min_points: int = MIN_POINTS,
+        call: Call | None = None,
     ) -> None:
+        data = called(model, data, call)
         names, least = None if layers is None else list(layers), check_count("min_points", min_points)
         super().__init__(model, measure_activity(check_model(model), data, names, min_points=least), optimiser)
         self._data = data
@@ -93,8 +99,7 @@ class SynapticStripping(MaskingMethod):
             dead = ~activity.active.cpu().numpy()
             if not dead.any():
                 continue
-            # a transposed convolution keeps its units on the second axis
-            axis = 1 if getattr(self._model.get_submodule(layer), "transposed", False) else 0
+            axis = unit_axis(self._model.get_submodule(layer))
             weight = self._masks.weight(layer).detach().transpose(0, axis)
             values = weight.to("cpu", torch.promote_types(weight.dtype, torch.float32)).numpy()
             kept = self._masks.kept(layer)

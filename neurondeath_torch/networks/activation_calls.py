@@ -1,8 +1,9 @@
 """Recognise calls and modules that are activations with exact zeros, and their forms in the theory.
 
 ReLU and related activations are recognised as functions, whatever calls them: `nn.ReLU` does so through `F.relu`. Our
-own modules are treated as one operation. Arguments decide, not names: a leaky ReLU of slope 0 is a ReLU, a soft
-threshold of 0 the identity. Activations that are zero on no interval (GELU, leaky ReLU) have no dead units.
+own modules are treated as one operation, and so are the smooth ones of Hugging Face transformers. Arguments decide, not
+names: a leaky ReLU of slope 0 is a ReLU, a soft threshold of 0 the identity. Activations that are zero on no interval
+(GELU, leaky ReLU) have no dead units.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,11 @@ SLOPES: dict[str, tuple[tuple[int, str, float], ...]] = {
     "prelu": ((1, "weight", 0.25),),
     "rrelu": ((1, "lower", 1.0 / 8.0), (2, "upper", 1.0 / 3.0)),
 }
+# activations of transformers that are composed of several calls, by the names of their classes
+SMOOTH_MODULES = frozenset(
+    {"NewGELUActivation", "FastGELUActivation", "QuickGELUActivation", "AccurateGELUActivation", "GELUActivation"}
+    | {"ClippedGELUActivation", "GELUTanh", "MishActivation", "LaplaceActivation"}
+)
 OWN = (ClippedShiftedReLU, ClippedSoftThreshold, PiecewiseLinear, ShiftedReLU, SoftThreshold)
 RELU = Activation("relu", theory.relu())  # built once, since it is used at every call
 CLAMPS = ("clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_")
@@ -74,13 +80,13 @@ def activation_of_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 
 
 def activation_of_module(module: nn.Module) -> Activation | None:
-    """Recognise one of our own modules, which are treated as one operation."""
+    """Recognise a module that is treated as one operation: one of our own, or a smooth one of transformers."""
     name = type(module).__name__
     if isinstance(module, (TopK, JumpReLU)):  # not continuous, or not functions of one unit
         plain = isinstance(module, JumpReLU) and not bool(module.raw_threshold.detach().any())
         return Activation(name, theory.relu() if plain else None)
     if not isinstance(module, OWN):
-        return None
+        return _never_zero(name, name) if name in SMOOTH_MODULES else None
     form = to_theory(module)
     if quiet_set(form):
         return Activation(name, form)

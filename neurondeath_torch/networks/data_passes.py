@@ -1,16 +1,16 @@
 """Run a model over data without changing its mode or the random state."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
+from neurondeath_torch.networks.called_batches import CalledBatch, batch_tensors
 from neurondeath_torch.networks.input_data import Inputs, input_batches, on_device
 
-__all__ = ["call", "device_of", "evaluating", "example_inputs", "output_tensors", "run_over"]
+__all__ = ["call", "device_of", "evaluating", "example_inputs", "keeping_random_state", "output_tensors", "run_over"]
 
 
 def example_inputs(model: nn.Module, data: Any) -> Inputs:
@@ -22,28 +22,33 @@ def example_inputs(model: nn.Module, data: Any) -> Inputs:
 def run_over(model: nn.Module, data: Any) -> int:
     """Run all batches through the model without gradients, in evaluation mode; return the number of points."""
     device, count = device_of(model), 0
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with evaluating(model), torch.no_grad(), keeping_random_state(model):
         for inputs in input_batches(data):
             call(model, on_device(inputs, device))
-            first = next((leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)), None)
+            first = next(iter(batch_tensors(inputs)), None)
             count += len(first) if first is not None and first.ndim else 0
     return count
 
 
 def call(model: nn.Module, inputs: Inputs) -> Any:
     """Call the model on one batch."""
+    if isinstance(inputs, CalledBatch):
+        return inputs.run(model, inputs.batch)
     return model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
 
 
 def output_tensors(output: Any) -> list[Tensor]:
     """Return the tensors of a model's output, in order, whatever containers hold them."""
-    if isinstance(output, Tensor):
-        return [output]
-    if isinstance(output, Mapping):
-        output = list(output.values())
-    if isinstance(output, (tuple, list)):
-        return [tensor for entry in output for tensor in output_tensors(entry)]
-    return []
+    return batch_tensors(output)
+
+
+@contextmanager
+def keeping_random_state(model: nn.Module) -> Iterator[None]:
+    """Restore on exit the random state of the CPU and of the CUDA devices that hold the model."""
+    devices = {tensor.device for tensor in (*model.parameters(), *model.buffers()) if tensor.device.type == "cuda"}
+    indices = {torch.cuda.current_device() if one.index is None else one.index for one in devices}
+    with torch.random.fork_rng(devices=sorted(indices)):
+        yield
 
 
 def device_of(model: nn.Module) -> torch.device:

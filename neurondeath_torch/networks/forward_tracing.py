@@ -9,7 +9,6 @@ Operations inside compiled, scripted or fused code cannot be seen; such models a
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from neurondeath_torch.networks.activation_calls import Activation, activation_of_call, activation_of_module
 from neurondeath_torch.networks.known_route import KnownRoute
 from neurondeath_torch.networks.module_hooks import Following, following_of
+from neurondeath_torch.networks.pass_listening import LayerCall, Listener
 from neurondeath_torch.networks.tensor_flow import (
     INPUT,
     Flow,
@@ -28,7 +28,7 @@ from neurondeath_torch.networks.tensor_flow import (
     guessed_positions,
     tensors_of,
 )
-from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.networks.weight_layers import is_transposed_linear, is_weight_layer
 
 __all__ = ["ForwardTracer", "LayerCall", "Listener"]
 
@@ -50,65 +50,6 @@ RECTIFYING = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class LayerCall:
-    """A call of a weight layer, before it is executed.
-
-    Parameters
-    ----------
-    name : str
-        Name of the layer.
-    x, weight, bias : Tensor
-        Its arguments; `weight` as used, with masks and parametrisations applied.
-    flow : Flow or None
-        Origin of x.
-    spatial, groups, transposed : int, int, bool
-        Number of spatial axes, groups, and whether it is a transposed convolution.
-    rerun : callable
-        Applies the same operation to another x and weight, without a bias.
-    """
-
-    name: str
-    x: torch.Tensor
-    weight: torch.Tensor
-    bias: torch.Tensor | None
-    flow: Flow | None
-    spatial: int
-    groups: int
-    transposed: bool
-    rerun: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-class Listener:
-    """Base class for observers of a forward pass; methods are no-ops."""
-
-    outputs_only = False  # True saves the cost of `layer_called` and `about_to_activate`
-
-    def started(self) -> None:
-        """Handle the start of a forward pass."""
-
-    def layer_called(self, call: LayerCall) -> None:
-        """Handle a call of a weight layer, before it is executed."""
-
-    def reads_unwatched(self, call: LayerCall) -> None:
-        """Handle a call of a weight layer that reads what no known activation explains."""
-
-    def about_to_activate(self, site: str, z: torch.Tensor, flow: Flow | None, activation: Activation) -> None:
-        """Handle the input of an activation, before an in-place activation overwrites it."""
-
-    def activated(self, site: str, h: torch.Tensor, flow: Flow | None) -> None:
-        """Handle the output of an activation."""
-
-    def activated_smoothly(self, h: torch.Tensor, flow: Flow | None) -> None:
-        """Handle the output of an activation that is zero on no interval; other listeners see an ordinary operation."""
-
-    def returned(self, inputs: tuple[Any, Mapping[str, Any]], output: Any) -> None:
-        """Handle the arguments and the output of a forward pass."""
-
-    def finished(self) -> None:
-        """Handle the end of a forward pass; not called if the pass raises an error."""
-
-
 class ForwardTracer:
     """Hooks on a model that notify listeners of its layers and activations.
 
@@ -120,15 +61,29 @@ class ForwardTracer:
         The listeners to notify.
     watch : sequence of nn.Module
         Further modules to treat as activations.
+    wanted : callable
+        Whether the forward pass that begins is traced.
     """
 
-    def __init__(self, model: nn.Module, listeners: Sequence[Listener], watch: Sequence[nn.Module] = ()) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        listeners: Sequence[Listener],
+        watch: Sequence[nn.Module] = (),
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.listeners = list(listeners)
+        self.kinds: dict[str, str] = {}  # activation -> what function it is
+        self._wanted = wanted
         self.never_zero: dict[str, str] = {}
         self.not_watched: dict[str, str] = {}
         self.weights: dict[str, tuple[torch.Tensor, bool, int]] = {}  # layer -> weight in use, transposed, groups
         self._model = model
         self._names = {module: name for name, module in model.named_modules()}
+        # modules whose weight is transposed -> what they read
+        self._transposed: dict[nn.Module, torch.Tensor | None] = {
+            module: None for module in self._names if is_transposed_linear(module)
+        }
         self._whole: dict[nn.Module, Activation] = {}
         for module in self._names:
             known = activation_of_module(module)
@@ -207,6 +162,8 @@ class ForwardTracer:
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if module is self._model:
+            if self._depth == 0 and not self._wanted():
+                return
             self._depth += 1
             if self._depth == 1:
                 self._begin(args, kwargs)
@@ -214,6 +171,8 @@ class ForwardTracer:
             return
         self._stack.append(module)
         self._next = None
+        if module in self._transposed:
+            self._transposed[module] = next(tensors_of(args, kwargs), None)
         whole = self._whole.get(module)
         if whole is None or self._inside is not None:
             return
@@ -227,6 +186,7 @@ class ForwardTracer:
             self._inside = (module, "", flow)
             return
         site = self._site(name)
+        self.kinds[site] = whole.name
         self._inside = (module, site, flow)
         self._notify(lambda listener: listener.about_to_activate(site, tensor, flow, whole), inputs=True)
 
@@ -235,6 +195,8 @@ class ForwardTracer:
             return
         self._left = module
         self._stack.pop()
+        if module in self._transposed:
+            self._transposed[module] = None
         if self._inside is not None and self._inside[0] is module:
             _, site, flow = self._inside
             self._inside = None
@@ -314,6 +276,8 @@ class ForwardTracer:
         if self._inside is None:
             if name in WEIGHT_CALLS:
                 return self._weight_call(name, func, args, kwargs)
+            if name == "addmm" and self._stack[-1] in self._transposed:
+                return self._transposed_call(func, args, kwargs)
             activation = activation_of_call(name, args, kwargs)
         flow = self._flow_of_call(args, kwargs)
         if flow is None:
@@ -348,6 +312,7 @@ class ForwardTracer:
             return result
         site = self._site(label)
         self._route.visit(owner, site, flow)
+        self.kinds[site] = activation.name
         z = next(tensors_of(args, kwargs))
         self._notify(lambda listener: listener.about_to_activate(site, z, flow, activation), inputs=True)
         result = func(*args, **kwargs)
@@ -400,9 +365,25 @@ class ForwardTracer:
         self._tag(result, Flow(origins, label, WEIGHT_CALLS[name], unit_layers=frozenset({label}), weighted=True))
         return result
 
+    def _transposed_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Record the call of a Conv1D of transformers, which joins the points and their positions."""
+        bias, joined, weight = args
+        label, flow, whole = self._layer("addmm", weight), self._flow(joined), self._transposed[self._stack[-1]]
+        x = joined if whole is None else whole
+        self._next = None
+        self.weights[label] = (weight if id(weight) in self._parameters else weight.detach(), True, 1)
+        call = LayerCall(label, x, weight, bias, flow, 0, 1, True, torch.matmul)
+        self._notify(lambda listener: listener.layer_called(call), inputs=True)
+        if self._is_unwatched(x, flow):
+            self._notify(lambda listener: listener.reads_unwatched(call))
+        result = func(*args, **kwargs)
+        origins = flow.origins if flow is not None else frozenset({INPUT})
+        self._tag(result, Flow(origins, label, 0, unit_layers=frozenset({label}), weighted=True))
+        return result
+
     def _layer(self, function: str, weight: torch.Tensor) -> str:
         owner = self._owner()
-        if isinstance(owner, WEIGHT_LAYERS):
+        if is_weight_layer(owner):
             return self._names[owner] or "model"
         known = self._parameters.get(id(weight))
         return known if known is not None else ".".join(filter(None, [self._names[owner], function]))

@@ -1,4 +1,8 @@
-"""Check that a model can be traced and changed: not compiled, scripted, wrapped, sharded, lazy or without data."""
+"""Check that a model can be traced and changed: not scripted, wrapped, sharded, lazy or without data.
+
+Of a model compiled by `torch.compile` the tools take the original, which shares its parameters; what is compiled inside
+a model, or in place, is refused.
+"""
 
 from typing import Any
 
@@ -8,7 +12,7 @@ from torch.nn.parameter import is_lazy
 
 from neurondeath_theory.foundation.validation import check_instance, invalid
 
-__all__ = ["check_model", "plain_model"]
+__all__ = ["check_model", "original_model", "plain_model"]
 
 WRAPPED = ("not be wrapped for parallel use", "pass `model.module`, which sees the data of one process")
 SHARDED = ("not be sharded", "pass a copy with complete parameters")
@@ -55,6 +59,19 @@ def check_model(model: Any, *, compiled_parts: bool = False) -> nn.Module:
             remedy = "use model.to_empty(device=...) and initialise it"
             raise invalid("model", "hold its parameters", f"{name} on the meta device", remedy)
     return module
+
+
+def original_model(model: Any) -> Any:
+    """Return the module that `torch.compile` was given, which shares its parameters; anything else unchanged.
+
+    Examples
+    --------
+    >>> model = nn.Linear(2, 3)
+    >>> original_model(torch.compile(model, backend="eager")) is model, original_model(model) is model
+    (True, True)
+    """
+    compiled = any(kind.__name__ == "OptimizedModule" for kind in type(model).__mro__)
+    return model._orig_mod if compiled else model
 
 
 def plain_model(model: Any) -> nn.Module:

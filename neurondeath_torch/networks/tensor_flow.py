@@ -113,7 +113,7 @@ def split_shape(shape: tuple[int, ...], spatial: int) -> tuple[int, int, int, in
 
 
 def tensors_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[torch.Tensor]:
-    """Yield the tensors among arguments, including those inside lists, tuples and dictionaries."""
+    """Yield the tensors among arguments, including those inside lists, tuples, dictionaries and dataclasses."""
     for value in (*args, *kwargs.values()) if kwargs else args:
         if isinstance(value, torch.Tensor):
             yield value  # its dtype is not read, since the active torch-function mode would see one more call
@@ -121,6 +121,8 @@ def tensors_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[torch
             yield from tensors_of(value, {})
         elif isinstance(value, Mapping):
             yield from tensors_of(tuple(value.values()), {})
+        elif hasattr(type(value), "__dataclass_fields__"):
+            yield from tensors_of(tuple(getattr(value, name) for name in type(value).__dataclass_fields__), {})
 
 
 def guessed_positions(tensor: torch.Tensor) -> int:

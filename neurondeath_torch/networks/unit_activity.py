@@ -17,7 +17,7 @@ from neurondeath_torch.networks.data_passes import run_over
 from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
 from neurondeath_torch.networks.tensor_flow import Flow, split_units
 from neurondeath_torch.networks.watched_modules import Watch, watched_modules
-from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.networks.weight_layers import is_weight_layer, unit_count
 
 __all__ = ["MIN_POINTS", "LayerActivity", "measure_activity"]
 
@@ -115,11 +115,7 @@ class _Recorder(Listener):
 
     def __init__(self, model: nn.Module) -> None:
         self.seen: dict[str, LayerActivity] = {}
-        self._widths = {
-            name: module.out_features if isinstance(module, nn.Linear) else module.out_channels
-            for name, module in model.named_modules()
-            if isinstance(module, WEIGHT_LAYERS)
-        }
+        self._widths = {name: unit_count(module) for name, module in model.named_modules() if is_weight_layer(module)}
 
     def activated(self, site: str, h: Tensor, flow: Flow | None) -> None:
         for layer in flow.unit_layers if flow is not None else ():

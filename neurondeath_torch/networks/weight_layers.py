@@ -3,6 +3,10 @@
 A unit is an output feature of a Linear layer or an output channel of a convolution; its fan-in is the number of its
 incoming weights, for a convolution in_channels / groups times the kernel's size. Layers are listed in the order in
 which the model registers them.
+
+`Conv1D` of Hugging Face transformers, of which GPT-2 is built, is a linear layer whose weight is transposed, shape
+(inputs, units). It is recognised by its name and its tensors, so that transformers need not be installed. Its units are
+watched, removed and reset; the initialisers leave it unchanged.
 """
 
 import math
@@ -15,7 +19,20 @@ from torch.nn.modules.conv import _ConvNd
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.model_checks import plain_model
 
-__all__ = ["KINDS", "WEIGHT_LAYERS", "WeightLayer", "describe_left_alone", "every_weight_layer", "weight_layers"]
+__all__ = [
+    "KINDS",
+    "WEIGHT_LAYERS",
+    "WeightLayer",
+    "describe_left_alone",
+    "every_weight_layer",
+    "input_width",
+    "is_transposed_linear",
+    "is_weight_layer",
+    "position_axes",
+    "unit_axis",
+    "unit_count",
+    "weight_layers",
+]
 
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
@@ -47,6 +64,53 @@ class WeightLayer:
     n_units: int
     fan_in: int
     obstacle: str = ""
+
+
+def is_transposed_linear(module: object) -> bool:
+    """Whether a module is a `Conv1D` of transformers: a linear layer with a weight of shape (inputs, units)."""
+    if not isinstance(module, nn.Module) or all(kind.__name__ != "Conv1D" for kind in type(module).__mro__):
+        return False
+    weight, bias = module._parameters.get("weight"), module._parameters.get("bias")
+    return weight is not None and weight.ndim == 2 and bias is not None and bias.shape == weight.shape[1:]
+
+
+def is_weight_layer(module: object) -> bool:
+    """Whether a module is a layer with units: linear, convolutional, or a `Conv1D` of transformers."""
+    return isinstance(module, WEIGHT_LAYERS) or is_transposed_linear(module)
+
+
+def unit_axis(module: nn.Module) -> int:
+    """Return the axis of a layer's weight that holds its units: 1 for transposed layers, else 0.
+
+    Examples
+    --------
+    >>> unit_axis(nn.Linear(2, 3)), unit_axis(nn.ConvTranspose1d(2, 3, 1))
+    (0, 1)
+    """
+    return 1 if getattr(module, "transposed", False) or is_transposed_linear(module) else 0
+
+
+def unit_count(module: nn.Module) -> int:
+    """Return the number of units, by the layer's own account."""
+    if isinstance(module, nn.Linear):
+        return module.out_features
+    if isinstance(module, _ConvNd):
+        return module.out_channels
+    return int(module._parameters["weight"].shape[1])  # type: ignore[union-attr]
+
+
+def input_width(module: nn.Module) -> int:
+    """Return the number of features or channels that are read, by the layer's own account."""
+    if isinstance(module, nn.Linear):
+        return module.in_features
+    if isinstance(module, _ConvNd):
+        return module.in_channels
+    return int(module._parameters["weight"].shape[0])  # type: ignore[union-attr]
+
+
+def position_axes(module: nn.Module) -> int:
+    """Return how many trailing axes of a layer's inputs are positions; the axis before them holds the features."""
+    return len(module.kernel_size) if isinstance(module, _ConvNd) else 0
 
 
 def weight_layers(model: nn.Module) -> tuple[tuple[WeightLayer, ...], Mapping[str, str]]:

@@ -18,9 +18,9 @@ class _ThresholdPruner(BasePruningFunc):  # type: ignore[misc]
     def prune_out_channels(self, layer: JumpReLU, idxs: Sequence[int]) -> JumpReLU:
         raw = layer.raw_threshold
         if raw.ndim:
-            gone = torch.zeros(len(raw), dtype=torch.bool)
+            gone = torch.zeros(len(raw), dtype=torch.bool, device=raw.device)
             gone[list(idxs)] = True
-            layer.raw_threshold = nn.Parameter(raw.data[~gone.to(raw.device)], requires_grad=raw.requires_grad)
+            layer.raw_threshold = nn.Parameter(raw.data[~gone], requires_grad=raw.requires_grad)
         return layer
 
     prune_in_channels = prune_out_channels

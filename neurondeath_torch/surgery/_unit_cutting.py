@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,15 @@ from neurondeath_torch.networks.input_data import Inputs
 from neurondeath_torch.surgery.optimiser_state import check_entries, check_optimiser, replace_parameters
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph, Replaced
 
-__all__ = ["cut_units"]
+__all__ = ["Cut", "cut_units", "run_outputs"]
+
+
+class Cut(NamedTuple):
+    """A finished cut: the largest relative change of an output, and how to go back to the uncut model and forth."""
+
+    deviation: float
+    undo: Callable[[], None]
+    redo: Callable[[], None]
 
 
 def cut_units(
@@ -26,7 +35,7 @@ def cut_units(
     optimiser: torch.optim.Optimizer | None,
     *,
     same_function: bool,
-) -> float:
+) -> Cut:
     """Cut units, check the outputs of the model, and only then update the optimiser.
 
     Parameters
@@ -46,19 +55,19 @@ def cut_units(
 
     Returns
     -------
-    float
-        Largest change of an output relative to the largest output.
+    Cut
+        With the largest change of an output relative to the largest output.
     """
     if optimiser is not None:
         check_entries(check_optimiser(optimiser, model), list(model.parameters()))
-    outputs = _outputs(model, inputs)
+    outputs = run_outputs(model, inputs)
     restore = _snapshot(model)
     replaced: Replaced = {}
     try:
         for coupling, gone in plan:
             if len(gone):
                 _chain(replaced, graph.cut(model.get_submodule(coupling.layer), gone))
-        deviation = _deviation(outputs, _outputs(model, inputs))
+        deviation = _deviation(outputs, run_outputs(model, inputs))
         if same_function and not deviation <= _tolerance(outputs):
             rule = "compute the same without its dead units"
             remedy = "it contains a function across units; choose other layers with layers="
@@ -72,7 +81,7 @@ def cut_units(
         raise
     if optimiser is not None:
         replace_parameters(optimiser, replaced)
-    return deviation
+    return Cut(deviation, restore, _snapshot(model))
 
 
 def _chain(replaced: Replaced, more: Replaced) -> None:
@@ -83,7 +92,8 @@ def _chain(replaced: Replaced, more: Replaced) -> None:
         replaced[first] = (new, replaced[first][1][positions] if first is not old else positions)
 
 
-def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
+def run_outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
+    """Run a batch in evaluation mode, without gradients, and return copies of the outputs."""
     with evaluating(model), torch.no_grad():
         return [tensor.detach().clone() for tensor in output_tensors(call(model, inputs))]
 

@@ -21,13 +21,17 @@ from torch import Tensor, nn
 
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
-from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_theory.foundation.validation import check_count, check_flag, invalid
 from neurondeath_torch.networks.data_passes import example_inputs
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_calls import Call, Outputs, called
+from neurondeath_torch.networks.model_checks import check_model, original_model
+from neurondeath_torch.networks.name_patterns import check_patterns, is_pattern, matching_names
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
 from neurondeath_torch.networks.watched_modules import Watch
-from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.networks.weight_layers import is_weight_layer, position_axes
 from neurondeath_torch.surgery._unit_cutting import cut_units
+from neurondeath_torch.surgery.certificate import Certificate
+from neurondeath_torch.surgery.certificate import certify as certified
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph
 
 __all__ = ["Removal", "n_parameters", "remove_dead_units", "remove_units", "unit_indices"]
@@ -55,6 +59,8 @@ class Removal(Result):
         Parameters of the whole model.
     deviation : float
         Largest change of an output on the first batch, relative to the largest output.
+    certificate : Certificate or None
+        The comparison of the models on all the data, if it was asked for.
     """
 
     layers: tuple[str, ...]
@@ -65,6 +71,7 @@ class Removal(Result):
     parameters_before: int
     parameters_after: int
     deviation: float
+    certificate: Certificate | None = None
 
     @property
     def n_removed(self) -> int:
@@ -86,6 +93,7 @@ class Removal(Result):
     def __str__(self) -> str:
         kept = sum(self.dead_kept)
         tail = f"; {kept} dead units kept" if kept else ""
+        tail += f"; {self.certificate}" if self.certificate is not None else ""
         return (
             f"removed {self.n_removed} of {sum(self.units_before)} units, {self.parameters_before} -> "
             f"{self.parameters_after} parameters, outputs changed by at most {format_number(self.deviation, 2)}{tail}"
@@ -97,9 +105,12 @@ def remove_dead_units(
     data: Any,
     *,
     optimiser: torch.optim.Optimizer | None = None,
-    layers: Iterable[str] | None = None,
+    layers: str | Iterable[str] | None = None,
     min_points: int = MIN_POINTS,
     watch: Watch = (),
+    call: Call | None = None,
+    outputs: Outputs | None = None,
+    certify: bool = False,
 ) -> Removal:
     """Remove the units that are dead on the data, without changing the outputs.
 
@@ -113,13 +124,22 @@ def remove_dead_units(
         arguments. On other data a removed unit might have been active.
     optimiser : torch.optim.Optimizer, optional
         Its groups and state are updated to the new parameters.
-    layers : iterable of str, optional
-        Only remove units of these layers.
+    layers : str or iterable of str, optional
+        Only remove units of these layers: names, or patterns such as "encoder.*.fc1".
     min_points : int
         Points that the data must hold at least.
     watch : sequence of str or type
         Names or classes of further modules whose outputs are activations, as in `DeadUnitMonitor`; their dead units
         count among those that were kept. Units are removed whatever holds them at zero.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`; the batch is passed as the data give
+        it, on the model's device. By default a tensor, the first entry of a tuple, or a mapping by keyword without its
+        labels.
+    outputs : str, int or callable, optional
+        Which part of what the model returns are its outputs: an entry's name or number, or a function. By default all.
+    certify : bool
+        Whether to run the model as it was and as it is on all the data, and report the largest difference of their
+        outputs, multiply-adds, bytes and latency.
 
     Returns
     -------
@@ -136,7 +156,9 @@ def remove_dead_units(
     Notes
     -----
     The output layer keeps its units and every layer keeps at least one. Outputs agree up to rounding, since sums of
-    fewer terms round differently: about 1e-6 relative in float32.
+    fewer terms round differently: about 1e-6 relative in float32. Feed-forward units of transformers are removed as
+    well; a model of Hugging Face transformers that has lost units is loaded by `load_shrunk` into one built from its
+    configuration, since the configuration has one width for all its layers.
 
     Examples
     --------
@@ -147,8 +169,10 @@ def remove_dead_units(
     >>> removal.removed[0].tolist(), model[0].out_features, model[2].in_features
     ([1], 2, 2)
     """
-    check_model(model)
+    model = check_model(original_model(model))
     least = check_count("min_points", min_points)
+    check_flag("certify", certify)
+    data = called(model, data, call, outputs)
     inputs = example_inputs(model, data)
     graph = CouplingGraph(model, inputs)
     couplings = _chosen(graph, model, layers)
@@ -175,8 +199,9 @@ def remove_dead_units(
         else:
             reasons.append("a layer that reads it receives nonzero values from its channel")
     before = n_parameters(model)
-    deviation = cut_units(model, graph, plan, inputs, optimiser, same_function=True)
-    return _removal(model, plan, before, deviation, kept, reasons)
+    cut = cut_units(model, graph, plan, inputs, optimiser, same_function=True)
+    certificate = certified(model, data, cut) if certify else None
+    return _removal(model, plan, before, cut.deviation, kept, reasons, certificate)
 
 
 def remove_units(
@@ -185,6 +210,8 @@ def remove_units(
     *,
     data: Any,
     optimiser: torch.optim.Optimizer | None = None,
+    call: Call | None = None,
+    outputs: Outputs | None = None,
 ) -> Removal:
     """Remove chosen units, dead or not, with all their weights.
 
@@ -198,6 +225,8 @@ def remove_units(
         The first batch is used to trace the model.
     optimiser : torch.optim.Optimizer, optional
         Its groups and state are updated to the new parameters.
+    call, outputs
+        As for `remove_dead_units`.
 
     Returns
     -------
@@ -217,8 +246,8 @@ def remove_units(
     >>> removal.parameters_before, removal.parameters_after, model[2].weight.shape
     (13, 5, torch.Size([1, 1]))
     """
-    check_model(model)
-    inputs = example_inputs(model, data)
+    model = check_model(original_model(model))
+    inputs = example_inputs(model, called(model, data, call, outputs))
     graph = CouplingGraph(model, inputs)
     plan = []
     for coupling in _chosen(graph, model, units, "units"):
@@ -229,8 +258,8 @@ def remove_units(
             raise invalid("units", "leave each layer at least one unit", f"all {len(gone)} of `{coupling.layer}`")
         plan.append((coupling, gone))
     before = n_parameters(model)
-    deviation = cut_units(model, graph, plan, inputs, optimiser, same_function=False)
-    return _removal(model, plan, before, deviation, [0] * len(plan), [""] * len(plan))
+    cut = cut_units(model, graph, plan, inputs, optimiser, same_function=False)
+    return _removal(model, plan, before, cut.deviation, [0] * len(plan), [""] * len(plan))
 
 
 def unit_indices(name: str, units: Any, n_units: int) -> Units:
@@ -252,22 +281,28 @@ def unit_indices(name: str, units: Any, n_units: int) -> Units:
 
 
 def _chosen(
-    graph: CouplingGraph, model: nn.Module, layers: Iterable[str] | None, name: str = "layers"
+    graph: CouplingGraph, model: nn.Module, layers: str | Iterable[str] | None, name: str = "layers"
 ) -> list[Coupling]:
-    """Return the couplings of the named layers, or of all layers."""
-    if layers is None:
+    """Return the couplings of the named layers, of those that fit a pattern, or of all layers."""
+    patterns = check_patterns(name, layers)
+    if patterns is None:
         return list(graph.couplings())
     modules = dict(model.named_modules())
-    chosen: list[Coupling] = []
-    for layer in layers:
-        if not isinstance(modules.get(layer), WEIGHT_LAYERS):
-            raise invalid(name, "name linear or convolution layers", layer, "see model.named_modules()")
-        coupling = graph.coupling(modules[layer])
-        twin = next((c.layer for c in chosen if {p.name for p in c.writers} & {p.name for p in coupling.writers}), None)
-        if twin is not None:
-            raise invalid(name, "name one of the layers that write the same units", f"{twin} and {layer}")
-        chosen.append(coupling)
-    return chosen
+    every = [layer for layer, module in modules.items() if is_weight_layer(module) and graph.calls(module)]
+    chosen: dict[str, Coupling] = {}
+    for one in patterns:
+        found = matching_names(name, [one], every) if is_pattern(one) else [one]
+        for layer in found:
+            if not is_weight_layer(modules.get(layer)):
+                raise invalid(name, "name linear or convolution layers", layer, "see model.named_modules()")
+            coupling = graph.coupling(modules[layer])
+            writers = {part.name for part in coupling.writers}
+            twin = next((c.layer for c in chosen.values() if writers & {part.name for part in c.writers}), None)
+            if twin is None:
+                chosen[layer] = coupling
+            elif not is_pattern(one):
+                raise invalid(name, "name one of the layers that write the same units", f"{twin} and {layer}")
+    return list(chosen.values())
 
 
 def _silent_inputs_and_dead_units(
@@ -280,9 +315,8 @@ def _silent_inputs_and_dead_units(
     nonzero: dict[nn.Module, Tensor] = {}
 
     def look(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        spatial = len(getattr(module, "kernel_size", ()))  # of a convolution
-        inputs = (arguments[0] if arguments else keywords["input"]).detach()
-        rows = inputs.movedim(inputs.dim() - 1 - spatial, 0).flatten(1)
+        inputs = (arguments[0] if arguments else next(iter(keywords.values()))).detach()
+        rows = inputs.movedim(inputs.dim() - 1 - position_axes(module), 0).flatten(1)
         seen = (rows != 0).any(1)  # NaN is not zero
         nonzero[module] = nonzero[module] | seen if module in nonzero else seen
 
@@ -320,6 +354,7 @@ def _removal(
     deviation: float,
     dead_kept: Sequence[int],
     reasons: Sequence[str],
+    certificate: Certificate | None = None,
 ) -> Removal:
     return Removal(
         layers=tuple(" + ".join(part.name for part in coupling.writers) for coupling, _ in plan),
@@ -330,4 +365,5 @@ def _removal(
         parameters_before=parameters_before,
         parameters_after=n_parameters(model),
         deviation=deviation,
+        certificate=certificate,
     )

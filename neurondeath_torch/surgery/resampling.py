@@ -25,9 +25,10 @@ from torch import Tensor, nn
 from neurondeath_theory.foundation.validation import check_count, check_real, invalid
 from neurondeath_torch.networks.data_passes import call, device_of, evaluating, output_tensors
 from neurondeath_torch.networks.input_data import Inputs, input_batches, on_device
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_checks import check_model, original_model
 from neurondeath_torch.networks.sparse_codes import TiedLinear
 from neurondeath_torch.networks.tensor_flow import tensors_of
+from neurondeath_torch.networks.weight_layers import unit_axis
 from neurondeath_torch.surgery.optimiser_state import check_entries, check_optimiser, clear_entries
 from neurondeath_torch.surgery.resetting import Reset, Units, reset_plan, selected_entries, stream_seed
 from neurondeath_torch.surgery.unit_coupling import Coupling
@@ -88,7 +89,7 @@ def resample_units(
     >>> bool((model[:2](torch.rand(32, 2))[:, 1] > 0).all())
     True
     """
-    check_model(model)
+    model = check_model(original_model(model))
     size = check_real("scale", scale, low=0.0, low_open=True)
     check_count("seed", seed, least=0)
     modules = dict(model.named_modules())
@@ -214,7 +215,7 @@ def _replace(
             _write(outgoing, columns, 1, directions, 1.0, optimiser)
         else:
             columns = reader.channels[np.isin(reader.units, units)]
-            _write(outgoing, columns, 0 if getattr(reader.module, "transposed", False) else 1, None, 1.0, optimiser)
+            _write(outgoing, columns, 1 - unit_axis(reader.module), None, 1.0, optimiser)
 
 
 def _write(

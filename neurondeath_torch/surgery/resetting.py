@@ -19,9 +19,10 @@ from torch.nn.modules.batchnorm import _NormBase
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_torch.networks.data_passes import example_inputs
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_calls import Call, called
+from neurondeath_torch.networks.model_checks import check_model, original_model
 from neurondeath_torch.networks.sparse_codes import TiedLinear
-from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.networks.weight_layers import is_transposed_linear, is_weight_layer, unit_axis
 from neurondeath_torch.surgery.optimiser_state import check_entries, check_optimiser, clear_entries
 from neurondeath_torch.surgery.removal import unit_indices
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph, Part
@@ -29,6 +30,8 @@ from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph, Par
 __all__ = ["Reset", "reset_plan", "reset_units", "selected_entries", "stream_seed"]
 
 Units = npt.NDArray[np.int64]
+
+CONV1D_STD = 0.02  # of the weights of a Conv1D of transformers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,7 @@ def reset_units(
     initialise: Callable[[nn.Module], Any] | None = None,
     outgoing: str = "zero",
     seed: int = 0,
+    call: Call | None = None,
 ) -> Reset:
     """Reset units and their optimiser state.
 
@@ -102,6 +106,10 @@ def reset_units(
         new incoming ones.
     seed : int
         Seed of the new weights; PyTorch's own generators are not changed.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`; the batch is passed as the data give
+        it, on the model's device. By default a tensor, the first entry of a tuple, or a mapping by keyword without its
+        labels.
 
     Returns
     -------
@@ -125,12 +133,12 @@ def reset_units(
     >>> bool(model[0].weight[1].any()), model[2].weight[0, 1].item()
     (True, 0.0)
     """
-    check_model(model)
+    model = check_model(original_model(model))
     check_choice("outgoing", outgoing, ("zero", "keep"))
     check_count("seed", seed, least=0)
     if optimiser is not None:
         check_entries(check_optimiser(optimiser, model), list(model.parameters()))
-    plan = reset_plan(model, units, data, zero_outgoing=outgoing == "zero")
+    plan = reset_plan(model, units, called(model, data, call), zero_outgoing=outgoing == "zero")
     drawn = []
     for number, (coupling, chosen, _) in enumerate(plan):
         if not len(chosen):
@@ -141,7 +149,7 @@ def reset_units(
         if outgoing == "zero" and len(chosen):
             for reader in coupling.readers:
                 columns = reader.channels[np.isin(reader.units, chosen)]
-                _fill(reader, columns, 0 if getattr(reader.module, "transposed", False) else 1, optimiser)
+                _fill(reader, columns, 1 - unit_axis(reader.module), optimiser)
     return Reset(
         layers=tuple(coupling.layer for coupling, _, _ in plan),
         units=tuple(chosen for _, chosen, _ in plan),
@@ -158,7 +166,7 @@ def reset_plan(
     graph = CouplingGraph(model, example_inputs(model, data))
     plan: list[tuple[Coupling, Units, str]] = []
     for name in units:
-        if not isinstance(modules.get(name), WEIGHT_LAYERS):
+        if not is_weight_layer(modules.get(name)):
             raise invalid("units", "name linear or convolution layers", name, "see model.named_modules()")
         coupling = graph.coupling(modules[name])
         chosen = unit_indices(f"units[{name!r}]", units[name], coupling.n_units)
@@ -217,9 +225,9 @@ def _draw(
     fresh = fresh.cpu()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        initialise(fresh) if initialise is not None else fresh.reset_parameters()  # type: ignore[operator]
+        (initialise or _draw_again)(fresh)
     fresh = fresh.to(device)
-    axis = 1 if getattr(layer, "transposed", False) else 0
+    axis = unit_axis(layer)
     drawn = 0
     for name, parameter in layer.named_parameters(recurse=False):
         rows = selected_entries(parameter, units, axis if parameter.dim() > 1 else 0)
@@ -239,6 +247,15 @@ def _draw(
                     if optimiser is not None and isinstance(tensor, nn.Parameter):
                         clear_entries(optimiser, tensor, rows)
     return drawn
+
+
+def _draw_again(layer: nn.Module) -> None:
+    """Draw a layer's parameters as the layer itself does; a Conv1D as transformers does."""
+    if is_transposed_linear(layer):
+        nn.init.normal_(layer.weight, std=CONV1D_STD)  # type: ignore[arg-type]
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    else:
+        layer.reset_parameters()  # type: ignore[operator]
 
 
 @torch.no_grad()

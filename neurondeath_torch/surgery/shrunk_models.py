@@ -8,8 +8,10 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from neurondeath_theory.foundation.validation import invalid
-from neurondeath_torch.networks.model_checks import check_model
+from neurondeath_torch.networks.model_checks import check_model, original_model
 from neurondeath_torch.networks.sparse_codes import JumpReLU
+from neurondeath_torch.networks.state_dicts import plain_state
+from neurondeath_torch.networks.weight_layers import input_width, is_transposed_linear, unit_count
 from neurondeath_torch.surgery.optimiser_state import check_optimiser, replace_parameters
 
 __all__ = ["load_shrunk"]
@@ -25,7 +27,8 @@ def load_shrunk(
     model : torch.nn.Module
         The model in its shapes before the removal; changed in place.
     state : mapping
-        `state_dict()` of the model after units were removed.
+        `state_dict()` of the model after units were removed; it may have the prefixes `module.`, `model.` or
+        `_orig_mod.` of wrappers, or lie inside a checkpoint.
     optimiser : torch.optim.Optimizer, optional
         An optimiser of the model; its groups are updated to the new parameters and their state is dropped. Load its own
         saved state afterwards.
@@ -44,10 +47,11 @@ def load_shrunk(
     >>> model[0].out_features, model[2].in_features
     (2, 2)
     """
-    check_model(model)
+    model = check_model(original_model(model))
     if optimiser is not None:
         check_optimiser(optimiser, model)
     own = model.state_dict()
+    state = plain_state(state, own)
     if own.keys() != state.keys():
         wrong = sorted(own.keys() ^ state.keys())[0]
         raise invalid("state", "name the model's parameters and buffers", f"`{wrong}` on one side only")
@@ -57,7 +61,8 @@ def load_shrunk(
             continue
         path, _, entry = name.rpartition(".")
         module = model.get_submodule(path)
-        if not isinstance(module, (nn.Linear, _ConvNd, _NormBase, nn.PReLU, nn.Embedding, JumpReLU)):
+        known = isinstance(module, (nn.Linear, _ConvNd, _NormBase, nn.PReLU, nn.Embedding, JumpReLU))
+        if not known and not is_transposed_linear(module):
             raise invalid("state", f"leave `{path}`, a {type(module).__name__}, as it is", tuple(value.shape))
         if value.dim() != own[name].dim() or any(a > b for a, b in zip(value.shape, own[name].shape, strict=True)):
             raise invalid("state", f"fit into `{name}` of shape {tuple(own[name].shape)}", tuple(value.shape))
@@ -72,7 +77,7 @@ def load_shrunk(
                 continue
             new = nn.Parameter(old.detach().new_zeros(shape), requires_grad=old.requires_grad)
             module._parameters[entry] = new
-            replaced[old] = (new, torch.zeros(0, dtype=torch.int64))
+            replaced[old] = (new, torch.zeros(0, dtype=torch.int64, device=old.device))
         _set_sizes(module)
     if optimiser is not None:
         for old in replaced:
@@ -104,5 +109,7 @@ def _set_sizes(module: nn.Module) -> None:
         module.num_features = len(sized)
     elif isinstance(module, nn.PReLU):
         module.num_parameters = len(module.weight)
+    elif is_transposed_linear(module):
+        module.nx, module.nf = input_width(module), unit_count(module)  # type: ignore[assignment]
     elif isinstance(module, nn.Embedding):
         module.embedding_dim = module.weight.shape[1]

@@ -27,8 +27,15 @@ from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import call, evaluating, output_tensors
 from neurondeath_torch.networks.input_data import Inputs
 from neurondeath_torch.networks.sparse_codes import TiedLinear
-from neurondeath_torch.networks.weight_layers import WEIGHT_LAYERS
+from neurondeath_torch.networks.weight_layers import (
+    input_width,
+    is_transposed_linear,
+    is_weight_layer,
+    unit_count,
+)
 from neurondeath_torch.surgery._sparse_code_cutting import SPARSE_CODE_PRUNERS
+from neurondeath_torch.surgery._transposed_pruner import transposed_pruners
+from neurondeath_torch.surgery._visible_inputs import WithVisibleInputs
 
 __all__ = ["Coupling", "CouplingGraph", "Part"]
 
@@ -38,6 +45,7 @@ Replaced = dict[nn.Parameter, tuple[nn.Parameter, Tensor]]
 LARGEST = 2**62
 MOST_WORK = 1_000_000  # squares of the sizes of groups that are followed, about 20 s: counted, so as to be repeatable
 SPARSE_CODES = tuple(SPARSE_CODE_PRUNERS)
+ATTENTION = ("ScaledDotProduct", "Softmax", "EfficientAttention", "FlashAttention")  # in names of gradients
 UNFOLLOWED = (AttributeError, IndexError, KeyError, TypeError, ValueError, AssertionError)
 # operations allowed between a unit and its readers, since they do not make other units depend on it
 HARMLESS = frozenset(
@@ -112,15 +120,15 @@ class CouplingGraph:
         self._work = 0
         self._tied = {parameter for parameter, count in owners.items() if count > 1}
         self._sources = {module.source: name for module, name in self._names.items() if isinstance(module, TiedLinear)}
-        self._traced = _WithVisibleInputs(model, inputs)
-        with evaluating(self._traced), torch.enable_grad(), _all_trainable(model):
+        self._traced = WithVisibleInputs(model, inputs)
+        with evaluating(self._traced), torch.enable_grad(), _all_trainable(model), _without_cache(model):
             try:
                 self._graph = torch_pruning.DependencyGraph().build_dependency(
                     self._traced,
                     inputs,
                     forward_fn=call,
                     output_transform=_differentiable,
-                    customized_pruners=SPARSE_CODE_PRUNERS,
+                    customized_pruners=SPARSE_CODE_PRUNERS | transposed_pruners(model),
                     verbose=False,
                 )
             except UNFOLLOWED as error:
@@ -131,7 +139,7 @@ class CouplingGraph:
         """Yield the coupling of each weight layer, each unit once, in the order of the model's modules."""
         seen: dict[nn.Module, set[int]] = {}
         for layer in self._names:
-            if not isinstance(layer, WEIGHT_LAYERS) or layer not in self._graph.module2node:
+            if not is_weight_layer(layer) or layer not in self._graph.module2node:
                 continue
             if self._graph.module2node[layer].type == OPTYPE.DEPTHWISE_CONV:
                 continue  # its channels are the units of the layer before it
@@ -146,6 +154,10 @@ class CouplingGraph:
                 seen.setdefault(part.module, set()).update(part.channels.tolist())
             if len(fresh) == coupling.n_units:
                 yield coupling
+
+    def calls(self, layer: nn.Module) -> bool:
+        """Whether the model calls a layer, and its outputs depend on it."""
+        return layer in self._graph.module2node
 
     def coupling(self, layer: nn.Module) -> Coupling:
         """Collect the modules that hold weights of the units of one layer."""
@@ -164,7 +176,7 @@ class CouplingGraph:
             target, kind = item.dep.target.module, item.dep.target.type
             writes = self._graph.is_out_channel_pruning_fn(item.dep.handler)
             obstacle = obstacle or self._obstacle(target, kind) or self._tie(target, writes)
-            known = kind in HARMLESS or isinstance(target, SPARSE_CODES)
+            known = kind in HARMLESS or isinstance(target, SPARSE_CODES) or is_transposed_linear(target)
             if not known or not isinstance(target, nn.Module) or target not in self._names:
                 continue
             part = Part(
@@ -176,7 +188,7 @@ class CouplingGraph:
             if part.channels.size and part.channels.max() >= _n_channels(target, writes):
                 unfollowed = unfollowed or f"which of its units `{part.name}` reads cannot be followed"
                 continue
-            if kind in (OPTYPE.CONV, OPTYPE.LINEAR) or isinstance(target, TiedLinear):
+            if (is_weight_layer(target) and kind != OPTYPE.DEPTHWISE_CONV) or isinstance(target, TiedLinear):
                 (coupling.writers if writes else coupling.readers).append(part)
             elif next(target.parameters(recurse=False), None) is not None or kind == OPTYPE.BN:
                 coupling.norms.append(part)
@@ -197,7 +209,7 @@ class CouplingGraph:
         modules = {item.dep.target.module for item in group if item.dep.target.module in self._names}
         old = {(module, name): p for module in modules for name, p in module._parameters.items() if p is not None}
         for (module, name), parameter in old.items():
-            positions = torch.arange(parameter.numel(), dtype=torch.float64)
+            positions = torch.arange(parameter.numel(), dtype=torch.float64, device="cpu")
             module._parameters[name] = nn.Parameter(positions.view(parameter.shape))
         group.prune()
         replaced: Replaced = {}
@@ -233,10 +245,12 @@ class CouplingGraph:
     def _obstacle(self, target: Any, kind: Any) -> str:
         if kind == OPTYPE.OUTPUT:
             return "it is returned by the model"
+        if kind == OPTYPE.ELEMENTWISE and any(name in str(getattr(target, "_grad_fn", "")) for name in ATTENTION):
+            return "attention or a softmax mixes its units"
         if target in self._traced.inputs.values():
             return "it shares its channels with the model's input"
         name = self._names.get(target, "a bare parameter") if isinstance(target, nn.Module) else "a bare parameter"
-        if kind not in HARMLESS and not isinstance(target, SPARSE_CODES):
+        if kind not in HARMLESS and not isinstance(target, SPARSE_CODES) and not is_transposed_linear(target):
             what = type(target).__name__ if name != "a bare parameter" else "arithmetic"
             return f"{what} `{name}` depends on the number of units"
         if kind == OPTYPE.CONV and isinstance(target, TORCH_CONV) and target.groups > 1:
@@ -255,12 +269,10 @@ class CouplingGraph:
 
 def _n_channels(module: nn.Module, writes: bool) -> int:
     """Return how many channels a module writes, or reads."""
-    if isinstance(module, nn.Linear):
-        return module.out_features if writes else module.in_features
     if isinstance(module, TiedLinear):
         return module.source.in_features if writes else module.source.out_features
-    if isinstance(module, _ConvNd):
-        return module.out_channels if writes else module.in_channels
+    if is_weight_layer(module):
+        return unit_count(module) if writes else input_width(module)
     return int(module.num_features) if isinstance(module, (_BatchNorm, _InstanceNorm)) else LARGEST
 
 
@@ -278,25 +290,8 @@ def _set_sizes(module: nn.Module) -> None:
     elif isinstance(module, _ConvNd):
         first, second = weight.shape[0], weight.shape[1] * module.groups
         module.out_channels, module.in_channels = (second, first) if module.transposed else (first, second)
-
-
-class _WithVisibleInputs(nn.Module):
-    """The model with identities on its inputs, so that the graph contains inputs that are added or concatenated."""
-
-    def __init__(self, model: nn.Module, inputs: Inputs) -> None:
-        super().__init__()
-        self.model = model
-        self.inputs = nn.ModuleDict()
-        for name, value in ({"input": inputs} if isinstance(inputs, Tensor) else inputs).items():
-            kind = {2: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}.get(getattr(value, "ndim", 0))
-            if kind is not None and value.is_floating_point() and name.isidentifier():
-                identity = kind(value.shape[1], eps=0.0, device=value.device, dtype=value.dtype)
-                self.inputs[f"{name}_"] = identity  # a key of a ModuleDict must not be the name of a method
-
-    def forward(self, *arguments: Tensor, **keywords: Any) -> Any:
-        shown = [self.inputs["input_"](value) if "input_" in self.inputs else value for value in arguments]
-        keywords = {k: self.inputs[f"{k}_"](v) if f"{k}_" in self.inputs else v for k, v in keywords.items()}
-        return self.model(*shown, **keywords)
+    elif is_transposed_linear(module):
+        module.nx, module.nf = weight.shape  # type: ignore[assignment]
 
 
 @contextmanager
@@ -310,6 +305,20 @@ def _all_trainable(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in frozen:
             parameter.requires_grad_(False)
+
+
+@contextmanager
+def _without_cache(model: nn.Module) -> Iterator[None]:
+    """Let language models of transformers return no keys and values, which no later call will use."""
+    configs: list[Any] = [getattr(module, "config", None) for module in model.modules()]
+    cached = {id(one): one for one in configs if getattr(one, "use_cache", None) is True}
+    for config in cached.values():
+        config.use_cache = False
+    try:
+        yield
+    finally:
+        for config in cached.values():
+            config.use_cache = True
 
 
 def _differentiable(output: Any) -> list[Tensor]:

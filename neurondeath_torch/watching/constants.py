@@ -6,7 +6,7 @@ too small for its type. Columns behind a known activation are counted there. Out
 over the points is below their precision.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +37,18 @@ class _Range:
 
 
 class Constants(Listener):
-    """Listener that follows the range of unexplained inputs and of the outputs; a pass is added when it is finished."""
+    """Listener that follows the range of unexplained inputs and of the outputs; a pass is added when it is finished.
+
+    Parameters
+    ----------
+    choose : callable
+        What the model returns -> its outputs.
+    """
 
     outputs_only = True
 
-    def __init__(self) -> None:
+    def __init__(self, choose: Callable[[Any], Any] = lambda output: output) -> None:
+        self._choose = choose
         self._inputs: dict[str, _Range] = {}
         self._outputs: list[_Range] | None = None
         self._points: list[_Range] | None = None
@@ -85,7 +92,7 @@ class Constants(Listener):
     def returned(self, inputs: tuple[Any, Mapping[str, Any]], output: Any) -> None:
         """Keep the points and the outputs until the pass is finished."""
         if not (self._differ and self._outputs_differ):
-            self._returned = list(tensors_of(*inputs)), output_tensors(output)
+            self._returned = list(tensors_of(*inputs)), output_tensors(self._choose(output))
 
     def finished(self) -> None:
         """Add the pass to the earlier ones."""

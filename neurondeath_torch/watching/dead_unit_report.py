@@ -1,7 +1,7 @@
 """Report of a monitor: the activity of every unit, and the number of dead units by each definition."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy.typing as npt
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_instance, invalid, listed
+from neurondeath_torch.networks.name_patterns import check_patterns, matches, matching_names
 from neurondeath_torch.watching import definitions
 from neurondeath_torch.watching.definitions import Overlap
 from neurondeath_torch.watching.silence import silent_by_chance
 
-__all__ = ["DeadUnitReport", "UnitActivity"]
+__all__ = ["DeadUnitReport", "UnitActivity", "described", "scalar_name"]
 
 Flags = npt.NDArray[np.bool_]
 
@@ -30,6 +31,8 @@ class UnitActivity:
         Name of the activation: its module, or the calling module and the function; `#2` for a second call.
     layer : str or None
         The weight layer whose units these are; None if there is no single one.
+    kind : str
+        The function, such as relu; empty if it is not known.
     n_samples, n_positions, n_batches : int
         Samples, positions (samples times positions per sample), and forward passes seen.
     n_active : int array
@@ -51,6 +54,17 @@ class UnitActivity:
     mean_size: npt.NDArray[np.float64]
     last_fired: npt.NDArray[np.int64]
     pruned: Flags | None
+    kind: str = ""
+
+    @property
+    def label(self) -> str:
+        """Module path and kind, for sentences."""
+        return described(self.name, self.kind)
+
+    @property
+    def firing_rate(self) -> float:
+        """Share of the numbers of the layer that are not zero."""
+        return 1.0 - self.sparsity
 
     @property
     def n_units(self) -> int:
@@ -174,6 +188,75 @@ class DeadUnitReport(Result):
                 masks[activity.layer] = masks.get(activity.layer, np.True_) & activity.dead
         return masks
 
+    def of_layers(self, layers: str | Iterable[str] | None) -> "DeadUnitReport":
+        """Return the report on some activations: those whose own name, or whose weight layer's, is given or fits.
+
+        Parameters
+        ----------
+        layers : str, iterable of str or None
+            Names, or patterns such as "encoder.*"; None for all.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a name or pattern fits none.
+        """
+        patterns = check_patterns("layers", layers)
+        if patterns is None:
+            return self
+        names = [name for one in self.activities for name in dict.fromkeys((one.name, one.layer or one.name))]
+        matching_names("layers", patterns, names)  # refuses what fits none
+        return replace(
+            self,
+            activities=tuple(one for one in self.activities if matches(patterns, one.name, one.layer)),
+            never_zero={name: why for name, why in self.never_zero.items() if matches(patterns, name)},
+            not_watched={name: why for name, why in self.not_watched.items() if matches(patterns, name)},
+            constant_inputs={name: found for name, found in self.constant_inputs.items() if matches(patterns, name)},
+        )
+
+    def scalars(self, prefix: str = "neurondeath") -> dict[str, float]:
+        """Return numbers by name, as logs of training take them.
+
+        Parameters
+        ----------
+        prefix : str
+            What the names begin with.
+
+        Returns
+        -------
+        dict of str to float
+            `dead`, `dead_share`, `dormant` and `firing_rate` of all activations, as `neurondeath/dead`, and of each,
+            as `neurondeath/encoder.act/dead`; an activation whose module has a number for a name also has its kind
+            there, as `neurondeath/features.3.relu/dead`.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from neurondeath_torch.watching.monitor import DeadUnitMonitor
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
+        >>> with torch.no_grad(), DeadUnitMonitor(model) as monitor:
+        ...     _ = model[0].weight.fill_(1.0), model[0].bias.copy_(torch.tensor([0.5, -9.0, 0.5]))
+        ...     _ = model(torch.rand(8, 2))
+        >>> found = monitor.report().scalars()
+        >>> found["neurondeath/dead"], round(found["neurondeath/1.relu/firing_rate"], 3)
+        (1.0, 0.667)
+        """
+        firing = sum(one.firing_rate * one.n_units for one in self.activities)
+        dormant = [int(one.dormant(self.tau).sum()) for one in self.activities]
+        found = {
+            f"{prefix}/dead": float(self.n_dead),
+            f"{prefix}/dead_share": self.n_dead / max(self.n_units, 1),
+            f"{prefix}/dormant": float(sum(dormant)),
+            f"{prefix}/firing_rate": firing / max(self.n_units, 1),
+        }
+        for one, sleeping in zip(self.activities, dormant, strict=True):
+            dead, head = int(one.dead.sum()), f"{prefix}/{scalar_name(one.name, one.kind)}"
+            found[f"{head}/dead"] = float(dead)
+            found[f"{head}/dead_share"] = dead / max(one.n_units, 1)
+            found[f"{head}/dormant"] = float(sleeping)
+            found[f"{head}/firing_rate"] = one.firing_rate
+        return found
+
     def overlap(self, later: "DeadUnitReport") -> Overlap:
         """Compare these dead units with those of a later report on the same activations."""
         check_instance("later", later, DeadUnitReport, "a DeadUnitReport", "call report() again")
@@ -189,6 +272,7 @@ class DeadUnitReport(Result):
         seen = self.activities
         return {
             "activation": [activity.name for activity in seen],
+            "kind": [activity.kind for activity in seen],
             "layer": [activity.layer for activity in seen],
             "units": [activity.n_units for activity in seen],
             "dead": [int(activity.dead.sum()) for activity in seen],
@@ -206,3 +290,27 @@ class DeadUnitReport(Result):
             f"{self.n_dead} of {self.n_units} units dead on {samples} samples, {dormant} dormant at "
             f"tau = {format_number(self.tau)}, in {len(self.activities)} activations"
         )
+
+
+def described(name: str, kind: str) -> str:
+    """Name an activation in a sentence by its module's path and its kind.
+
+    Examples
+    --------
+    >>> described("features.3", "relu"), described("block.relu", "relu")
+    ('`features.3` (relu)', '`block.relu`')
+    """
+    last = name.rpartition(".")[2].partition("#")[0]
+    return f"`{name}` ({kind})" if kind and kind.lower() != last.lower() else f"`{name}`"
+
+
+def scalar_name(name: str, kind: str) -> str:
+    """Name an activation in a log: its module's path, with its kind where that ends in a number.
+
+    Examples
+    --------
+    >>> scalar_name("features.3", "relu"), scalar_name("1#2", "relu"), scalar_name("block.act", "relu")
+    ('features.3.relu', '1.relu#2', 'block.act')
+    """
+    path, mark, call = name.partition("#")
+    return f"{path}.{kind}{mark}{call}" if kind and path.rpartition(".")[2].isdigit() else name

@@ -5,7 +5,7 @@ end of the pass, all of one shape in one stack; large ones are counted at once. 
 together lie in one tensor, of which each activation has a row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from neurondeath_theory.foundation.validation import invalid
-from neurondeath_torch.networks.forward_tracing import Listener
+from neurondeath_torch.networks.name_patterns import matches
+from neurondeath_torch.networks.pass_listening import Listener
 from neurondeath_torch.networks.tensor_flow import Flow, guessed_positions, split_shape
 from neurondeath_torch.watching.dead_unit_report import UnitActivity
 from neurondeath_torch.watching.definitions import pruned
@@ -92,11 +93,21 @@ class _Seen:
 
 
 class UnitCounts(Listener):
-    """Listener that counts the activity of units; a pass is added when it is finished."""
+    """Listener that counts the activity of units; a pass is added when it is finished.
+
+    Parameters
+    ----------
+    threshold : float
+        Absolute value above which an activation counts as active.
+    layers : sequence of str or None
+        Names or patterns of the activations, or their layers, that are counted; None for all.
+    """
 
     outputs_only = True
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, layers: Sequence[str] | None = None) -> None:
+        self._layers = layers
+        self.left_out: dict[str, None] = {}  # activations that were not asked for
         self.sites: dict[str, _Site] = {}
         self.lost: dict[str, str] = {}  # activations that can no longer be counted, and why
         self.n_batches = 0
@@ -134,6 +145,9 @@ class UnitCounts(Listener):
 
     def activated(self, site: str, h: torch.Tensor, flow: Flow | None) -> None:
         """Copy or count an activation."""
+        if self._layers is not None and not matches(self._layers, site, None if flow is None else flow.layer):
+            self.left_out[site] = None
+            return
         layer, spatial = (None, guessed_positions(h)) if flow is None else (flow.layer, flow.spatial)
         whole = tuple(h.shape)
         self._order.append(site)

@@ -75,6 +75,9 @@ MAKERS = {
     "Audit": lambda _: nd.audit(model(), DATA),
     "BatchNormStatement": lambda _: nd.batch_norm_statement([4] * 6, 8),
     "BranchSurvival": lambda _: nd.residual_survival(3, 8),
+    "Certificate": lambda _: (
+        nd.remove_dead_units(with_dead_units(), data=DATA, min_points=12, certify=True).certificate
+    ),
     "DataAwareBounds": lambda _: nd.data_aware_bounds(POINTS, [3] * 4),
     "DeadUnitCount": lambda _: nd.dead_unit_count(nd.Network([3] * 3, architecture="residual"), "gaussian:6"),
     "DeadUnitReport": lambda _: watched(),

@@ -90,7 +90,7 @@ def test_the_command_reads_files_images_and_weights(monkeypatch, capsys, folder)
     for name in ("mlp", "ready"):
         code, out, _ = run(f"my_models:{name}", "--data", "points.npy", "--weights", "weights.pt")
         assert code == 0
-        assert "Activation `3` is dead" in out
+        assert "Activation `3` (relu) is dead" in out
     same = [run("my_models:mlp", "--data", "digits:50", "--seed", seed)[1] for seed in ("3", "3", "4")]
     assert same[0] == same[1] != same[2]
 

@@ -132,7 +132,7 @@ def test_verdicts():
         dead[2].weight.copy_(-dead[2].weight.abs())
     result = audit(dead, points(50, 5))
     assert result.verdict[0].startswith("The outputs are the same for all 50 points")
-    assert result.verdict[1].startswith("Activation `3` is dead: none of its 4 units is active")
+    assert result.verdict[1].startswith("Activation `3` (relu) is dead: none of its 4 units is active")
     assert "50 of 50 points are lost" in result.verdict[2]
     assert "layers of at least 9 units  # min_width(3, 0.99)" in result.remedies
     assert result.layers[2].correlation is None  # no live units are left to correlate
@@ -166,7 +166,7 @@ def test_verdicts():
         shifted[0].weight += 0.1
     off = audit(shifted, points(60, 20) + 1.0)
     assert any("weights of 1 of 1 layers are not centred" in sentence for sentence in off.verdict)
-    assert any("`1` is" in sentence and "sparse" in sentence for sentence in off.verdict)
+    assert any("`1` (relu) is" in sentence and "sparse" in sentence for sentence in off.verdict)
 
 
 def test_clipped_designs_are_judged_by_their_own_form():
@@ -353,10 +353,10 @@ def test_signals_that_grow_and_fall_back_are_said_to_do_what_they_do():
         model[6].weight.mul_(0.08)
     (sentence,) = [one for one in audit(model, points(60, 20)).verdict if one.startswith("q, the mean square")]
     assert "shrinks from" in sentence
-    assert "at `5` to" in sentence or "at `3` to" in sentence
+    assert "at `5` (relu) to" in sentence or "at `3` (relu) to" in sentence
     assert "at `7`" in sentence
     with torch.no_grad():
         model[6].weight.mul_(12.5)
     (sentence,) = [one for one in audit(model, points(60, 20)).verdict if one.startswith("q, the mean square")]
     assert "grows from" in sentence
-    assert "at `1` to" in sentence
+    assert "at `1` (relu) to" in sentence

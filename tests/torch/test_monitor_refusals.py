@@ -67,7 +67,6 @@ def test_a_monitor_that_saw_nothing_says_so():
 @pytest.mark.parametrize(
     ("model", "word"),
     [
-        (lambda: torch.compile(eleven(0), backend="eager"), "compiled"),
         (lambda: nn.Sequential(torch.compile(eleven(0), backend="eager")), "compiled"),
         (lambda: nn.DataParallel(eleven(0)), "DataParallel"),
         (lambda: nn.Sequential(nn.LazyLinear(3), nn.ReLU()), "lazy 0.weight"),

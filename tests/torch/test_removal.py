@@ -356,7 +356,7 @@ def test_bad_input_is_one_clear_line():
         (lambda: remove_dead_units(lazy, x), "lazy"),
         (lambda: remove_dead_units(mlp().to("meta"), x), "meta"),
         (lambda: remove_dead_units(nn.DataParallel(mlp()), x), "model.module"),
-        (lambda: remove_dead_units(torch.compile(mlp(), backend="eager"), x), "torch.compile"),
+        (lambda: remove_dead_units(nn.Sequential(torch.compile(mlp(), backend="eager")), x), "torch.compile"),
         (lambda: remove_dead_units(broken, x), "NaN"),
         (lambda: remove_dead_units(mlp(), x, layers=["nowhere"]), "nowhere"),
         (lambda: remove_dead_units(mlp(), x, optimiser="adam"), "optimiser"),
