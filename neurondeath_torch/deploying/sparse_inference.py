@@ -11,7 +11,7 @@ other zeros, so that the weights of a needed unit are read again for every posit
 matrices uses as well; pass the perceptron behind them. Smooth activations have no zeros and are refused too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,8 @@ def sparse_inference(
     check_count("threads", threads, most=MOST_THREADS)
     points = joined_inputs("example", example)
     if not isinstance(points, torch.Tensor):
-        raise invalid("example", "be a tensor of inputs or batches of such", sorted(points))
+        received = sorted(points) if isinstance(points, Mapping) else type(points).__name__
+        raise invalid("example", "be a tensor of inputs or batches of such", received)
     if points.ndim < 2:
         raise invalid("example", "have shape (n, ...), one input per row", tuple(points.shape))
     points = points[:MOST_POINTS].to(device_of(model))
