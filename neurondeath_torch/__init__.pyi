@@ -28,6 +28,7 @@ from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePrunin
 from neurondeath_torch.methods.demon_pruning import DemonPruning as DemonPruning
 from neurondeath_torch.methods.magnitude_pruning import GlobalPruning as GlobalPruning
 from neurondeath_torch.methods.masks import WeightMasks as WeightMasks
+from neurondeath_torch.methods.misuse import MisuseWarning as MisuseWarning
 from neurondeath_torch.methods.penalty_schedules import Constant as Constant
 from neurondeath_torch.methods.penalty_schedules import OneCycle as OneCycle
 from neurondeath_torch.methods.redo import ReDo as ReDo

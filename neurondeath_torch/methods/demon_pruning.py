@@ -97,6 +97,8 @@ class DemonPruning(TrainingMethod):
     5
     """
 
+    acts_after_steps = True
+
     def __init__(
         self,
         model: nn.Module,
@@ -115,7 +117,7 @@ class DemonPruning(TrainingMethod):
         seed: int = 0,
         min_points: int = MIN_POINTS,
     ) -> None:
-        super().__init__(model)
+        super().__init__(model, optimiser)
         self._optimiser = check_optimiser(optimiser, model)
         self._data, self._min_points = data, check_count("min_points", min_points)
         span = check_count("steps", steps)
@@ -142,11 +144,11 @@ class DemonPruning(TrainingMethod):
         """The schedule's factor at the next step."""
         return float(self._schedule(self._steps))
 
-    def penalty(self) -> Tensor:
+    def _penalty(self) -> Tensor | None:
         """Compute lambda(t) R, the term to add to the loss of the next step."""
         strength = self._peak * self.factor
         if strength == 0.0:
-            return super().penalty()
+            return None
         if self._norm == "l1":
             terms = [p.abs().sum() for p in self._penalised]
         elif self._norm == "l2":
@@ -154,6 +156,10 @@ class DemonPruning(TrainingMethod):
         else:
             terms = [p.clamp(min=0.0).square().sum() for p in self._penalised]
         return strength * torch.stack(terms).sum()
+
+    @property
+    def _penalty_due(self) -> bool:
+        return self._peak * self.factor > 0.0 and any(p.requires_grad for p in self._penalised)
 
     def after_step(self) -> None:
         """Add the noise of the step; remove dead units, or measure which units are alive, if it is due."""

@@ -15,7 +15,6 @@ from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
 from neurondeath_torch.networks.watched_modules import Watch
-from neurondeath_torch.surgery.optimiser_state import check_optimiser
 from neurondeath_torch.surgery.resetting import Reset, reset_units, stream_seed
 from neurondeath_torch.watching.definitions import dormant
 
@@ -66,6 +65,8 @@ class ReDo(TrainingMethod):
     ('reset', True)
     """
 
+    acts_after_steps = True
+
     def __init__(
         self,
         model: nn.Module,
@@ -80,8 +81,7 @@ class ReDo(TrainingMethod):
         min_points: int = MIN_POINTS,
         watch: Watch = (),
     ) -> None:
-        super().__init__(model)
-        self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
+        super().__init__(model, optimiser)
         self._data = data
         self._every = check_count("every", every)
         self._tau = check_real("tau", tau, low=0.0)

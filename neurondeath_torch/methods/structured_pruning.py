@@ -17,7 +17,6 @@ from neurondeath_theory.foundation.validation import check_count, check_real, in
 from neurondeath_torch.methods.pruning_rules import lowest_units
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.data_passes import example_inputs
-from neurondeath_torch.surgery.optimiser_state import check_optimiser
 from neurondeath_torch.surgery.removal import Removal, remove_units
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph
 
@@ -58,6 +57,8 @@ class StructuredPruning(TrainingMethod):
     7
     """
 
+    acts_after_epochs = True
+
     def __init__(
         self,
         model: nn.Module,
@@ -69,8 +70,7 @@ class StructuredPruning(TrainingMethod):
         rounds: int | None = None,
         layers: Iterable[str] | None = None,
     ) -> None:
-        super().__init__(model)
-        self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
+        super().__init__(model, optimiser)
         self._data = data
         self._share = check_real("share", share, low=0.0, high=1.0, low_open=True, high_open=True)
         self._every = check_count("every", every)

@@ -61,6 +61,7 @@ SURFACE = {
     "Merge",
     "MethodReport",
     "MissingExtraError",
+    "MisuseWarning",
     "ModelForecast",
     "NeededUnits",
     "Network",
