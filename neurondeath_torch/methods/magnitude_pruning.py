@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_flag, check_real, invalid
+from neurondeath_torch.methods.loss_gradients import check_loss, loss_gradients
 from neurondeath_torch.methods.masking_method import MaskingMethod
 from neurondeath_torch.methods.pruning_rules import lowest_weights, weight_saliency
 from neurondeath_torch.networks.model_checks import check_model
@@ -89,11 +90,7 @@ class GlobalPruning(MaskingMethod):
         super().__init__(model, optimiser, layers)
         self._share = check_real("share", share, low=0.0, high=1.0, high_open=True)
         self._base = check_choice("base", base, ("magnitude", "gradient"))
-        if self._base == "gradient" and not callable(loss):
-            raise invalid(
-                "loss", 'be a function without arguments for base="gradient"', loss, "lambda: criterion(model(x), y)"
-            )
-        self._loss = loss
+        self._loss = check_loss(loss, 'base="gradient"') if self._base == "gradient" else loss
         self._every = None if every is None else check_count("every", every)
         self._rounds = None if rounds is None else check_count("rounds", rounds)
         self._rewind = check_flag("rewind", rewind)
@@ -194,11 +191,7 @@ class GlobalPruning(MaskingMethod):
         """Compute the gradient of the caller's loss without changing the gradients of the training."""
         assert self._loss is not None  # checked in __init__
         weights = [self._masks.weight(layer) for layer in self._masks.layers]
-        loss = self._loss()
-        if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
-            raise invalid("loss", "return a scalar that depends on the model", type(loss).__name__)
-        gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-        return [_array(g if g is not None else torch.zeros_like(w)) for g, w in zip(gradients, weights, strict=True)]
+        return [_array(gradient) for gradient in loss_gradients(self._loss, weights)]
 
 
 def n_alive(kept: Kept) -> int:
