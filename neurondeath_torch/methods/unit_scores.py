@@ -13,8 +13,8 @@ norm with a scale $\gamma_u$ may follow, and read by columns $r_u$:
 Every score is divided by its mean over the layer, so that layers of different scale are comparable.
 
 Sources: Liu et al. 2017 (arXiv 1708.06519), Fang et al. 2023 (arXiv 2301.12900), Molchanov et al. 2019 (arXiv
-1906.10771). `group` and `taylor` are Torch-Pruning's `GroupMagnitudeImportance` and `GroupTaylorImportance`, except that
-the latter leaves out batch norm and both leave out depthwise convolutions.
+1906.10771). `group` and `taylor` are Torch-Pruning's `GroupMagnitudeImportance` and `GroupTaylorImportance`, except
+that the latter leaves out batch norm and both leave out depthwise convolutions.
 """
 
 from collections.abc import Iterable, Mapping

@@ -239,7 +239,7 @@ class CouplingGraph:
         return ""
 
     def _followed(self, norm: nn.Module) -> str:
-        """Return the name of the weight layer that only this norm reads, possibly through activations, if there is one."""
+        """Return the weight layer that this norm alone reads, possibly through activations; empty if none."""
         node = self._graph.module2node[norm]
         for _ in range(len(self._graph.module2node)):
             before = list(dict.fromkeys(node.inputs))

@@ -25,7 +25,7 @@ BATCH_NORM = [nn.modules.batchnorm._BatchNorm]
 
 @torch.no_grad()
 def spread(model, seed=3):
-    """Give norms scales of different sizes and signs."""
+    """Draw scales of different sizes and signs for the norms."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._NormBase):
@@ -159,9 +159,7 @@ def test_a_norm_beside_another_reader_is_no_excuse():
 
 
 def test_taylor_predicts_what_the_removal_of_a_faint_unit_costs():
-    """A second route: remove each unit in turn and look at the loss. Without biases a unit with faint weights to its
-    readers costs the same to first order along its rows and along its columns, so that the score is twice that.
-    """
+    """A second route: remove each unit in turn and look at the loss, which its columns predict to first order."""
     model = build(4, lambda: nn.Linear(5, 12, bias=False), nn.ReLU, lambda: nn.Linear(12, 1))
     with torch.no_grad():
         model[2].weight *= 1e-3
