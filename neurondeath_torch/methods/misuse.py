@@ -6,6 +6,7 @@ its own calls. From these follow: a penalty that is in no loss, `after_step` bef
 the calls cannot be seen. Each finding is reported once, as a `MisuseWarning` and in the report of the method.
 """
 
+import re
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +35,7 @@ class LoopWatch:
 
     def __init__(self, method: str, optimiser: torch.optim.Optimizer | None) -> None:
         self.lines: list[str] = []
+        self._kinds: set[str] = set()
         self._method = method
         self._optimiser = None if optimiser is None else weakref.ref(optimiser)
         self._n_steps = 0  # of the optimiser since the last `after_step`
@@ -49,8 +51,10 @@ class LoopWatch:
                 weakref.finalize(self, register(hook).remove)
 
     def warn(self, line: str) -> None:
-        """Report a finding, once."""
-        if line not in self.lines:
+        """Report a finding, once per kind: lines that differ in a number only are one."""
+        kind = re.sub(r"\d+", "", line)
+        if kind not in self._kinds:
+            self._kinds.add(kind)
             self.lines.append(line)
             warnings.warn(f"{self._method}: {line}", MisuseWarning, stacklevel=2)
 

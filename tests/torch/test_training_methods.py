@@ -78,7 +78,7 @@ def test_what_a_method_does_shows_against_none():
     [
         ("synaptic-stripping", {"evry": 1}, "`method.evry` must be one of every, stripping_factor"),
         ("synaptic-stripping", {"every": 0}, "every"),
-        ("demon-pruning", {"schedule": "cosine"}, "one-cycle, constant"),
+        ("demon-pruning", {"schedule": "cosine"}, "one-cycle, whole-one-cycle, constant"),
         ("demon-pruning", {"span": 0.0}, "method.span"),
         ("activate-while-pruning", {"share": 1.0}, "share"),
     ],
