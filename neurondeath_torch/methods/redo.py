@@ -1,8 +1,9 @@
 """ReDo: recycle dormant units during training [Sokar, Agarwal, Castro, Evci 2023, arXiv 2302.12902].
 
 A unit is tau-dormant when its mean absolute activation on the data is at most tau times the mean over its layer. At a
-fixed interval of steps the dormant units are reset: new incoming weights, zero outgoing weights, no optimiser memory.
-With tau = 0 only units that are never active are recycled, and the outputs do not change.
+fixed interval of steps the dormant units are reset: new incoming weights, zero outgoing weights, no optimiser memory,
+and steps of Adam as if they were new (`adam_steps`). With tau = 0 only units that are never active are recycled, and
+the outputs do not change.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +16,7 @@ from neurondeath_theory.foundation.validation import check_count, check_real
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
 from neurondeath_torch.networks.watched_modules import Watch
+from neurondeath_torch.surgery.adam_steps import correct_adam_steps
 from neurondeath_torch.surgery.resetting import Reset, reset_units, stream_seed
 from neurondeath_torch.watching.definitions import dormant
 
@@ -90,6 +92,8 @@ class ReDo(TrainingMethod):
         self._watch = tuple(watch)
         self._initialise = initialise
         self._seed = check_count("seed", seed, least=0)
+        if self._optimiser is not None:  # its state may be loaded next
+            correct_adam_steps(self._optimiser)
 
     def after_step(self) -> None:
         """Recycle the dormant units, if it is due."""

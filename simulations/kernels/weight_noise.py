@@ -40,7 +40,7 @@ WORD_MASK, WORD_BITS = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 @kernel
 def add_noise_to_units(weights, noisy, run, position, span, scale):
-    """Add `scale` times a normal to every weight of a noisy unit.
+    """Add `scale` times independent normals to the weights of noisy units.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def add_noise_to_units(weights, noisy, run, position, span, scale):
 
 @kernel
 def add_noise_where_nonzero(weights, gradients, position, span, scale):
-    """Add `scale` times a normal to every weight whose gradient is not zero; other arguments as above."""
+    """Add `scale` times independent normals to weights whose gradient is not zero; other arguments as above."""
     words, normals = np.empty(CHUNK_SIZE // 2, np.uint32), np.empty(CHUNK_SIZE, np.float32)
     for first in range(span[0], span[1], CHUNK_SIZE):
         fill_words(words, position, first // 8)
