@@ -59,9 +59,10 @@ PyTorch: watching, audit and surgery
     RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset, reset_units, UnitActivity
 
 PyTorch: methods and training
-    ActivateWhilePruning, Constant, DemonPruning, Experiment, GlobalPruning, load_trained, MethodReport,
-    MisuseWarning, NoMethod, OneCycle, read_experiments, read_study, ReDo, save_trained, StructuredPruning,
-    SynapticStripping, train, train_many, TrainingMethod, TrainingRun, WeightMasks
+    ActivateWhilePruning, Constant, ContinualBackprop, DemonPruning, Experiment, GlobalPruning, L2Init,
+    load_trained, MethodReport, MisuseWarning, NoMethod, OneCycle, read_experiments, read_study, ReDo, save_trained,
+    SelfNormalisedResets, StructuredPruning, SynapticStripping, train, train_many, TrainingMethod, TrainingRun,
+    WeightMasks
 
 Errors and version
     AssumptionError, Interrupted, InvalidArgumentError, MissingExtraError, NeuronDeathError

@@ -25,13 +25,16 @@ from neurondeath_torch.initialising.sign_flipping import sign_flip_ as sign_flip
 
 # methods
 from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning as ActivateWhilePruning
+from neurondeath_torch.methods.continual_backprop import ContinualBackprop as ContinualBackprop
 from neurondeath_torch.methods.demon_pruning import DemonPruning as DemonPruning
+from neurondeath_torch.methods.l2_init import L2Init as L2Init
 from neurondeath_torch.methods.magnitude_pruning import GlobalPruning as GlobalPruning
 from neurondeath_torch.methods.masks import WeightMasks as WeightMasks
 from neurondeath_torch.methods.misuse import MisuseWarning as MisuseWarning
 from neurondeath_torch.methods.penalty_schedules import Constant as Constant
 from neurondeath_torch.methods.penalty_schedules import OneCycle as OneCycle
 from neurondeath_torch.methods.redo import ReDo as ReDo
+from neurondeath_torch.methods.self_normalised_resets import SelfNormalisedResets as SelfNormalisedResets
 from neurondeath_torch.methods.structured_pruning import StructuredPruning as StructuredPruning
 from neurondeath_torch.methods.synaptic_stripping import SynapticStripping as SynapticStripping
 from neurondeath_torch.methods.training_method import MethodReport as MethodReport

@@ -17,10 +17,13 @@ from torch import Tensor, nn, optim
 
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning
+from neurondeath_torch.methods.continual_backprop import ContinualBackprop
 from neurondeath_torch.methods.demon_pruning import DemonPruning
+from neurondeath_torch.methods.l2_init import L2Init
 from neurondeath_torch.methods.magnitude_pruning import GlobalPruning
 from neurondeath_torch.methods.penalty_schedules import Constant, OneCycle
 from neurondeath_torch.methods.redo import ReDo
+from neurondeath_torch.methods.self_normalised_resets import SelfNormalisedResets
 from neurondeath_torch.methods.structured_pruning import StructuredPruning
 from neurondeath_torch.methods.synaptic_stripping import SynapticStripping
 from neurondeath_torch.methods.training_method import NoMethod, TrainingMethod
@@ -37,6 +40,9 @@ METHODS: dict[str, type[TrainingMethod]] = {
     "magnitude-pruning": GlobalPruning,
     "structured-pruning": StructuredPruning,
     "redo": ReDo,
+    "continual-backprop": ContinualBackprop,
+    "self-normalised-resets": SelfNormalisedResets,
+    "l2-init": L2Init,
 }
 NOT_CONFIGURABLE = ("model", "optimiser", "data", "loss", "steps", "seed", "layers", "initialise")
 CYCLIC = ("activate-while-pruning", "magnitude-pruning")

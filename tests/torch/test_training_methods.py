@@ -14,6 +14,9 @@ METHODS = {
     "magnitude-pruning": {"every": 2, "share": 0.3, "base": "gradient"},
     "structured-pruning": {"every": 2, "share": 0.2},
     "redo": {"every": 10, "tau": 0.1},
+    "continual-backprop": {"rate": 0.005, "maturity": 5},
+    "self-normalised-resets": {"level": 0.05, "every": 4, "longest": 20},
+    "l2-init": {"strength": 0.001},
 }
 
 
