@@ -55,8 +55,9 @@ PyTorch: networks and initialisation
     SoftThreshold, tailored_leaky_relu, TiedLinear, TopK, to_theory
 
 PyTorch: watching, audit and surgery
-    Audit, audit, AuditedLayer, DeadUnitMonitor, DeadUnitReport, forecast, load_shrunk, ModelForecast, Overlap,
-    RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset, reset_units, UnitActivity
+    Audit, audit, AuditedLayer, DeadUnitMonitor, DeadUnitReport, forecast, gradient_dormant, load_shrunk,
+    ModelForecast, Overlap, RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset,
+    reset_units, UnitActivity
 
 PyTorch: methods and training
     ActivateWhilePruning, Constant, ContinualBackprop, DemonPruning, Experiment, GlobalPruning, L2Init,

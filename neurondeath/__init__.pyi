@@ -21,8 +21,6 @@ from neurondeath.simulations.estimation.confidence_sequences import (
 )
 from neurondeath.simulations.estimation.dead_unit_counts import DeadUnitCount as DeadUnitCount
 from neurondeath.simulations.estimation.estimates import Simulation as Simulation
-from neurondeath.simulations.inference.networks import SparseNetwork as SparseNetwork
-from neurondeath.simulations.inference.networks import load_sparse as load_sparse
 from neurondeath.simulations.inputs.input_sets import InputSet as InputSet
 from neurondeath.simulations.inputs.input_sets import input_set as input_set
 from neurondeath.simulations.learning_forecast import LawRemedy as LawRemedy
@@ -161,9 +159,6 @@ from neurondeath_theory.trainability.log_sizes import log_sizes as log_sizes
 from neurondeath_theory.trainability.looks_linear import LooksLinear as LooksLinear
 from neurondeath_theory.trainability.looks_linear import looks_linear as looks_linear
 from neurondeath_theory.trainability.looks_linear import mirrored_weights as mirrored_weights
-from neurondeath_theory.trainability.needed_units import NeededUnits as NeededUnits
-from neurondeath_theory.trainability.needed_units import needed_share as needed_share
-from neurondeath_theory.trainability.needed_units import needed_units as needed_units
 from neurondeath_theory.trainability.padded_residual import PaddedResidual as PaddedResidual
 from neurondeath_theory.trainability.padded_residual import kernel_share as kernel_share
 from neurondeath_theory.trainability.padded_residual import padded_residual as padded_residual
@@ -184,10 +179,9 @@ from neurondeath_theory.trainability.wide_features import wide_feature_rank as w
 from neurondeath_torch.auditing.audit import Audit as Audit
 from neurondeath_torch.auditing.audit import audit as audit
 from neurondeath_torch.auditing.audited_layers import AuditedLayer as AuditedLayer
+from neurondeath_torch.auditing.forecast import forecast as forecast
 from neurondeath_torch.auditing.forecast import ModelForecast as ModelForecast
 from neurondeath_torch.auditing.forecast import RemedyForecast as RemedyForecast
-from neurondeath_torch.auditing.forecast import forecast as forecast
-from neurondeath_torch.deploying.sparse_inference import sparse_inference as sparse_inference
 
 # PyTorch: networks and initialisation
 from neurondeath_torch.initialising.initialisation import Initialisation as Initialisation
@@ -247,4 +241,5 @@ from neurondeath_torch.training.trained_models import save_trained as save_train
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport as DeadUnitReport
 from neurondeath_torch.watching.dead_unit_report import UnitActivity as UnitActivity
 from neurondeath_torch.watching.definitions import Overlap as Overlap
+from neurondeath_torch.watching.gradient_dormancy import gradient_dormant as gradient_dormant
 from neurondeath_torch.watching.monitor import DeadUnitMonitor as DeadUnitMonitor

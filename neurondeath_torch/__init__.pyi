@@ -75,4 +75,5 @@ from neurondeath_torch.training.trained_models import save_trained as save_train
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport as DeadUnitReport
 from neurondeath_torch.watching.dead_unit_report import UnitActivity as UnitActivity
 from neurondeath_torch.watching.definitions import Overlap as Overlap
+from neurondeath_torch.watching.gradient_dormancy import gradient_dormant as gradient_dormant
 from neurondeath_torch.watching.monitor import DeadUnitMonitor as DeadUnitMonitor
