@@ -51,16 +51,16 @@ Figures and evidence
 
 PyTorch: networks and initialisation
     ClippedShiftedReLU, ClippedSoftThreshold, CriticalResidual, CriticalResidualConv2d, edge_of_chaos_, from_theory,
-    he_, Initialisation, JumpReLU, looks_linear_, rai_, residual_, ResidualRewiring, ShiftedReLU, sign_flip_, SignFlip,
-    SoftThreshold, tailored_leaky_relu, TiedLinear, TopK, to_theory
+    he_, Initialisation, JumpReLU, looks_linear_, rai_, residual_, ResidualRewiring, ShiftedReLU, sign_flip_,
+    SignFlip, smooth_leaky_, SmoothLeaky, SoftThreshold, tailored_leaky_relu, TiedLinear, to_theory, TopK
 
 PyTorch: watching, audit and surgery
-    Audit, audit, AuditedLayer, DeadUnitMonitor, DeadUnitReport, forecast, gradient_dormant, load_shrunk,
-    ModelForecast, Overlap, RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset,
-    reset_units, UnitActivity
+    Audit, audit, AuditedLayer, Clones, DeadUnitMonitor, DeadUnitReport, find_clones, forecast, gradient_dormant,
+    load_shrunk, ModelForecast, Overlap, RemedyForecast, Removal, remove_dead_units, remove_units, resample_units,
+    Reset, reset_units, UnitActivity
 
 PyTorch: methods and training
-    ActivateWhilePruning, Constant, ContinualBackprop, DemonPruning, Experiment, GlobalPruning, L2Init,
+    ActivateWhilePruning, AuxK, Constant, ContinualBackprop, DemonPruning, Experiment, GlobalPruning, L2Init,
     load_trained, MethodReport, MisuseWarning, NoMethod, OneCycle, read_experiments, read_study, ReDo, save_trained,
     SelfNormalisedResets, StructuredPruning, SynapticStripping, train, train_many, TrainingMethod, TrainingRun,
     WeightMasks

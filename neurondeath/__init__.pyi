@@ -16,7 +16,6 @@ from neurondeath.simulations.dead_units import dead_unit_count as dead_unit_coun
 from neurondeath.simulations.estimation.confidence_sequences import (
     bernoulli_confidence_sequence as bernoulli_confidence_sequence,
 )
-from neurondeath.simulations.estimation.confidence_sequences import (
     bounded_mean_confidence_sequence as bounded_mean_confidence_sequence,
 )
 from neurondeath.simulations.estimation.dead_unit_counts import DeadUnitCount as DeadUnitCount
@@ -196,6 +195,7 @@ from neurondeath_torch.initialising.sign_flipping import sign_flip_ as sign_flip
 
 # PyTorch: methods and training
 from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning as ActivateWhilePruning
+from neurondeath_torch.methods.auxiliary_reconstruction import AuxK as AuxK
 from neurondeath_torch.methods.continual_backprop import ContinualBackprop as ContinualBackprop
 from neurondeath_torch.methods.demon_pruning import DemonPruning as DemonPruning
 from neurondeath_torch.methods.l2_init import L2Init as L2Init
@@ -218,6 +218,8 @@ from neurondeath_torch.networks.critical_residual import CriticalResidualConv2d 
 from neurondeath_torch.networks.sparse_codes import JumpReLU as JumpReLU
 from neurondeath_torch.networks.sparse_codes import TiedLinear as TiedLinear
 from neurondeath_torch.networks.sparse_codes import TopK as TopK
+from neurondeath_torch.networks.smooth_leaky import SmoothLeaky as SmoothLeaky
+from neurondeath_torch.networks.smooth_leaky import smooth_leaky_ as smooth_leaky_
 from neurondeath_torch.networks.tailored_leaky_relu import tailored_leaky_relu as tailored_leaky_relu
 from neurondeath_torch.networks.thresholded_activations import ClippedShiftedReLU as ClippedShiftedReLU
 from neurondeath_torch.networks.thresholded_activations import ClippedSoftThreshold as ClippedSoftThreshold
@@ -238,6 +240,8 @@ from neurondeath_torch.training.loop import train as train
 from neurondeath_torch.training.many_networks import train_many as train_many
 from neurondeath_torch.training.trained_models import load_trained as load_trained
 from neurondeath_torch.training.trained_models import save_trained as save_trained
+from neurondeath_torch.watching.clones import Clones as Clones
+from neurondeath_torch.watching.clones import find_clones as find_clones
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport as DeadUnitReport
 from neurondeath_torch.watching.dead_unit_report import UnitActivity as UnitActivity
 from neurondeath_torch.watching.definitions import Overlap as Overlap
