@@ -209,10 +209,12 @@ class DemonPruning(TrainingMethod):
 
     def _find_parameters(self) -> None:
         kinds = SCALED if self._on == "scales" else WEIGHT_LAYERS
-        found = [
-            module for module in self._model.modules() if isinstance(getattr(module, "weight", None), nn.Parameter)
+        weights = [(module, module._parameters.get("weight")) for module in self._model.modules()]
+        self._places: list[tuple[nn.Module, nn.Parameter]] = [
+            (module, weight)
+            for module, weight in weights
+            if isinstance(module, (*SCALED, *WEIGHT_LAYERS)) and isinstance(weight, nn.Parameter)
         ]
-        self._places = [(module, module.weight) for module in found if isinstance(module, (*SCALED, *WEIGHT_LAYERS))]
         chosen = dict.fromkeys(weight for module, weight in self._places if isinstance(module, kinds))
         self._penalised = [weight for weight in chosen if weight.requires_grad]
         if not self._penalised and self._peak > 0.0:

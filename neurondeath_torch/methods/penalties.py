@@ -1,6 +1,7 @@
 """Sums over the entries of parameters that a loss may contain as a penalty, in few operations."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ def penalty_sum(parameters: Sequence[Tensor], norm: str) -> Tensor:
 
 def _term(part: Tensor, kind: str) -> Tensor:
     if kind == "l1":
-        return torch.linalg.vector_norm(part, ord=1)
+        return cast(Tensor, torch.linalg.vector_norm(part, ord=1))
     values = part.clamp(min=0.0) if "positive" in kind else part
     return values.square().sum()
 

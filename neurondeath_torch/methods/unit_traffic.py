@@ -109,7 +109,7 @@ class UnitTraffic:
             return {}
         sent = {}
         for layer, parts in self._readers.items():
-            device = parts[0].module.weight.device
+            device = next(parts[0].module.parameters()).device
             contribution = torch.zeros(self.n_units(layer), dtype=torch.float32, device=device)
             fired = torch.zeros(self.n_units(layer), dtype=torch.float32, device=device)
             for part in parts:
@@ -117,7 +117,9 @@ class UnitTraffic:
                 if seen is None:
                     continue
                 axis = 0 if getattr(part.module, "transposed", False) else 1
-                size = part.module.weight.detach().float().abs().transpose(0, axis).flatten(1).sum(1)
+                weight = part.module.weight
+                assert isinstance(weight, nn.Parameter)  # a coupling with computed weights has an obstacle
+                size = weight.detach().float().abs().transpose(0, axis).flatten(1).sum(1)
                 units, channels = (torch.from_numpy(index).to(device) for index in (part.units, part.channels))
                 contribution.index_add_(0, units, (seen.total / seen.count * size)[channels])
                 fired.index_add_(0, units, seen.active.float()[channels])

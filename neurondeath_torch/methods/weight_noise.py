@@ -8,6 +8,7 @@ on their device. No state is kept: a resumed training draws the numbers of an un
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -96,9 +97,9 @@ class WeightNoise:
         if entry.units is None:
             assert entry.parameter.grad is not None  # left out before
             gradients = entry.parameter.grad.view(-1).numpy()
-            return [lambda s=s: add_noise_where_nonzero(weights, gradients, position, s, scale) for s in spans]
+            return [partial(add_noise_where_nonzero, weights, gradients, position, s, scale) for s in spans]
         units, run = entry.units.cpu().numpy(), int(np.prod(entry.parameter.shape[entry.axis + 1 :], dtype=np.int64))
-        return [lambda s=s: add_noise_to_units(weights, units, run, position, s, scale) for s in spans]
+        return [partial(add_noise_to_units, weights, units, run, position, s, scale) for s in spans]
 
     def _run(self, tasks: Sequence[Callable[[], Any]]) -> None:
         n_threads = torch.get_num_threads()
@@ -116,7 +117,8 @@ class WeightNoise:
             here = [entry for entry in noisy if entry.parameter.device == device]
             generator = torch.Generator(device).manual_seed(stream_seed(self._seed, step))
             sizes = [entry.parameter.numel() for entry in here]
-            draws = torch.empty(sum(sizes), device=device).normal_(0.0, deviation, generator=generator).split(sizes)
+            drawn = torch.empty(sum(sizes), device=device).normal_(0.0, deviation, generator=generator)
+            draws = torch.split(drawn, sizes)
             for entry, flat in zip(here, draws, strict=True):
                 draw = flat.view(entry.parameter.shape)
                 if entry.units is None:

@@ -97,7 +97,7 @@ class _Correction:
 
     def __init__(self) -> None:
         self._resets: dict[int, _Reset] = {}
-        self._taken: dict[nn.Parameter, float] = {}
+        self._taken: dict[Tensor, float] = {}
 
     def before(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
         """Record how many steps each parameter with reset weights has taken; a step may leave some out."""
@@ -132,7 +132,7 @@ class _Correction:
         return _Reset(weakref.ref(steps), steps._version, entries, chosen, latest)
 
 
-def _correct(parameter: nn.Parameter, state: dict[str, Any], group: dict[str, Any], reset: _Reset, step: float) -> None:
+def _correct(parameter: Tensor, state: dict[str, Any], group: dict[str, Any], reset: _Reset, step: float) -> None:
     """Replace the step that was taken by that of weights as old as they are."""
     beta1, beta2 = (float(beta) for beta in group["betas"])
     second = state["max_exp_avg_sq"] if group["amsgrad"] else state["exp_avg_sq"]

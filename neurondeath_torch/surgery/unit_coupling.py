@@ -247,7 +247,7 @@ class CouplingGraph:
                 return ""
             node = before[0]
             if node.type in (OPTYPE.CONV, OPTYPE.LINEAR):
-                return self._names.get(node.module, "")
+                return str(self._names.get(node.module, ""))
             if node.type not in PASSING:
                 return ""
         return ""
