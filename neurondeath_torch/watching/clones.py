@@ -34,7 +34,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Clones(Result):
-    """Clones of every layer, one row per group.
+    """Clones of every layer, one row per layer.
 
     Attributes
     ----------
@@ -67,12 +67,13 @@ class Clones(Result):
         return flags
 
     def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Columns of the table, one row per group."""
-        rows = [(name, group) for name, groups in self.groups.items() for group in groups]
+        """Columns of the table, one row per layer."""
+        groups = [self.groups[name] for name in self.layers]
         return {
-            "layer": [name for name, _ in rows],
-            "units": [len(group) for _, group in rows],
-            "indices": [" ".join(map(str, group)) for _, group in rows],
+            "layer": self.layers,
+            "units": self.n_units,
+            "clones": [sum(len(group) - 1 for group in found) for found in groups],
+            "groups": ["; ".join(" ".join(map(str, group)) for group in found) for found in groups],
         }
 
     def __str__(self) -> str:

@@ -105,7 +105,7 @@ def test_it_revives_dead_latents_that_stay_dead_without_it(make):
             model[0].bias[:10] = -0.4
         optimiser = make(model.parameters())
         auxk = method_of(model, optimiser, coefficient=coefficient, dead_after=96, k=8)
-        for number in range(600):
+        for number in range(300):
             x = points(48, INPUTS, seed=number % 50)
             optimiser.zero_grad()
             ((model(x) - x).square().mean() + auxk.penalty()).backward()
