@@ -2,6 +2,11 @@
 
 # networks and activations
 # figures and evidence
+from neurondeath_theory.trainability.needed_units import NeededUnits as NeededUnits
+from neurondeath_theory.trainability.needed_units import needed_share as needed_share
+from neurondeath_theory.trainability.needed_units import needed_units as needed_units
+from neurondeath_torch.deploying.sparse_inference import sparse_inference as sparse_inference
+
 from neurondeath.figures.gallery import make_figure as make_figure
 from neurondeath.figures.registry import FIGURES as FIGURES
 from neurondeath.paper_check.citations import cite as cite
@@ -16,10 +21,13 @@ from neurondeath.simulations.dead_units import dead_unit_count as dead_unit_coun
 from neurondeath.simulations.estimation.confidence_sequences import (
     bernoulli_confidence_sequence as bernoulli_confidence_sequence,
 )
+from neurondeath.simulations.estimation.confidence_sequences import (
     bounded_mean_confidence_sequence as bounded_mean_confidence_sequence,
 )
 from neurondeath.simulations.estimation.dead_unit_counts import DeadUnitCount as DeadUnitCount
 from neurondeath.simulations.estimation.estimates import Simulation as Simulation
+from neurondeath.simulations.inference.networks import SparseNetwork as SparseNetwork
+from neurondeath.simulations.inference.networks import load_sparse as load_sparse
 from neurondeath.simulations.inputs.input_sets import InputSet as InputSet
 from neurondeath.simulations.inputs.input_sets import input_set as input_set
 from neurondeath.simulations.learning_forecast import LawRemedy as LawRemedy
@@ -178,9 +186,9 @@ from neurondeath_theory.trainability.wide_features import wide_feature_rank as w
 from neurondeath_torch.auditing.audit import Audit as Audit
 from neurondeath_torch.auditing.audit import audit as audit
 from neurondeath_torch.auditing.audited_layers import AuditedLayer as AuditedLayer
-from neurondeath_torch.auditing.forecast import forecast as forecast
 from neurondeath_torch.auditing.forecast import ModelForecast as ModelForecast
 from neurondeath_torch.auditing.forecast import RemedyForecast as RemedyForecast
+from neurondeath_torch.auditing.forecast import forecast as forecast
 
 # PyTorch: networks and initialisation
 from neurondeath_torch.initialising.initialisation import Initialisation as Initialisation
@@ -215,11 +223,11 @@ from neurondeath_torch.networks.activations import from_theory as from_theory
 from neurondeath_torch.networks.activations import to_theory as to_theory
 from neurondeath_torch.networks.critical_residual import CriticalResidual as CriticalResidual
 from neurondeath_torch.networks.critical_residual import CriticalResidualConv2d as CriticalResidualConv2d
+from neurondeath_torch.networks.smooth_leaky import SmoothLeaky as SmoothLeaky
+from neurondeath_torch.networks.smooth_leaky import smooth_leaky_ as smooth_leaky_
 from neurondeath_torch.networks.sparse_codes import JumpReLU as JumpReLU
 from neurondeath_torch.networks.sparse_codes import TiedLinear as TiedLinear
 from neurondeath_torch.networks.sparse_codes import TopK as TopK
-from neurondeath_torch.networks.smooth_leaky import SmoothLeaky as SmoothLeaky
-from neurondeath_torch.networks.smooth_leaky import smooth_leaky_ as smooth_leaky_
 from neurondeath_torch.networks.tailored_leaky_relu import tailored_leaky_relu as tailored_leaky_relu
 from neurondeath_torch.networks.thresholded_activations import ClippedShiftedReLU as ClippedShiftedReLU
 from neurondeath_torch.networks.thresholded_activations import ClippedSoftThreshold as ClippedSoftThreshold
