@@ -2,11 +2,6 @@
 
 # networks and activations
 # figures and evidence
-from neurondeath_theory.trainability.needed_units import NeededUnits as NeededUnits
-from neurondeath_theory.trainability.needed_units import needed_share as needed_share
-from neurondeath_theory.trainability.needed_units import needed_units as needed_units
-from neurondeath_torch.deploying.sparse_inference import sparse_inference as sparse_inference
-
 from neurondeath.figures.gallery import make_figure as make_figure
 from neurondeath.figures.registry import FIGURES as FIGURES
 from neurondeath.paper_check.citations import cite as cite
@@ -166,6 +161,9 @@ from neurondeath_theory.trainability.log_sizes import log_sizes as log_sizes
 from neurondeath_theory.trainability.looks_linear import LooksLinear as LooksLinear
 from neurondeath_theory.trainability.looks_linear import looks_linear as looks_linear
 from neurondeath_theory.trainability.looks_linear import mirrored_weights as mirrored_weights
+from neurondeath_theory.trainability.needed_units import NeededUnits as NeededUnits
+from neurondeath_theory.trainability.needed_units import needed_share as needed_share
+from neurondeath_theory.trainability.needed_units import needed_units as needed_units
 from neurondeath_theory.trainability.padded_residual import PaddedResidual as PaddedResidual
 from neurondeath_theory.trainability.padded_residual import kernel_share as kernel_share
 from neurondeath_theory.trainability.padded_residual import padded_residual as padded_residual
@@ -189,6 +187,7 @@ from neurondeath_torch.auditing.audited_layers import AuditedLayer as AuditedLay
 from neurondeath_torch.auditing.forecast import ModelForecast as ModelForecast
 from neurondeath_torch.auditing.forecast import RemedyForecast as RemedyForecast
 from neurondeath_torch.auditing.forecast import forecast as forecast
+from neurondeath_torch.deploying.sparse_inference import sparse_inference as sparse_inference
 
 # PyTorch: networks and initialisation
 from neurondeath_torch.initialising.initialisation import Initialisation as Initialisation
