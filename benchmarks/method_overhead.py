@@ -20,9 +20,12 @@ import torch.nn.functional as F  # noqa: N812 - its conventional name
 from torch import nn
 
 from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning
+from neurondeath_torch.methods.continual_backprop import ContinualBackprop
 from neurondeath_torch.methods.demon_pruning import DemonPruning
+from neurondeath_torch.methods.l2_init import L2Init
 from neurondeath_torch.methods.penalty_schedules import Constant
 from neurondeath_torch.methods.redo import ReDo
+from neurondeath_torch.methods.self_normalised_resets import SelfNormalisedResets
 from neurondeath_torch.methods.structured_pruning import StructuredPruning
 from neurondeath_torch.methods.synaptic_stripping import SynapticStripping
 from neurondeath_torch.methods.training_method import NoMethod, TrainingMethod
@@ -77,6 +80,31 @@ METHODS: dict[str, tuple[Maker, Callable[[Any], object]]] = {
     "ReDo": (
         lambda model, optimiser, data: ReDo(model, optimiser, data=data, every=NEVER, tau=0.1),
         lambda method: method.recycle(),
+    ),
+    "demon pruning, gradients": (
+        lambda model, optimiser, data: DemonPruning(
+            model,
+            optimiser,
+            data=data,
+            steps=NEVER,
+            peak=1e-4,
+            schedule=Constant(),
+            remove_every=NEVER,
+            noise_on="gradients",
+        ),
+        lambda method: method.remove(),
+    ),
+    "continual backprop": (
+        lambda model, optimiser, data: ContinualBackprop(model, optimiser, data=data, rate=0.0),
+        lambda method: method._resetter.reset({"0": [0]}),
+    ),
+    "self-normalised resets": (
+        lambda model, optimiser, data: SelfNormalisedResets(model, optimiser, data=data),
+        lambda method: method._resetter.reset({"0": [0]}),
+    ),
+    "L2 init": (
+        lambda model, optimiser, _: L2Init(model, optimiser),
+        lambda method: method.after_epoch(),
     ),
 }
 

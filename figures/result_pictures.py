@@ -135,6 +135,7 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "BatchNormStatement": Curves(x="depth", lines=("point_alive_at_most",), y_label="P(point alive), at most").draw,
     "BranchSurvival": Curves(x="branches", lines=("log10_all_dead",), y_label="log10 P(all branches dead)").draw,
     "Certificate": Bars(names="quantity", values=("ratio",), label="after / before").draw,
+    "Clones": Bars(names="layer", values=("units", "clones"), label="units").draw,
     "DataAwareBounds": Bars(names="bound", values=("alive",), label=P_ALIVE).draw,
     "DeadUnitCount": Curves(
         x="depth", lines=("dead_units",), y_label="dead units, expected", errors=(("dead_units", "dead_units_stderr"),)

@@ -51,20 +51,22 @@ Figures and evidence
 
 PyTorch: networks and initialisation
     ClippedShiftedReLU, ClippedSoftThreshold, CriticalResidual, CriticalResidualConv2d, edge_of_chaos_, from_theory,
-    he_, Initialisation, JumpReLU, looks_linear_, rai_, residual_, ResidualRewiring, ShiftedReLU, sign_flip_, SignFlip,
-    SoftThreshold, tailored_leaky_relu, TiedLinear, TopK, to_theory
+    he_, Initialisation, JumpReLU, looks_linear_, rai_, residual_, ResidualRewiring, ShiftedReLU, sign_flip_,
+    SignFlip, smooth_leaky_, SmoothLeaky, SoftThreshold, tailored_leaky_relu, TiedLinear, to_theory, TopK
 
 PyTorch: watching, audit and surgery
-    Audit, audit, AuditedLayer, Certificate, DeadUnitMonitor, DeadUnitReport, forecast, load_shrunk, ModelForecast,
-    Overlap, RemedyForecast, Removal, remove_dead_units, remove_units, resample_units, Reset, reset_units, UnitActivity
+    Audit, audit, AuditedLayer, Certificate, Clones, DeadUnitMonitor, DeadUnitReport, find_clones, forecast,
+    gradient_dormant, load_shrunk, ModelForecast, Overlap, RemedyForecast, Removal, remove_dead_units, remove_units,
+    resample_units, Reset, reset_units, UnitActivity
 
 PyTorch: reports where training is logged
     Alarm, lightning_callback, TensorBoardWriter, trainer_callback, UnitWatch, WandbWriter
 
 PyTorch: methods and training
-    ActivateWhilePruning, Constant, DemonPruning, Experiment, GlobalPruning, load_trained, MethodReport, NoMethod,
-    OneCycle, read_experiments, read_study, ReDo, save_trained, StructuredPruning, SynapticStripping, train,
-    train_many, TrainingMethod, TrainingRun, WeightMasks
+    ActivateWhilePruning, AuxK, Constant, ContinualBackprop, DemonPruning, Experiment, GlobalPruning, L2Init,
+    load_trained, MethodReport, MisuseWarning, NoMethod, OneCycle, read_experiments, read_study, ReDo, save_trained,
+    SelfNormalisedResets, StructuredPruning, SynapticStripping, train, train_many, TrainingMethod, TrainingRun,
+    WeightMasks
 
 Errors and version
     AssumptionError, Interrupted, InvalidArgumentError, MissingExtraError, NeuronDeathError

@@ -202,12 +202,17 @@ from neurondeath_torch.initialising.sign_flipping import sign_flip_ as sign_flip
 
 # PyTorch: methods and training
 from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning as ActivateWhilePruning
+from neurondeath_torch.methods.auxiliary_reconstruction import AuxK as AuxK
+from neurondeath_torch.methods.continual_backprop import ContinualBackprop as ContinualBackprop
 from neurondeath_torch.methods.demon_pruning import DemonPruning as DemonPruning
+from neurondeath_torch.methods.l2_init import L2Init as L2Init
 from neurondeath_torch.methods.magnitude_pruning import GlobalPruning as GlobalPruning
 from neurondeath_torch.methods.masks import WeightMasks as WeightMasks
+from neurondeath_torch.methods.misuse import MisuseWarning as MisuseWarning
 from neurondeath_torch.methods.penalty_schedules import Constant as Constant
 from neurondeath_torch.methods.penalty_schedules import OneCycle as OneCycle
 from neurondeath_torch.methods.redo import ReDo as ReDo
+from neurondeath_torch.methods.self_normalised_resets import SelfNormalisedResets as SelfNormalisedResets
 from neurondeath_torch.methods.structured_pruning import StructuredPruning as StructuredPruning
 from neurondeath_torch.methods.synaptic_stripping import SynapticStripping as SynapticStripping
 from neurondeath_torch.methods.training_method import MethodReport as MethodReport
@@ -217,6 +222,8 @@ from neurondeath_torch.networks.activations import from_theory as from_theory
 from neurondeath_torch.networks.activations import to_theory as to_theory
 from neurondeath_torch.networks.critical_residual import CriticalResidual as CriticalResidual
 from neurondeath_torch.networks.critical_residual import CriticalResidualConv2d as CriticalResidualConv2d
+from neurondeath_torch.networks.smooth_leaky import SmoothLeaky as SmoothLeaky
+from neurondeath_torch.networks.smooth_leaky import smooth_leaky_ as smooth_leaky_
 from neurondeath_torch.networks.sparse_codes import JumpReLU as JumpReLU
 from neurondeath_torch.networks.sparse_codes import TiedLinear as TiedLinear
 from neurondeath_torch.networks.sparse_codes import TopK as TopK
@@ -247,7 +254,10 @@ from neurondeath_torch.training.loop import train as train
 from neurondeath_torch.training.many_networks import train_many as train_many
 from neurondeath_torch.training.trained_models import load_trained as load_trained
 from neurondeath_torch.training.trained_models import save_trained as save_trained
+from neurondeath_torch.watching.clones import Clones as Clones
+from neurondeath_torch.watching.clones import find_clones as find_clones
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport as DeadUnitReport
 from neurondeath_torch.watching.dead_unit_report import UnitActivity as UnitActivity
 from neurondeath_torch.watching.definitions import Overlap as Overlap
+from neurondeath_torch.watching.gradient_dormancy import gradient_dormant as gradient_dormant
 from neurondeath_torch.watching.monitor import DeadUnitMonitor as DeadUnitMonitor

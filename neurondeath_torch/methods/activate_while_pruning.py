@@ -26,6 +26,8 @@ class ActivateWhilePruning(GlobalPruning):
     ----------
     model : torch.nn.Module
         The model in training; its current weights are those it is rewound to.
+    optimiser : torch.optim.Optimizer, optional
+        As for `GlobalPruning`.
     share : float
         p, the total share in [0, 1) of the weights alive before a cycle that is pruned after it.
     activate_share : float
@@ -39,7 +41,7 @@ class ActivateWhilePruning(GlobalPruning):
         Cycles after which `after_epoch` prunes; later epochs train the pruned model to the end.
     rewind : bool
         Whether all parameters and buffers return to their values at the start.
-    loss, layers, optimiser
+    loss, layers
         As for `GlobalPruning`.
 
     Raises
@@ -68,6 +70,7 @@ class ActivateWhilePruning(GlobalPruning):
     def __init__(
         self,
         model: nn.Module,
+        optimiser: torch.optim.Optimizer | None = None,
         *,
         share: float = 0.2,
         activate_share: float = 0.02,
@@ -77,10 +80,10 @@ class ActivateWhilePruning(GlobalPruning):
         rounds: int | None = None,
         rewind: bool = True,
         layers: Iterable[str] | None = None,
-        optimiser: torch.optim.Optimizer | None = None,
     ) -> None:
         super().__init__(
             model,
+            optimiser,
             share=share,
             base=base,
             loss=loss,
@@ -88,7 +91,6 @@ class ActivateWhilePruning(GlobalPruning):
             rounds=rounds,
             rewind=rewind,
             layers=layers,
-            optimiser=optimiser,
         )
         self._activate = check_real("activate_share", activate_share, low=0.0, high=1.0)
         if self._activate > self._share:

@@ -6,9 +6,11 @@ and may die, while a dead unit, without gradient and without noise, does not cha
 dead on the deciding data are physically removed, with their optimiser state; none grows again. Both $\lambda$ and
 $\sigma$ follow one schedule (one cycle by default), and the peak of $\lambda$ controls how sparse the network becomes.
 
-R is the sum of |g|, of g^2 or of max(g, 0)^2 over the scales g of the normalisation layers, or over all weights of
-linear and convolution layers. Noise is added to the incoming weights of hidden units, not to biases and not to layers
-without an activation, whose units cannot die.
+R is the sum of |g|, of g^2 or of max(g, 0)^2, or half of the sums of squares, over the scales g of the normalisation
+layers, or over all weights of linear and convolution layers. Noise is added to the incoming weights of hidden units,
+not to biases and not to layers without an activation, whose units cannot die (`noise_on="weights"`); or, to the letter
+of the paper, to every entry of every parameter that has a gradient in the step, biases, norms and the output layer
+included (`noise_on="gradients"`).
 """
 
 from collections.abc import Callable, Mapping
@@ -19,8 +21,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
+from neurondeath_torch.methods.misuse import replaced_parameter
+from neurondeath_torch.methods.penalties import NORMS, penalty_sum
 from neurondeath_torch.methods.penalty_schedules import OneCycle
 from neurondeath_torch.methods.training_method import TrainingMethod
+from neurondeath_torch.methods.weight_noise import Noisy, WeightNoise
 from neurondeath_torch.networks.data_passes import example_inputs
 from neurondeath_torch.networks.model_calls import Call, called
 from neurondeath_torch.networks.unit_activity import MIN_POINTS, measure_activity
@@ -31,7 +36,6 @@ from neurondeath_torch.surgery.unit_coupling import CouplingGraph
 
 __all__ = ["DemonPruning"]
 
-NORMS = ("l1", "l2", "positive-l2")
 SCALED = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
@@ -57,18 +61,22 @@ class DemonPruning(TrainingMethod):
         Steps between removals; None removes nothing.
     penalise : {"scales", "weights"}
         Scales of the normalisation layers, or all weights of linear and convolution layers.
-    norm : {"l1", "l2", "positive-l2"}
-        Sum of absolute values, of squares, or of squares of positive values.
+    norm : {"l1", "l2", "half-l2", "positive-l2", "half-positive-l2"}
+        Sum of absolute values, of squares, or of squares of positive values; or half of these sums of squares.
     schedule : callable, optional
         Step -> factor of `peak` and `noise`; `OneCycle(span=steps)` if not given.
     noisy_units : {"live", "all"}
         Units whose weights get noise; "all" is for comparison.
+    noise_on : {"weights", "gradients"}
+        Noise on the incoming weights of hidden units, or on every entry, of any parameter, whose gradient is not zero
+        at the step: of a unit without gradient none. Then which units are alive is not measured between removals.
     look_every : int or None
         Steps between measurements of which units are alive, in addition to those at removals, so that "live" excludes
         units that died in the meantime; each measurement costs one pass over the deciding data. None: at removals only.
-        Where the noise does not depend on which units are alive (`noise` 0, or "all"), nothing is measured.
+        Where the noise does not depend on which units are alive (`noise` 0, "all", or "gradients"), nothing is
+        measured.
     seed : int
-        Seed of the noise, which has its own generator.
+        Seed of the noise, which leaves all other random numbers alone.
     min_points : int
         Points that the deciding data must hold at least.
     call : callable, optional
@@ -100,6 +108,8 @@ class DemonPruning(TrainingMethod):
     5
     """
 
+    acts_after_steps = True
+
     def __init__(
         self,
         model: nn.Module,
@@ -114,12 +124,13 @@ class DemonPruning(TrainingMethod):
         norm: str = "l1",
         schedule: Callable[[int], float] | None = None,
         noisy_units: str = "live",
+        noise_on: str = "weights",
         look_every: int | None = None,
         seed: int = 0,
         min_points: int = MIN_POINTS,
         call: Call | None = None,
     ) -> None:
-        super().__init__(model)
+        super().__init__(model, optimiser)
         self._optimiser = check_optimiser(optimiser, model)
         self._data = data = called(model, data, call)
         self._min_points = check_count("min_points", min_points)
@@ -131,11 +142,15 @@ class DemonPruning(TrainingMethod):
         self._norm = check_choice("norm", norm, NORMS)
         self._schedule = OneCycle(span=span) if schedule is None else schedule
         self._all_noisy = check_choice("noisy_units", noisy_units, ("live", "all")) == "all"
+        self._by_gradient = check_choice("noise_on", noise_on, ("weights", "gradients")) == "gradients"
+        if self._by_gradient and self._all_noisy:
+            raise invalid("noisy_units", 'be "live" with noise_on="gradients"', noisy_units)
         look = None if look_every is None else check_count("look_every", look_every)
-        self._look = look if self._noise > 0.0 and not self._all_noisy else None  # otherwise liveness is not used
-        device = next(model.parameters()).device
-        self._generator = torch.Generator(device).manual_seed(check_count("seed", seed, least=0))
+        liveness_matters = self._noise > 0.0 and not self._all_noisy and not self._by_gradient
+        self._look = look if liveness_matters else None
+        self._source = WeightNoise(check_count("seed", seed, least=0))
         self._penalised: list[nn.Parameter] = []
+        self._noisy: list[Noisy] = []
         self._live: dict[str, Tensor] = {}
         self._find_parameters()
         self._measure()
@@ -147,22 +162,23 @@ class DemonPruning(TrainingMethod):
         """The schedule's factor at the next step."""
         return float(self._schedule(self._steps))
 
-    def penalty(self) -> Tensor:
+    def _penalty(self) -> Tensor | None:
         """Compute lambda(t) R, the term to add to the loss of the next step."""
+        self._check_parameters()
         strength = self._peak * self.factor
-        if strength == 0.0:
-            return super().penalty()
-        if self._norm == "l1":
-            terms = [p.abs().sum() for p in self._penalised]
-        elif self._norm == "l2":
-            terms = [p.square().sum() for p in self._penalised]
-        else:
-            terms = [p.clamp(min=0.0).square().sum() for p in self._penalised]
-        return strength * torch.stack(terms).sum()
+        return strength * penalty_sum(self._penalised, self._norm) if strength > 0.0 else None
+
+    @property
+    def _penalty_due(self) -> bool:
+        return self._peak * self.factor > 0.0 and any(p.requires_grad for p in self._penalised)
 
     def after_step(self) -> None:
         """Add the noise of the step; remove dead units, or measure which units are alive, if it is due."""
-        self._add_noise(self._noise * self.factor)
+        self._check_parameters()
+        deviation = self._noise * self.factor
+        if deviation > 0.0 and self._by_gradient and all(entry.parameter.grad is None for entry in self._noisy):
+            self._loop.warn("no parameter has a gradient in after_step(); call optimiser.zero_grad() after it")
+        self._source.add(self._noisy, deviation, self._steps)
         super().after_step()
         if self._every is not None and self._steps % self._every == 0:
             self.remove()
@@ -181,9 +197,8 @@ class DemonPruning(TrainingMethod):
         return removal
 
     def state_dict(self) -> dict[str, Any]:
-        """Return counters, record, live units and the state of the noise."""
-        live = {name: mask.clone() for name, mask in self._live.items()}
-        return {**super().state_dict(), "live": live, "generator": self._generator.get_state()}
+        """Return counters, record and live units."""
+        return {**super().state_dict(), "live": {name: mask.clone() for name, mask in self._live.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a saved state; the model must already have its saved shapes (see `load_shrunk`)."""
@@ -193,38 +208,53 @@ class DemonPruning(TrainingMethod):
         here = {name: modules[name].weight.shape[unit_axis(modules[name])] for name in self._live}
         if units != here:
             raise invalid("state", f"fit a model with units {here}", units, "call load_shrunk on the model first")
-        self._live = {name: mask.to(self._generator.device, copy=True) for name, mask in state["live"].items()}
-        self._generator.set_state(state["generator"].cpu())
+        self._live = {name: mask.to("cpu", copy=True) for name, mask in state["live"].items()}
         self._find_parameters()
+        self._find_noisy()
 
     def _find_parameters(self) -> None:
-        scales = self._on == "scales"
-        found = [
-            getattr(module, "weight", None)
-            for module in self._model.modules()
-            if (isinstance(module, SCALED) if scales else is_weight_layer(module))
+        weights = [(module, module._parameters.get("weight")) for module in self._model.modules()]
+        self._places: list[tuple[nn.Module, nn.Parameter]] = [
+            (module, weight)
+            for module, weight in weights
+            if (isinstance(module, SCALED) or is_weight_layer(module)) and isinstance(weight, nn.Parameter)
         ]
-        self._penalised = [p for p in found if isinstance(p, nn.Parameter) and p.requires_grad]
+        scales = self._on == "scales"
+        chosen = dict.fromkeys(weight for module, weight in self._places if isinstance(module, SCALED) == scales)
+        self._penalised = [weight for weight in chosen if weight.requires_grad]
         if not self._penalised and self._peak > 0.0:
             what = "trainable normalisation scales" if self._on == "scales" else "trainable weights"
             raise invalid("penalise", "name parameters that the model has", f"no {what}", 'try penalise="weights"')
+        self._accept_model()
+
+    def _find_noisy(self) -> None:
+        """List the parameters that get noise, in the order of the model."""
+        if self._by_gradient:
+            self._noisy = [Noisy(parameter) for parameter in self._model.parameters() if parameter.requires_grad]
+            return
+        modules = dict(self._model.named_modules())
+        self._noisy = [Noisy(modules[name].weight, live, unit_axis(modules[name])) for name, live in self._live.items()]
+
+    def _check_parameters(self) -> None:
+        """Find parameters again that were replaced since the last call."""
+        if all(map(_is_at_place, self._places)):
+            return
+        name = replaced_parameter(self._known, self._parameters())
+        self._loop.warn(f"`{name}` was replaced since the last call; build the method after changing the model")
+        self._find_parameters()
+        self._measure()
 
     def _measure(self) -> bool:
         """Measure which units are alive, and return whether all are."""
         activity = measure_activity(self._model, self._data, min_points=self._min_points)
         self._live = {
-            name: torch.ones_like(seen.active) if self._all_noisy else seen.active for name, seen in activity.items()
+            name: (torch.ones_like(seen.active) if self._all_noisy else seen.active).cpu()
+            for name, seen in activity.items()
         }
+        self._find_noisy()
         return all(bool(seen.active.all()) for seen in activity.values())
 
-    @torch.no_grad()
-    def _add_noise(self, deviation: float) -> None:
-        if deviation == 0.0:
-            return
-        modules = dict(self._model.named_modules())
-        for name, live in self._live.items():
-            layer = modules[name]
-            weight: Tensor = layer.weight
-            axis = unit_axis(layer)
-            draw = torch.empty_like(weight).normal_(0.0, deviation, generator=self._generator)
-            weight.add_(draw.mul_(live.view([-1 if i == axis else 1 for i in range(weight.dim())])))
+
+def _is_at_place(place: tuple[nn.Module, nn.Parameter]) -> bool:
+    module, weight = place
+    return module._parameters["weight"] is weight

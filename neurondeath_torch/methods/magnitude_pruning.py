@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_flag, check_real, invalid
+from neurondeath_torch.methods.loss_gradients import check_loss, loss_gradients
 from neurondeath_torch.methods.masking_method import MaskingMethod
 from neurondeath_torch.methods.pruning_rules import lowest_weights, weight_saliency
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.weight_layers import is_weight_layer
-from neurondeath_torch.surgery.optimiser_state import check_optimiser
 
 __all__ = ["GlobalPruning", "Kept", "Values", "n_alive"]
 
@@ -34,6 +34,9 @@ class GlobalPruning(MaskingMethod):
     ----------
     model : torch.nn.Module
         The model in training; its current weights are those it is rewound to.
+    optimiser : torch.optim.Optimizer, optional
+        If given, masks are applied after each of its steps and its state is dropped when rewinding. The caller resets
+        its learning rate and any scheduler.
     share : float
         Share in [0, 1) of the weights alive before a cycle that is pruned after it.
     base : {"magnitude", "gradient"}
@@ -49,9 +52,6 @@ class GlobalPruning(MaskingMethod):
         Whether all parameters and buffers return to their values at the start.
     layers : iterable of str, optional
         Only prune these layers; all linear and convolution layers if not given.
-    optimiser : torch.optim.Optimizer, optional
-        If given, masks are applied after each of its steps and its state is dropped when rewinding. The caller resets
-        its learning rate and any scheduler.
 
     Raises
     ------
@@ -74,6 +74,7 @@ class GlobalPruning(MaskingMethod):
     def __init__(
         self,
         model: nn.Module,
+        optimiser: torch.optim.Optimizer | None = None,
         *,
         share: float = 0.2,
         base: str = "magnitude",
@@ -82,20 +83,14 @@ class GlobalPruning(MaskingMethod):
         rounds: int | None = None,
         rewind: bool = True,
         layers: Iterable[str] | None = None,
-        optimiser: torch.optim.Optimizer | None = None,
     ) -> None:
-        self._optimiser = None if optimiser is None else check_optimiser(optimiser, model)
         if layers is None:
             owners = {m.weight: name for name, m in check_model(model).named_modules() if is_weight_layer(m)}
             layers = list(owners.values())  # lists a shared weight once
-        super().__init__(model, layers, self._optimiser)
+        super().__init__(model, optimiser, layers)
         self._share = check_real("share", share, low=0.0, high=1.0, high_open=True)
         self._base = check_choice("base", base, ("magnitude", "gradient"))
-        if self._base == "gradient" and not callable(loss):
-            raise invalid(
-                "loss", 'be a function without arguments for base="gradient"', loss, "lambda: criterion(model(x), y)"
-            )
-        self._loss = loss
+        self._loss = check_loss(loss, 'base="gradient"') if self._base == "gradient" else loss
         self._every = None if every is None else check_count("every", every)
         self._rounds = None if rounds is None else check_count("rounds", rounds)
         self._rewind = check_flag("rewind", rewind)
@@ -109,6 +104,10 @@ class GlobalPruning(MaskingMethod):
         """Number of cycles finished."""
         return self._cycles
 
+    @property
+    def _needs_epochs(self) -> bool:
+        return self._every is not None
+
     def after_epoch(self) -> None:
         """Count the epoch, and end the cycle if this was its last epoch."""
         super().after_epoch()
@@ -117,7 +116,14 @@ class GlobalPruning(MaskingMethod):
             self.after_cycle()
 
     def after_cycle(self) -> None:
-        """Prune, and rewind the weights that survive."""
+        """Prune, and rewind the weights that survive.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a tensor of the model has another shape than at the start, or the training has diverged.
+        """
+        self._check_shapes()
         end = self._weights()
         gradients = self._gradients() if self._base == "gradient" else None
         kept = [self._masks.kept(layer) for layer in self._masks.layers]
@@ -162,6 +168,14 @@ class GlobalPruning(MaskingMethod):
             return [weight_saliency(weights) for weights in end]
         return [weight_saliency(weights, gradient) for weights, gradient in zip(end, gradients, strict=True)]
 
+    def _check_shapes(self) -> None:
+        shapes = {name: tuple(value.shape) for name, value in self._tensors().items()}
+        begun = {name: tuple(value.shape) for name, value in self._start.items()}
+        changed = next((name for name in {**begun, **shapes} if begun.get(name) != shapes.get(name)), None)
+        if changed is not None:
+            received = f"`{changed}` of shape {shapes.get(changed)} instead of {begun.get(changed)}"
+            raise invalid("model", "keep its tensors during a cycle", received, "remove units after the last cycle")
+
     def _snapshot(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self._tensors().items()}
 
@@ -177,11 +191,7 @@ class GlobalPruning(MaskingMethod):
         """Compute the gradient of the caller's loss without changing the gradients of the training."""
         assert self._loss is not None  # checked in __init__
         weights = [self._masks.weight(layer) for layer in self._masks.layers]
-        loss = self._loss()
-        if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
-            raise invalid("loss", "return a scalar that depends on the model", type(loss).__name__)
-        gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-        return [_array(g if g is not None else torch.zeros_like(w)) for g, w in zip(gradients, weights, strict=True)]
+        return [_array(gradient) for gradient in loss_gradients(self._loss, weights)]
 
 
 def n_alive(kept: Kept) -> int:

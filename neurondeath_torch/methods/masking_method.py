@@ -19,17 +19,19 @@ class MaskingMethod(TrainingMethod):
     ----------
     model : torch.nn.Module
         The model in training.
+    optimiser : torch.optim.Optimizer or None
+        If given, the masks are applied after each of its steps without a call of `after_step`.
     layers : iterable of str
         Names of the layers whose weights may be pruned.
-    optimiser : torch.optim.Optimizer, optional
-        If given, the masks are applied after each of its steps without a call of `after_step`.
     """
 
-    def __init__(self, model: nn.Module, layers: Iterable[str], optimiser: torch.optim.Optimizer | None) -> None:
-        super().__init__(model)
+    acts_after_steps = True
+
+    def __init__(self, model: nn.Module, optimiser: torch.optim.Optimizer | None, layers: Iterable[str]) -> None:
+        super().__init__(model, optimiser)
         self._masks = WeightMasks(self._model, layers)
-        if optimiser is not None:
-            self._masks.hold(optimiser)
+        if self._optimiser is not None:
+            self._masks.hold(self._optimiser)
 
     @property
     def n_pruned(self) -> int:
@@ -45,6 +47,10 @@ class MaskingMethod(TrainingMethod):
         """Set the pruned weights back to zero."""
         super().after_step()
         self._masks.apply()
+
+    @property
+    def _needs_steps(self) -> bool:
+        return self._optimiser is None
 
     def state_dict(self) -> dict[str, Any]:
         """Return counters, record and masks."""

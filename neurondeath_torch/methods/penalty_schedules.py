@@ -8,7 +8,7 @@ the noise.
 import math
 from dataclasses import dataclass
 
-from neurondeath_theory.foundation.validation import check_count, check_real
+from neurondeath_theory.foundation.validation import check_count, check_flag, check_real
 
 __all__ = ["Constant", "OneCycle", "Schedule"]
 
@@ -48,32 +48,41 @@ class OneCycle:
         Factor at step 0, in [0, 1].
     end : float
         Factor at the last step of the span, in [0, 1].
+    whole_steps : bool
+        Whether the rise takes a whole number of steps, `round(rise * span)`, so that one step has the factor 1; then,
+        where `rise * span` is whole, these are the factors of PyTorch's `OneCycleLR`. If not, the peak lies between two
+        steps.
 
     Examples
     --------
     >>> cycle = OneCycle(span=101)
     >>> [round(cycle(step), 4) for step in (0, 15, 30, 65, 100, 101)]
     [0.04, 0.52, 1.0, 0.5, 0.0, 0.0]
+    >>> whole = OneCycle(span=10, whole_steps=True)
+    >>> [round(whole(step), 2) for step in range(4)]
+    [0.04, 0.52, 1.0, 0.95]
     """
 
     span: int
     rise: float = 0.3
     start: float = 1 / 25
     end: float = 4e-6
+    whole_steps: bool = False
 
     def __post_init__(self) -> None:
         check_count("span", self.span)
         check_real("rise", self.rise, low=0.0, high=1.0, low_open=True, high_open=True)
         check_real("start", self.start, low=0.0, high=1.0)
         check_real("end", self.end, low=0.0, high=1.0)
+        check_flag("whole_steps", self.whole_steps)
 
     def __call__(self, step: int) -> float:
         """Return the factor at a step, counted from 0."""
         if step >= self.span:
             return 0.0
         last = max(self.span - 1, 1)
-        peak = self.rise * last
-        if step <= peak:
+        peak = max(round(self.rise * self.span) - 1, 0) if self.whole_steps else self.rise * last
+        if step <= peak and peak > 0:
             low, progress = self.start, 1.0 - step / peak
         else:
             low, progress = self.end, (step - peak) / (last - peak)

@@ -31,6 +31,8 @@ class SynapticStripping(MaskingMethod):
     ----------
     model : torch.nn.Module
         The model in training.
+    optimiser : torch.optim.Optimizer, optional
+        If given, the masks are applied after each of its steps without a call of `after_step`.
     data : Tensor or iterable of batches
         The deciding data, read once at each stripping; a tensor (one batch), or batches that are tensors, (inputs,
         targets) or dicts of keyword arguments. Measured in evaluation mode; batch-norm statistics are not changed.
@@ -40,8 +42,6 @@ class SynapticStripping(MaskingMethod):
         Quantile in [0, 1] of a dead unit's remaining nonzero weights, below which they are pruned.
     layers : iterable of str, optional
         Only strip these layers; all weight layers that an activation follows if not given.
-    optimiser : torch.optim.Optimizer, optional
-        If given, the masks are applied after each of its steps without a call of `after_step`.
     min_points : int
         Points that the deciding data must hold at least.
     call : callable, optional
@@ -68,21 +68,23 @@ class SynapticStripping(MaskingMethod):
     ([[0.0, -2.0, 1.0], [1.0, -1.0, 1.0]], 1)
     """
 
+    acts_after_epochs = True
+
     def __init__(
         self,
         model: nn.Module,
+        optimiser: torch.optim.Optimizer | None = None,
         *,
         data: Any,
         every: int = 1,
         stripping_factor: float = 0.05,
         layers: Iterable[str] | None = None,
-        optimiser: torch.optim.Optimizer | None = None,
         min_points: int = MIN_POINTS,
         call: Call | None = None,
     ) -> None:
         data = called(model, data, call)
         names, least = None if layers is None else list(layers), check_count("min_points", min_points)
-        super().__init__(model, measure_activity(check_model(model), data, names, min_points=least), optimiser)
+        super().__init__(model, optimiser, measure_activity(check_model(model), data, names, min_points=least))
         self._data = data
         self._every = check_count("every", every)
         self._factor = check_real("stripping_factor", stripping_factor, low=0.0, high=1.0)

@@ -15,6 +15,7 @@ from torch import nn
 from neurondeath_theory.networks import activations as theory
 from neurondeath_theory.networks.network_bounds import quiet_set
 from neurondeath_torch.networks.activations import PiecewiseLinear, to_theory
+from neurondeath_torch.networks.smooth_leaky import SmoothLeaky
 from neurondeath_torch.networks.sparse_codes import JumpReLU, TopK
 from neurondeath_torch.networks.thresholded_activations import (
     ClippedShiftedReLU,
@@ -85,6 +86,8 @@ def activation_of_module(module: nn.Module) -> Activation | None:
     if isinstance(module, (TopK, JumpReLU)):  # not continuous, or not functions of one unit
         plain = isinstance(module, JumpReLU) and not bool(module.raw_threshold.detach().any())
         return Activation(name, theory.relu() if plain else None)
+    if isinstance(module, SmoothLeaky):
+        return _never_zero(type(module).__name__, type(module).__name__)
     if not isinstance(module, OWN):
         return _never_zero(name, name) if name in SMOOTH_MODULES else None
     form = to_theory(module)

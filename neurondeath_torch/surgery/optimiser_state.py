@@ -3,7 +3,8 @@
 Optimisers hold their state per Parameter object, and parameter groups hold the objects themselves. When units are
 removed, each shrunk Parameter replaces the old one in its group and inherits the entries of momentum and second moments
 that belong to the weights that remain; when units are reset, the entries of their weights are set to zero. Step
-counters, shared by a whole parameter, are kept. Learning-rate schedulers hold the optimiser and its groups, so they
+counters, shared by a whole parameter, are kept; what Adam derives from them is corrected for each weight that was reset
+(see `adam_steps`). Learning-rate schedulers hold the optimiser and its groups, so they
 continue unchanged.
 """
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from neurondeath_theory.foundation.validation import check_instance, invalid
+from neurondeath_torch.surgery.adam_steps import record_reset
 
 __all__ = ["check_entries", "check_optimiser", "clear_entries", "replace_parameters"]
 
@@ -78,7 +80,7 @@ def replace_parameters(
 
 
 def clear_entries(optimiser: torch.optim.Optimizer, parameter: nn.Parameter, cleared: Tensor) -> None:
-    """Set the state of chosen weights of one parameter to zero, if the optimiser holds any.
+    """Set the state of chosen weights of one parameter to zero, if the optimiser holds any, as if they were new.
 
     Parameters
     ----------
@@ -93,6 +95,7 @@ def clear_entries(optimiser: torch.optim.Optimizer, parameter: nn.Parameter, cle
     for value in optimiser.state.get(parameter, {}).values():
         if isinstance(value, Tensor) and value.shape == parameter.shape and value.dim():
             value.masked_fill_(cleared.to(value.device), 0.0)
+    record_reset(optimiser, parameter, cleared)
 
 
 def check_entries(optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:

@@ -27,7 +27,7 @@ from neurondeath_torch.surgery.optimiser_state import check_entries, check_optim
 from neurondeath_torch.surgery.removal import unit_indices
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph, Part
 
-__all__ = ["Reset", "reset_plan", "reset_units", "selected_entries", "stream_seed"]
+__all__ = ["Reset", "UnitResetter", "reset_plan", "reset_units", "selected_entries", "stream_seed"]
 
 Units = npt.NDArray[np.int64]
 
@@ -133,47 +133,96 @@ def reset_units(
     >>> bool(model[0].weight[1].any()), model[2].weight[0, 1].item()
     (True, 0.0)
     """
-    model = check_model(original_model(model))
-    check_choice("outgoing", outgoing, ("zero", "keep"))
-    check_count("seed", seed, least=0)
-    if optimiser is not None:
-        check_entries(check_optimiser(optimiser, model), list(model.parameters()))
-    plan = reset_plan(model, units, called(model, data, call), zero_outgoing=outgoing == "zero")
-    drawn = []
-    for number, (coupling, chosen, _) in enumerate(plan):
-        if not len(chosen):
-            drawn.append(0)
-            continue
-        drawn.append(_draw(coupling, chosen, optimiser, initialise, seed=stream_seed(seed, number)))
-    for coupling, chosen, _ in plan:  # after all draws, which also redraw weights that read other reset units
-        if outgoing == "zero" and len(chosen):
-            for reader in coupling.readers:
-                columns = reader.channels[np.isin(reader.units, chosen)]
-                _fill(reader, columns, 1 - unit_axis(reader.module), optimiser)
-    return Reset(
-        layers=tuple(coupling.layer for coupling, _, _ in plan),
-        units=tuple(chosen for _, chosen, _ in plan),
-        weights=tuple(drawn),
-        reasons=tuple(obstacle for _, _, obstacle in plan),
+    return UnitResetter(model, data, call=call).reset(
+        units, optimiser=optimiser, initialise=initialise, outgoing=outgoing, seed=seed
     )
+
+
+class UnitResetter:
+    """Resets units of a model again and again, tracing it only once; its layers must stay as they are.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model.
+    data : Tensor or iterable of batches
+        The first batch is used to trace which weights read the units.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model cannot be traced.
+    """
+
+    def __init__(self, model: nn.Module, data: Any, *, call: Call | None = None) -> None:
+        self._model = model = check_model(original_model(model))
+        self._graph = CouplingGraph(model, example_inputs(model, called(model, data, call)))
+        self._couplings: dict[str, Coupling] = {}
+
+    def coupling(self, layer: str) -> Coupling:
+        """Return all that belongs to the units of a layer."""
+        if layer not in self._couplings:
+            module = dict(self._model.named_modules()).get(layer)
+            if module is None or not is_weight_layer(module):
+                raise invalid("units", "name linear or convolution layers", layer, "see model.named_modules()")
+            self._couplings[layer] = self._graph.coupling(module)
+        return self._couplings[layer]
+
+    def obstacle(self, layer: str, *, zero_outgoing: bool = True) -> str:
+        """Return why the units of a layer cannot be reset; empty if they can."""
+        return _obstacle(self.coupling(layer), zero_outgoing)
+
+    def plan(self, units: Mapping[str, Any], *, zero_outgoing: bool) -> list[tuple[Coupling, Units, str]]:
+        """Return, for every layer, its coupling, the units that can be reset, and why others cannot."""
+        plan: list[tuple[Coupling, Units, str]] = []
+        for name in units:
+            coupling, obstacle = self.coupling(name), self.obstacle(name, zero_outgoing=zero_outgoing)
+            chosen = unit_indices(f"units[{name!r}]", units[name], coupling.n_units)
+            alone, shared = (chosen, "") if obstacle else _with_own_channels(coupling, chosen)
+            plan.append((coupling, chosen[:0] if obstacle else alone, obstacle or shared))
+        return plan
+
+    def reset(
+        self,
+        units: Mapping[str, Any],
+        *,
+        optimiser: torch.optim.Optimizer | None = None,
+        initialise: Callable[[nn.Module], Any] | None = None,
+        outgoing: str = "zero",
+        seed: int = 0,
+    ) -> Reset:
+        """Reset units and their optimiser state; arguments, result and errors are those of `reset_units`."""
+        check_choice("outgoing", outgoing, ("zero", "keep"))
+        check_count("seed", seed, least=0)
+        if optimiser is not None:
+            check_entries(check_optimiser(optimiser, self._model), list(self._model.parameters()))
+        plan = self.plan(units, zero_outgoing=outgoing == "zero")
+        drawn = []
+        for number, (coupling, chosen, _) in enumerate(plan):
+            if not len(chosen):
+                drawn.append(0)
+                continue
+            drawn.append(_draw(coupling, chosen, optimiser, initialise, seed=stream_seed(seed, number)))
+        for coupling, chosen, _ in plan:  # after all draws, which also redraw weights that read other reset units
+            if outgoing == "zero" and len(chosen):
+                for reader in coupling.readers:
+                    columns = reader.channels[np.isin(reader.units, chosen)]
+                    _fill(reader, columns, 1 - unit_axis(reader.module), optimiser)
+        return Reset(
+            layers=tuple(coupling.layer for coupling, _, _ in plan),
+            units=tuple(chosen for _, chosen, _ in plan),
+            weights=tuple(drawn),
+            reasons=tuple(obstacle for _, _, obstacle in plan),
+        )
 
 
 def reset_plan(
     model: nn.Module, units: Mapping[str, Any], data: Any, *, zero_outgoing: bool
 ) -> list[tuple[Coupling, Units, str]]:
-    """Return, for every layer, its coupling, the units that can be reset, and why others cannot."""
-    modules = dict(model.named_modules())
-    graph = CouplingGraph(model, example_inputs(model, data))
-    plan: list[tuple[Coupling, Units, str]] = []
-    for name in units:
-        if not is_weight_layer(modules.get(name)):
-            raise invalid("units", "name linear or convolution layers", name, "see model.named_modules()")
-        coupling = graph.coupling(modules[name])
-        chosen = unit_indices(f"units[{name!r}]", units[name], coupling.n_units)
-        obstacle = _obstacle(coupling, zero_outgoing)
-        alone, shared = (chosen, "") if obstacle else _with_own_channels(coupling, chosen)
-        plan.append((coupling, chosen[:0] if obstacle else alone, obstacle or shared))
-    return plan
+    """Return the plan of a `UnitResetter` that is used once."""
+    return UnitResetter(model, data).plan(units, zero_outgoing=zero_outgoing)
 
 
 def stream_seed(*numbers: int) -> int:

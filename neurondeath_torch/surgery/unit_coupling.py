@@ -63,16 +63,23 @@ HARMLESS = frozenset(
         OPTYPE.RESHAPE,
     )
 )
+NORMS = (OPTYPE.BN, OPTYPE.IN)
+# operations between a weight layer and its norm that keep each unit and mix it with nothing
+PASSING = (OPTYPE.ELEMENTWISE, OPTYPE.PRELU, OPTYPE.DEPTHWISE_CONV)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A module that holds weights of units: its channel `channels[i]` belongs to unit `units[i]`."""
+    """A module that holds weights of units: its channel `channels[i]` belongs to unit `units[i]`.
+
+    `follows` names, for a norm, the weight layer that it alone reads, up to activations; it is empty otherwise.
+    """
 
     name: str
     module: nn.Module
     channels: Indices
     units: Indices
+    follows: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +191,7 @@ class CouplingGraph:
                 module=target,
                 channels=np.asarray(item.idxs, dtype=np.int64),
                 units=np.asarray(item.root_idxs, dtype=np.int64),
+                follows=self._followed(target) if kind in NORMS else "",
             )
             if part.channels.size and part.channels.max() >= _n_channels(target, writes):
                 unfollowed = unfollowed or f"which of its units `{part.name}` reads cannot be followed"
@@ -240,6 +248,20 @@ class CouplingGraph:
             return f"`{self._names[target]}` has the weights of another layer"
         if not writes and target in self._sources:
             return f"`{self._sources[target]}` has the weights of `{self._names[target]}`, which reads it"
+        return ""
+
+    def _followed(self, norm: nn.Module) -> str:
+        """Return the weight layer that this norm alone reads, possibly through activations; empty if none."""
+        node = self._graph.module2node[norm]
+        for _ in range(len(self._graph.module2node)):
+            before = list(dict.fromkeys(node.inputs))
+            if len(before) != 1 or len(set(before[0].outputs)) != 1:
+                return ""
+            node = before[0]
+            if node.type in (OPTYPE.CONV, OPTYPE.LINEAR):
+                return str(self._names.get(node.module, ""))
+            if node.type not in PASSING:
+                return ""
         return ""
 
     def _obstacle(self, target: Any, kind: Any) -> str:

@@ -55,6 +55,9 @@ METHODS = (
     "magnitude-pruning",
     "structured-pruning",
     "redo",
+    "continual-backprop",
+    "self-normalised-resets",
+    "l2-init",
 )
 LOOP_VERSION = 1  # part of every id: increased if the loop trains differently
 

@@ -3,8 +3,8 @@
 The deciding data are the validation images, or the training images if there are none; in both cases the first
 `experiment.measure`. The keywords of a method are those of its class, without those that the experiment sets, and
 
-    demon-pruning   `span`, the length of its schedule as a share of the training (0.8), and `schedule`, "one-cycle" or
-                    "constant"
+    demon-pruning   `span`, the length of its schedule as a share of the training (0.8), and `schedule`, "one-cycle",
+                    "whole-one-cycle" (whose peak is a step) or "constant"
 """
 
 import inspect
@@ -17,10 +17,13 @@ from torch import Tensor, nn, optim
 
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning
+from neurondeath_torch.methods.continual_backprop import ContinualBackprop
 from neurondeath_torch.methods.demon_pruning import DemonPruning
+from neurondeath_torch.methods.l2_init import L2Init
 from neurondeath_torch.methods.magnitude_pruning import GlobalPruning
 from neurondeath_torch.methods.penalty_schedules import Constant, OneCycle
 from neurondeath_torch.methods.redo import ReDo
+from neurondeath_torch.methods.self_normalised_resets import SelfNormalisedResets
 from neurondeath_torch.methods.structured_pruning import StructuredPruning
 from neurondeath_torch.methods.synaptic_stripping import SynapticStripping
 from neurondeath_torch.methods.training_method import NoMethod, TrainingMethod
@@ -37,11 +40,14 @@ METHODS: dict[str, type[TrainingMethod]] = {
     "magnitude-pruning": GlobalPruning,
     "structured-pruning": StructuredPruning,
     "redo": ReDo,
+    "continual-backprop": ContinualBackprop,
+    "self-normalised-resets": SelfNormalisedResets,
+    "l2-init": L2Init,
 }
-NOT_CONFIGURABLE = ("model", "optimiser", "data", "loss", "steps", "seed", "layers", "initialise")
+NOT_CONFIGURABLE = ("model", "optimiser", "data", "loss", "steps", "seed", "layers", "initialise", "call", "watch")
 CYCLIC = ("activate-while-pruning", "magnitude-pruning")
 SPAN = 0.8  # default length of Demon Pruning's schedule, as a share of the training
-SCHEDULES = ("one-cycle", "constant")
+SCHEDULES = ("one-cycle", "whole-one-cycle", "constant")
 IMAGES_PER_BATCH = 1024  # of the deciding data
 
 
@@ -126,4 +132,5 @@ def _demon_schedule(options: dict[str, Any], total: int) -> Mapping[str, Any]:
     share = check_real("method.span", options.pop("span", SPAN), low=0.0, high=1.0, low_open=True)
     schedule = check_choice("method.schedule", options.pop("schedule", "one-cycle"), SCHEDULES)
     span = max(1, round(share * total))
-    return {"steps": span, "schedule": OneCycle(span=span) if schedule == "one-cycle" else Constant(span=span)}
+    cycle = OneCycle(span=span, whole_steps=schedule == "whole-one-cycle")
+    return {"steps": span, "schedule": Constant(span=span) if schedule == "constant" else cycle}

@@ -103,6 +103,7 @@ MAKERS = {
     "PhaseDiagram": lambda _: nd.phase_diagram(nd.relu(), [1.0, 1.5], [0.0, 0.5]),
     "Removal": lambda _: nd.remove_dead_units(with_dead_units(), data=DATA, min_points=12),
     "Report": lambda _: nd.check("R1"),
+    "Clones": lambda _: nd.find_clones(with_dead_units(), DATA),
     "Reset": lambda _: nd.reset_units(with_dead_units(), {"0": [0, 1]}, data=DATA),
     "ResidualChain": lambda _: nd.residual_chain(DESIGN, width=20, depth=4, n_paths=20),
     "ResidualFluctuations": lambda _: nd.residual_fluctuations(DESIGN, 4),

@@ -11,12 +11,15 @@ from torch import nn
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_torch.methods import demon_pruning
 from neurondeath_torch.methods.demon_pruning import DemonPruning
+from neurondeath_torch.methods.misuse import MisuseWarning
 from neurondeath_torch.methods.penalty_schedules import Constant, OneCycle
+from neurondeath_torch.surgery.removal import remove_units
 from neurondeath_torch.surgery.shrunk_models import load_shrunk
 from tests.references.statistical import assert_agrees, assert_refutes, seeds
 from tests.references.torch_methods import assert_resumes, assert_same_state, build, kill, points, run, train
 
 X, Y = points(64, 5), points(64, 2, seed=2)
+CHANNELS = torch.channels_last
 
 
 def normed(seed=0, width=8):
@@ -64,12 +67,43 @@ def test_the_cycle_is_that_of_pytorchs_scheduler():
     assert OneCycle(span=1)(0) == pytest.approx(1 / 25)
 
 
+@pytest.mark.parametrize(("span", "rise"), [(10, 0.3), (50, 0.3), (40, 0.25)])
+def test_whole_steps_are_those_of_pytorchs_scheduler(span, rise):
+    """`OneCycleLR` as it is, where the rise is a whole number of steps."""
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=0.3, total_steps=span, cycle_momentum=False, pct_start=rise
+    )
+    cycle = OneCycle(span=span, rise=rise, whole_steps=True)
+    for step in range(span):
+        assert cycle(step) == pytest.approx(optimiser.param_groups[0]["lr"] / 0.3, abs=1e-12)
+        if step < span - 1:
+            optimiser.step()
+            scheduler.step()
+    assert [cycle(step) for step in range(span)].count(1.0) == 1
+    assert cycle(round(rise * span) - 1) == 1.0
+
+
+def test_whole_steps_reach_the_peak_whatever_the_span():
+    for span in range(1, 40):
+        for rise in (0.01, 0.3, 0.99):
+            factors = [OneCycle(span=span, rise=rise, whole_steps=True)(step) for step in range(span)]
+            assert max(factors) == 1.0
+            assert min(factors) >= 0.0
+    assert max(OneCycle(span=12)(step) for step in range(12)) < 1.0
+
+
 @pytest.mark.parametrize(
     ("options", "value"),
     [
         ({"norm": "l1"}, lambda m: m[1].weight.abs().sum() + m[4].weight.abs().sum()),
         ({"norm": "l2"}, lambda m: (m[1].weight ** 2).sum() + (m[4].weight ** 2).sum()),
         ({"norm": "positive-l2"}, lambda m: (m[1].weight.clamp(min=0) ** 2).sum() + (m[4].weight ** 2).sum()),
+        ({"norm": "half-l2"}, lambda m: 0.5 * ((m[1].weight ** 2).sum() + (m[4].weight ** 2).sum())),
+        (
+            {"norm": "half-positive-l2"},
+            lambda m: 0.5 * ((m[1].weight.clamp(min=0) ** 2).sum() + (m[4].weight ** 2).sum()),
+        ),
         (
             {"norm": "l1", "penalise": "weights"},
             lambda m: m[0].weight.abs().sum() + m[3].weight.abs().sum() + m[6].weight.abs().sum(),
@@ -131,6 +165,106 @@ def test_noise_on_all_units_is_there_for_comparison():
     kill(model[0], [1])
     demon_of(model, peak=0.0, noise=0.1, noisy_units="all", schedule=Constant()).after_step()
     assert (model[0].weight[1] != 0).all()
+
+
+def test_noise_on_gradients_falls_on_every_entry_that_has_one():
+    model = normed()
+    kill(model[1], [2])  # no gradient behind it but that of the penalty, and none of the rows that write it
+    with torch.no_grad():
+        model[1].weight[2] = 0.0
+    demon = demon_of(model, peak=0.1, noise=1e-3, noise_on="gradients", schedule=Constant(), penalise="weights")
+    (F.mse_loss(model(X), Y) + demon.penalty()).backward()
+    model[0].weight.grad[3] = 0.0
+    before = copy.deepcopy(model)
+    demon.after_step()
+    for (name, old), new in zip(before.named_parameters(), model.parameters(), strict=True):
+        assert torch.equal(old != new, new.grad != 0), name
+    assert {tuple(p.shape) for p in model.parameters() if (p.grad != 0).any()} >= {(8,), (2,), (2, 8)}  # biases, norms
+
+
+def test_noise_on_gradients_needs_no_measurement(monkeypatch):
+    demon = demon_of(plain(), penalise="weights", noise_on="gradients", look_every=1, noise=1e-6)
+    monkeypatch.setattr(demon_pruning, "measure_activity", None)
+    for _ in range(3):
+        demon.after_step() if demon._steps else None
+        (F.mse_loss(demon._model(X), Y) + demon.penalty()).backward()
+        demon.after_step()
+
+
+def test_gradients_that_were_cleared_too_early_are_noticed():
+    model = plain()
+    optimiser = sgd(model)
+    demon = demon_of(model, optimiser, peak=0.0, noise=1e-3, noise_on="gradients", schedule=Constant())
+    F.mse_loss(model(X), Y).backward()
+    optimiser.step()
+    optimiser.zero_grad()
+    with pytest.warns(MisuseWarning, match="no parameter has a gradient"):
+        demon.after_step()
+
+
+def test_a_penalty_that_is_in_no_loss_is_noticed():
+    model = plain()
+    optimiser = sgd(model)
+    demon = demon_of(model, optimiser, penalise="weights")
+    F.mse_loss(model(X), Y).backward()
+    optimiser.step()
+    with pytest.warns(MisuseWarning, match="penalty.. was not called"):
+        demon.after_step()
+    assert len(demon.report().misuse) == 1
+    demon = demon_of(model, optimiser, penalise="weights", steps=1)
+    for step in range(3):  # behind the schedule no penalty is due
+        optimiser.zero_grad()
+        (F.mse_loss(model(X), Y) + (demon.penalty() if step == 0 else 0.0)).backward()
+        optimiser.step()
+        demon.after_step()
+    assert demon.report().misuse == ()
+
+
+def test_parameters_replaced_behind_its_back_are_found_again():
+    model = normed()
+    optimiser = sgd(model)
+    demon = demon_of(model, optimiser, peak=0.1, schedule=Constant(), noise=1e-3)
+    remove_units(model, {"0": [1]}, data=X, optimiser=optimiser)
+    with pytest.warns(MisuseWarning, match="`0.weight` was replaced"):
+        assert demon.penalty().item() == pytest.approx(
+            0.1 * (model[1].weight.abs().sum() + model[4].weight.abs().sum()).item(), rel=1e-6
+        )
+    before = model[0].weight.clone()
+    demon.after_step()
+    assert (model[0].weight != before).all()
+
+
+@pytest.mark.parametrize("make", [lambda m: m.double(), lambda m: m.bfloat16(), lambda m: m.to(memory_format=CHANNELS)])
+@seeds
+def test_noise_of_parameters_that_the_kernel_cannot_take(make, seed):
+    model = build(seed, lambda: nn.Conv2d(40, 60, 3), nn.ReLU, lambda: nn.ConvTranspose2d(60, 50, 3), nn.ReLU,
+                  lambda: nn.Conv2d(50, 2, 1))  # fmt: skip
+    kill(model[0], [1])
+    kill(model[2], [])
+    model = make(model)
+    before = copy.deepcopy(model)
+    x = points(30, 40, 4, 4).to(model[0].weight.dtype)
+    deviation = 0.02
+    demon_of(model, peak=0.0, noise=deviation, data=x, schedule=Constant(), penalise="weights", seed=seed).after_step()
+    assert torch.equal(model[0].weight[1], before[0].weight[1])
+    for old, new, axis in [(before[0].weight, model[0].weight, 0), (before[2].weight, model[2].weight, 1)]:
+        draws = (new.double() - old.double()).transpose(0, axis)[2:].detach().numpy().ravel()
+        share = 0.02 if new.dtype == torch.bfloat16 else 0.0  # rounded
+        assert_agrees(np.mean(draws**2), deviation**2 * (np.sqrt(2 / draws.size) + share), deviation**2)
+        assert_refutes(np.mean(draws**2), deviation**2 * (np.sqrt(2 / draws.size) + share), 4 * deviation**2)
+
+
+def test_noise_does_not_depend_on_the_number_of_threads():
+    trained = []
+    for threads in (1, 2, 3):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        model = plain(width=600)
+        demon_of(model, peak=0.0, noise=1e-2, penalise="weights", schedule=Constant()).after_step()
+        torch.set_num_threads(before)
+        trained.append(model)
+    assert_same_state(trained[0], trained[1])
+    assert_same_state(trained[0], trained[2])
 
 
 def noisy_rows(demon, layer):
@@ -248,7 +382,8 @@ def test_a_seed_fixes_the_training():
 
 
 @pytest.mark.parametrize("make_optimiser", [sgd, lambda model: torch.optim.AdamW(model.parameters(), lr=0.02)])
-def test_resuming_equals_no_interruption_though_layers_have_shrunk(make_optimiser):
+@pytest.mark.parametrize("noise_on", ["weights", "gradients"])
+def test_resuming_equals_no_interruption_though_layers_have_shrunk(make_optimiser, noise_on):
     def make_model(seed):
         model = plain(seed, width=10)
         kill(model[0], [0, 3])
@@ -258,7 +393,9 @@ def test_resuming_equals_no_interruption_though_layers_have_shrunk(make_optimise
     assert_resumes(
         make_model,
         make_optimiser,
-        lambda m, o: demon_of(m, o, penalise="weights", peak=0.02, noise=0.01, steps=30, remove_every=3),
+        lambda m, o: demon_of(
+            m, o, penalise="weights", peak=0.02, noise=0.01, steps=30, remove_every=3, noise_on=noise_on
+        ),
         X,
         Y,
         epochs=8,
@@ -331,7 +468,10 @@ def test_bad_input_is_one_clear_line():
         (lambda: demon_of(normed(), look_every=0), "look_every"),
         (lambda: demon_of(normed(), look_every=1.5), "look_every"),
         (lambda: demon_of(normed(), look_every=float("nan")), "look_every"),
-        (lambda: demon_of(normed(), norm="l3"), "l1, l2, positive-l2"),
+        (lambda: demon_of(normed(), norm="l3"), "l1, l2, half-l2, positive-l2, half-positive-l2"),
+        (lambda: demon_of(normed(), noise_on="biases"), "weights, gradients"),
+        (lambda: demon_of(normed(), noise_on="gradients", noisy_units="all"), "noisy_units"),
+        (lambda: OneCycle(span=10, whole_steps=1), "whole_steps"),
         (lambda: demon_of(normed(), penalise="biases"), "penalise"),
         (lambda: demon_of(normed(), data=[]), "no batch"),
         (lambda: demon_of(grouped, "sgd", penalise="weights"), "optimiser"),

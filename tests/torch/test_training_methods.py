@@ -14,6 +14,9 @@ METHODS = {
     "magnitude-pruning": {"every": 2, "share": 0.3, "base": "gradient"},
     "structured-pruning": {"every": 2, "share": 0.2},
     "redo": {"every": 10, "tau": 0.1},
+    "continual-backprop": {"rate": 0.005, "maturity": 5},
+    "self-normalised-resets": {"level": 0.05, "every": 4, "longest": 20},
+    "l2-init": {"strength": 0.001},
 }
 
 
@@ -78,7 +81,7 @@ def test_what_a_method_does_shows_against_none():
     [
         ("synaptic-stripping", {"evry": 1}, "`method.evry` must be one of every, stripping_factor"),
         ("synaptic-stripping", {"every": 0}, "every"),
-        ("demon-pruning", {"schedule": "cosine"}, "one-cycle, constant"),
+        ("demon-pruning", {"schedule": "cosine"}, "one-cycle, whole-one-cycle, constant"),
         ("demon-pruning", {"span": 0.0}, "method.span"),
         ("activate-while-pruning", {"share": 1.0}, "share"),
     ],
