@@ -108,9 +108,9 @@ def test_behind_norms_the_scale_is_the_score(net):
     couplings = removable(model, x)
     assert any(len(coupling.writers) > 1 for coupling in couplings) == (net == "residual")
     for coupling in couplings:
-        squares = unit_scores(coupling) ** 2
+        squares = unit_scores(coupling, "scale") ** 2
         np.testing.assert_allclose(squares / squares.mean(), theirs[coupling.layer], rtol=1e-5)
-        assert not np.allclose(unit_scores(coupling), unit_scores(coupling, "weights"), rtol=0.05)
+        assert not np.allclose(unit_scores(coupling, "scale"), unit_scores(coupling, "weights"), rtol=0.05)
 
 
 def test_where_no_norm_follows_the_rows_are_the_score():
@@ -118,7 +118,7 @@ def test_where_no_norm_follows_the_rows_are_the_score():
     for coupling in removable(model, X):
         rows = model.get_submodule(coupling.layer).weight.detach().double().norm(dim=1)
         expected = (rows / rows.mean()).numpy()
-        np.testing.assert_allclose(unit_scores(coupling), expected, rtol=1e-6)
+        np.testing.assert_allclose(unit_scores(coupling, "scale"), expected, rtol=1e-6)
         np.testing.assert_allclose(unit_scores(coupling, "weights"), expected, rtol=1e-6)
 
 
@@ -149,13 +149,13 @@ def test_each_writer_counts_with_what_follows_it(affine):
     assert {part.name for part in stream.writers} == {"second", "third"}
     scale = model.after.weight.detach().double().square() if affine else torch.ones(6, dtype=torch.float64)
     expected = (scale + model.third.weight.detach().double().square().sum(1)).sqrt()
-    np.testing.assert_allclose(unit_scores(stream), (expected / expected.mean()).numpy(), rtol=1e-6)
+    np.testing.assert_allclose(unit_scores(stream, "scale"), (expected / expected.mean()).numpy(), rtol=1e-6)
 
 
 def test_a_norm_beside_another_reader_is_no_excuse():
     model = Stream(twice=True).eval()
     stream = next(c for c in removable(model, points(9, 6)) if c.layer == "second")
-    np.testing.assert_allclose(unit_scores(stream), unit_scores(stream, "weights"), rtol=1e-12)
+    np.testing.assert_allclose(unit_scores(stream, "scale"), unit_scores(stream, "weights"), rtol=1e-12)
 
 
 def test_taylor_predicts_what_the_removal_of_a_faint_unit_costs():
@@ -191,7 +191,7 @@ def test_pruning_by_scale_keeps_the_units_that_norms_let_through():
         model[0].weight.mul_(torch.logspace(-1, 1, 8)[:, None])  # rows that a norm follows: no effect
         model[1].weight.copy_(torch.tensor([1.0, -2.0, 3.0, 0.1, -0.2, 0.3, 1.5, 1.0]))
         model[4].weight.fill_(1.0)
-    pruning = StructuredPruning(model, None, data=X, share=3 / 16)
+    pruning = StructuredPruning(model, None, data=X, share=3 / 16, score="scale")
     pruning.after_epoch()
     assert model[1].weight.tolist() == [1.0, -2.0, 3.0, 1.5, 1.0]
 
