@@ -11,7 +11,7 @@ Other references to the old parameters (a list for gradient clipping, an average
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from neurondeath_torch.networks.weight_layers import is_weight_layer, position_a
 from neurondeath_torch.surgery._unit_cutting import cut_units
 from neurondeath_torch.surgery.certificate import Certificate
 from neurondeath_torch.surgery.certificate import certify as certified
+from neurondeath_torch.surgery.first_firings import FirstFirings
 from neurondeath_torch.surgery.unit_coupling import Coupling, CouplingGraph
 
 __all__ = ["Removal", "n_parameters", "remove_dead_units", "remove_units", "unit_indices"]
@@ -61,6 +62,9 @@ class Removal(Result):
         Largest change of an output on the first batch, relative to the largest output.
     certificate : Certificate or None
         The comparison of the models on all the data, if it was asked for.
+    moved_share : float or None
+        Upper limit, with 95 % confidence, of the share of inputs on which a removed unit would have fired, if inputs
+        are independent draws like the data (`new_firing_bound`); None where points cannot be told apart.
     """
 
     layers: tuple[str, ...]
@@ -72,6 +76,7 @@ class Removal(Result):
     parameters_after: int
     deviation: float
     certificate: Certificate | None = None
+    moved_share: float | None = None
 
     @property
     def n_removed(self) -> int:
@@ -93,6 +98,8 @@ class Removal(Result):
     def __str__(self) -> str:
         kept = sum(self.dead_kept)
         tail = f"; {kept} dead units kept" if kept else ""
+        if self.moved_share is not None and self.n_removed:
+            tail += f"; at most {format_number(100.0 * self.moved_share, 2)} % of other inputs fire a removed unit"
         tail += f"; {self.certificate}" if self.certificate is not None else ""
         return (
             f"removed {self.n_removed} of {sum(self.units_before)} units, {self.parameters_before} -> "
@@ -176,7 +183,7 @@ def remove_dead_units(
     inputs = example_inputs(model, data)
     graph = CouplingGraph(model, inputs)
     couplings = _chosen(graph, model, layers)
-    zero, dead_layers = _silent_inputs_and_dead_units(model, couplings, data, least, watch)
+    zero, dead_layers, firsts = _silent_inputs_and_dead_units(model, couplings, data, least, watch)
     plan, kept, reasons = [], [], []
     for coupling in couplings:
         silent = _read_as_zero(coupling, zero)
@@ -198,10 +205,12 @@ def remove_dead_units(
             reasons.append("a layer keeps at least one unit")
         else:
             reasons.append("a layer that reads it receives nonzero values from its channel")
+    share = firsts.moved_share(coupling for coupling in couplings if not coupling.obstacle)  # whatever was found
     before = n_parameters(model)
     cut = cut_units(model, graph, plan, inputs, optimiser, same_function=True)
     certificate = certified(model, data, cut) if certify else None
-    return _removal(model, plan, before, cut.deviation, kept, reasons, certificate)
+    result = _removal(model, plan, before, cut.deviation, kept, reasons, certificate)
+    return replace(result, moved_share=share)
 
 
 def remove_units(
@@ -307,28 +316,32 @@ def _chosen(
 
 def _silent_inputs_and_dead_units(
     model: nn.Module, couplings: Sequence[Coupling], data: Any, min_points: int, watch: Watch
-) -> tuple[dict[nn.Module, npt.NDArray[np.bool_]], dict[str, npt.NDArray[np.bool_]]]:
+) -> tuple[dict[nn.Module, npt.NDArray[np.bool_]], dict[str, npt.NDArray[np.bool_]], FirstFirings]:
     """Find in one pass the input channels of the reading layers that are zero on all the data, and the dead units.
 
     Reading layers that are not called as modules are left out and count as receiving nonzero values.
     """
     nonzero: dict[nn.Module, Tensor] = {}
+    firsts = FirstFirings()
 
     def look(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         inputs = (arguments[0] if arguments else next(iter(keywords.values()))).detach()
-        rows = inputs.movedim(inputs.dim() - 1 - position_axes(module), 0).flatten(1)
+        axis = inputs.dim() - 1 - position_axes(module)
+        firsts.see(module, inputs, axis)
+        rows = inputs.movedim(axis, 0).flatten(1)
         seen = (rows != 0).any(1)  # NaN is not zero
         nonzero[module] = nonzero[module] | seen if module in nonzero else seen
 
     readers = {part.module for coupling in couplings for part in coupling.readers}
     handles = [module.register_forward_pre_hook(look, with_kwargs=True) for module in readers]
+    handles.append(model.register_forward_pre_hook(firsts.begin, with_kwargs=True, prepend=True))
     try:
         activity = measure_activity(model, data, required=False, min_points=min_points, watch=watch)
     finally:
         for handle in handles:
             handle.remove()
     zero = {module: ~seen.cpu().numpy() for module, seen in nonzero.items()}
-    return zero, {name: ~seen.active.cpu().numpy() for name, seen in activity.items()}
+    return zero, {name: ~seen.active.cpu().numpy() for name, seen in activity.items()}, firsts
 
 
 def _read_as_zero(coupling: Coupling, zero: Mapping[nn.Module, npt.NDArray[np.bool_]]) -> npt.NDArray[np.bool_]:
