@@ -64,7 +64,8 @@ class Removal(Result):
         The comparison of the models on all the data, if it was asked for.
     moved_share : float or None
         Upper limit, with 95 % confidence, of the share of inputs on which a removed unit would have fired, if inputs
-        are independent draws like the data (`new_firing_bound`); None where the points of a batch cannot be distinguished.
+        are independent draws like the data (`new_firing_bound`); None where the points of a batch cannot be
+        distinguished.
     """
 
     layers: tuple[str, ...]
