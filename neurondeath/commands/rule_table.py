@@ -107,7 +107,7 @@ RULES = {
         },
         excludes={"--widths": ("--width", "--depth"), "MODEL": ("--widths", "--width", "--depth", "--input-dim")},
     ),
-    "audit": OptionRules(excludes=COLUMNS),
+    "audit": OptionRules(excludes={**COLUMNS, "--per-layer": ("--columns", "--format json", "--format csv")}),
     "train": OptionRules(alone={"--template": (), "--explain": SHOWN}, excludes=COLUMNS),
     "study": OptionRules(
         alone={"NAME list": SHOWN},

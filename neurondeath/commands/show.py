@@ -29,6 +29,7 @@ def show(
     *,
     chosen: str | None = None,
     title: str = "",
+    lead: Sequence[str] = (),
     notes: Sequence[str] = (),
     layout: Layout | None = None,
     tables: Sequence[Table] | None = None,
@@ -46,6 +47,8 @@ def show(
         Value of `--columns`: "all", or names separated by commas.
     title, notes : str, sequence of str
         Text above and below a table.
+    lead : sequence of str
+        Lines before all tables: what matters most.
     layout : Layout, optional
         What to show of the columns, and what to keep of them in a narrow terminal.
     tables : sequence of Table, optional
@@ -68,7 +71,7 @@ def show(
     elif output is Format.csv:
         print_csv(flat.columns)
     else:
-        _print_tables([flat] if tables is None else tables, notes, everything=chosen is not None)
+        _print_tables([flat] if tables is None else tables, lead, notes, everything=chosen is not None)
 
 
 def show_text(text: str) -> None:
@@ -85,10 +88,11 @@ def show_path(path: str | Path) -> None:
     print(visible(str(path)) if sys.stdout.isatty() else path)
 
 
-def _print_tables(tables: Sequence[Table], notes: Sequence[str], *, everything: bool) -> None:
+def _print_tables(tables: Sequence[Table], lead: Sequence[str], notes: Sequence[str], *, everything: bool) -> None:
     width = terminal_width(sys.stdout)
     laid_out = [table_lines(table, width, everything=everything) for table in tables]
-    lines = [line for lines, _ in laid_out for line in lines]
+    lines = note_lines([*lead, ""], width) if lead else []
+    lines += [line for lines, _ in laid_out for line in lines]
     hidden = sorted({n_hidden for _, n_hidden in laid_out if n_hidden})
     if hidden:
         count = f"{'up to ' * (len(hidden) > 1)}{hidden[-1]} column{'s' * (hidden[-1] > 1)}"

@@ -1,11 +1,13 @@
 """One activation of an audit: measurements and theoretical predictions."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from neurondeath_torch.watching.dead_unit_report import described
 
-__all__ = ["AuditedLayer"]
+__all__ = ["AuditedLayer", "notable_layers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,3 +78,37 @@ class AuditedLayer:
     def label(self) -> str:
         """Module path and kind, for sentences."""
         return described(self.activation, self.kind)
+
+
+def notable_layers(layers: Sequence[AuditedLayer], most: int) -> list[int]:
+    """Pick the layers that say most of a deep network: the first, the last, and those that differ most.
+
+    Parameters
+    ----------
+    layers : sequence of AuditedLayer
+        In the order of execution.
+    most : int
+        Number of layers to pick, at least 2.
+
+    Returns
+    -------
+    list of int
+        Indices in order; all if there are no more. Layers count by their share of dead units, the points lost there,
+        how far their zeros are from the predicted share, and a tenth of the change of log q since the layer before.
+    """
+    if len(layers) <= most:
+        return list(range(len(layers)))
+    weights = [_weight(layer, layers[index - 1] if index else None) for index, layer in enumerate(layers)]
+    inner = sorted(range(1, len(layers) - 1), key=lambda index: (-weights[index], index))
+    return sorted([0, *inner[: most - 2], len(layers) - 1])
+
+
+def _weight(layer: AuditedLayer, before: AuditedLayer | None) -> float:
+    weight = layer.dead / max(layer.units, 1)
+    if layer.predicted_sparsity is not None:
+        weight += abs(layer.sparsity - layer.predicted_sparsity)
+    if before is not None and layer.living_ratio is not None and before.living_ratio is not None:
+        weight += abs(before.living_ratio - layer.living_ratio)
+    if before is not None and layer.q > 0.0 and before.q > 0.0:
+        weight += abs(math.log(layer.q / before.q)) / 10.0
+    return weight

@@ -13,9 +13,9 @@ from neurondeath_theory.networks.network_bounds import silences_half_the_line
 from neurondeath_theory.survival.bounds import survival_bounds
 from neurondeath_theory.survival.safe_sizes import min_width
 from neurondeath_torch.auditing.audited_layers import AuditedLayer
+from neurondeath_torch.networks.silence import firing_rate_bound
 from neurondeath_torch.networks.unit_activity import MIN_POINTS
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
-from neurondeath_torch.watching.silence import firing_rate_bound
 
 __all__ = ["judge"]
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from neurondeath_torch.networks.called_batches import batch_tensors
+from neurondeath_torch.networks.silence import new_firing_bound
 from neurondeath_torch.surgery.unit_coupling import Coupling
-from neurondeath_torch.watching.silence import new_firing_bound
 
 __all__ = ["FirstFirings"]
 

@@ -12,9 +12,9 @@ from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_instance, invalid, listed
 from neurondeath_torch.networks.name_patterns import check_patterns, matches, matching_names
+from neurondeath_torch.networks.silence import silent_by_chance
 from neurondeath_torch.watching import definitions
 from neurondeath_torch.watching.definitions import Overlap
-from neurondeath_torch.watching.silence import silent_by_chance
 
 __all__ = ["DeadUnitReport", "UnitActivity", "described", "scalar_name"]
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_torch.auditing.audit import audit
+from neurondeath_torch.networks.silence import firing_rate_bound, new_firing_bound, silent_by_chance
 from neurondeath_torch.surgery.removal import remove_dead_units
-from neurondeath_torch.watching.silence import firing_rate_bound, new_firing_bound, silent_by_chance
 
 
 def test_the_bound_on_firing_holds_whenever_one_looks():
