@@ -1,0 +1,95 @@
+"""The gallery: every registered figure with its caption, its picture, and the command and the code that draw it.
+
+The pictures are computed when the site is built, at the quick settings; what was simulated is kept in a store beside
+them, so that the next build only redraws.
+"""
+
+from pathlib import Path
+
+from generators.markdown import escaped
+from neurondeath.figures.gallery import STORE, caption, make_figure
+from neurondeath.figures.registry import BY_FOLDER
+from neurondeath.figures.tables import TableError, read_table
+
+__all__ = ["PICTURES", "draw_pictures", "gallery_page"]
+
+PICTURES = "gallery/pictures"  # below docs/generated
+ROOMS = {
+    "survival": "Survival",
+    "gaussian_limit": "The Gaussian limit: sparse activations",
+    "trainability": "Trainability",
+    "training": "Training",
+}
+INTRODUCTION = """# Gallery
+
+All {number} figures of the project. They are drawn while this page is built, with the quick settings: fewer trials and
+coarser grids than `neurondeath figures all --out pictures` uses, so that error bars are wider here; figures of training
+are drawn from the tables of the studies, which ship with the project. Each figure saves the data it shows beside the
+picture as CSV, and `--redraw` draws from these data alone.
+"""
+
+
+def draw_pictures(folder: Path) -> None:
+    """Draw all figures into a folder; those whose table is there already are drawn from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _figures():
+        try:
+            read_table(folder / f"{name}.csv", figure=name)
+            redraw = True
+        except TableError:
+            redraw = False
+        if not (redraw and (folder / f"{name}.png").exists()):
+            make_figure(name, folder, quick=True, redraw=redraw, store=folder / STORE)
+
+
+def gallery_page(folder: Path) -> dict[str, str]:
+    """Return the pages: path below `docs/generated` -> text.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the tables, from which the captions take the numbers of trials; a caption whose table is missing
+        leaves them open.
+    """
+    parts = [INTRODUCTION.format(number=len(_figures()))]
+    for room, titles in BY_FOLDER.items():
+        parts += [f"## {ROOMS[room]}\n"]
+        for name, title in titles.items():
+            parts += [_figure(room, name, title, _caption(folder, name))]
+    return {"gallery/index.md": "\n".join(parts)}
+
+
+def _figures() -> list[str]:
+    return [name for titles in BY_FOLDER.values() for name in titles]
+
+
+def _caption(folder: Path, name: str) -> str:
+    try:
+        table, _ = read_table(folder / f"{name}.csv", figure=name)
+    except TableError:
+        table = {}
+    return escaped(caption(name, table))
+
+
+def _figure(room: str, name: str, title: str, text: str) -> str:
+    heading = escaped(title[0].upper() + title[1:])
+    return f"""(figure-{name.replace("_", "-")})=
+### {heading}
+
+```{{figure}} pictures/{name}.png
+:alt: {heading}
+:width: 100%
+
+{text}
+```
+
+    neurondeath figures {name} --out pictures
+
+In Python: `nd.make_figure("{name}", Path("pictures"))`.
+
+````{{dropdown}} The code: figures/{room}/{name}.py
+```{{literalinclude}} ../../../figures/{room}/{name}.py
+:language: python
+```
+````
+"""
