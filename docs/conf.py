@@ -24,7 +24,7 @@ extensions = [
     "sphinx_design",  # cards and dropdowns
     "generators.mathml",  # formulas without a script
 ]
-exclude_patterns = ["_build", "generated/headers", "generators", "word-list.md", "README.md"]
+exclude_patterns = ["_build", "generated/headers", "generated/gallery/pictures", "generators"]
 default_role = "py:obj"  # a name in backticks is a link where it is public, otherwise code
 language = "en"
 smartquotes = False  # V' is a derivative
@@ -37,6 +37,7 @@ nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # progress
 
 autodoc_typehints = "none"  # types stand in the docstrings, in words
 autodoc_member_order = "bysource"

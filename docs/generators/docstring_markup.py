@@ -18,7 +18,8 @@ def marked_up(lines: list[str]) -> list[str]:
     result: list[str] = []
     prose: list[str] = []
     in_block = False
-    for line in [*lines, ""]:
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines)).split("\n")  # a type that is continued with a backslash
+    for line in [*joined, ""]:
         in_block = bool(line.strip()) and (in_block or bool(BLOCK.match(line)))
         if in_block or not line.strip():
             result += _escaped(prose)
@@ -42,7 +43,6 @@ def _escaped(lines: list[str]) -> list[str]:
             joint = "" if not before or before[-1].isspace() or before[-1] in "([" else "\\ "
             after = parts[index + 1] if index + 1 < len(parts) else ""
             parts[index] = f"{joint}:math:`{formula}`" + ("\\ " if re.match(r"\w", after) else "")
-            parts[index] += "\n" * part.count("\n")  # the number of lines is kept
     return "".join(parts).split("\n")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from generators.api_pages import api_pages
 from generators.benchmark_page import benchmark_page
 from generators.claims_page import claims_page
+from generators.citing_page import citing_page
 from generators.command_pages import command_pages
 from generators.configuration_page import configuration_page
 from generators.gallery_page import PICTURES, draw_pictures, gallery_page
@@ -20,6 +21,7 @@ def all_pages(pictures: Path) -> dict[str, str]:
     return {
         **api_pages(),
         **benchmark_page(),
+        **citing_page(),
         **claims_page(),
         **command_pages(),
         **configuration_page(),
