@@ -64,7 +64,7 @@ html_theme_options = {
     "pygments_light_style": "tango",
     "pygments_dark_style": "monokai",
 }
-html_sidebars = {"index": [], "getting-started": [], "gallery/**": []}
+html_sidebars = {"index": [], "getting-started": [], "generated/gallery/**": []}
 
 
 def _mark_up(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 from generators.markdown import escaped
 from generators.rooms import PACKAGES, names_by_room, names_with_a_meaning_of_their_own
 
-import neurondeath
-
 __all__ = ["api_pages"]
 
 FOLDER = "reference/api"
 CLASSES, FUNCTIONS = "classes", "functions"  # apart: `Audit` and `audit` are one file where case does not count
+VALUES = {"FIGURES": "The figures: name -> title.", "__version__": "The version of the package."}
 ROOM_OF_PACKAGE_NAMES = {"neurondeath_theory": "Remedies"}  # where a name of a package alone is listed
 
 
@@ -55,7 +54,7 @@ def _room_page(room: str, places: list[tuple[str, str]]) -> str:
 def summary(package: str, name: str) -> str:
     """Return the first sentence about a name, as one cell of a table."""
     thing = _object(package, name)
-    text = inspect.getdoc(thing) if callable(thing) else "The figures: name -> title."
+    text = inspect.getdoc(thing) if callable(thing) else VALUES[name]
     return escaped(str(text).partition("\n\n")[0]).replace("\\$", "$")
 
 
@@ -69,7 +68,7 @@ def _name_page(package: str, name: str) -> str:
     elif callable(thing):
         lines += [f".. autofunction:: {name}"]
     else:
-        lines += [f".. autodata:: {name}", "   :no-value:"]
+        lines += [f".. py:data:: {name}", "", f"   {VALUES[name]}"]
     also = [each for each in PACKAGES if each != package and getattr(import_module(each), name, None) is thing]
     if also:
         lines += ["", f"Also ``{also[0]}.{name}``; defined in ``{getattr(thing, '__module__', also[0])}``."]

@@ -14,8 +14,9 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 INTRODUCTION = """# Benchmarks
 
 `make bench` measures our speed with the rivals in the same run: each contestant runs in a process of its own, warm, in
-turns, and the medians are compared; compile time is apart. The bars stand in the programs in `benchmarks/`. A ratio above
-1 says how many times faster or more precise ours is. This page shows what the machine that built it has measured last.
+turns, and the medians are compared; compile time is apart. The bars stand in the programs in `benchmarks/`. A ratio
+above 1 says how many times faster or more precise ours is. This page shows what the machine that built it has measured
+last.
 """
 NONE_YET = """Nothing has been measured on the machine that built this page: run `make bench`, then `make docs`."""
 TITLES = {
@@ -36,7 +37,9 @@ def benchmark_page(results: Path = RESULTS) -> dict[str, str]:
     """
     parts = [INTRODUCTION]
     files = sorted(results.glob("*.json")) if results.is_dir() else []
-    for file in sorted(files, key=lambda path: (list(TITLES).index(path.stem) if path.stem in TITLES else 99, path.stem)):
+    for file in sorted(
+        files, key=lambda path: (list(TITLES).index(path.stem) if path.stem in TITLES else 99, path.stem)
+    ):
         parts += [f"## {TITLES.get(file.stem, file.stem)}\n", *_section(json.loads(file.read_text(encoding="utf-8")))]
     return {"project/benchmarks.md": "\n".join([*parts, *([] if files else [NONE_YET]), ""])}
 

@@ -9,8 +9,8 @@ __all__ = ["citing_page"]
 CITATION = Path(__file__).parents[2] / "CITATION.cff"
 TEXT = """# How to cite
 
-Please cite the project, and the papers whose results you use: `neurondeath cite survival_bounds` prints the entries behind a
-function, `neurondeath cite R1` those behind a claim; all are in the [list of sources](#rister2020).
+Please cite the project, and the papers whose results you use: `neurondeath cite survival_bounds` prints the entries
+behind a function, `neurondeath cite R1` those behind a claim; all are in the [list of sources](#rister2020).
 
 ```bibtex
 {entry}

@@ -10,9 +10,9 @@ __all__ = ["claims_page"]
 
 INTRODUCTION = """# All claims
 
-What `neurondeath check` verifies: {number} claims of {papers} papers, each by independent routes. The verdict is the one
-expected of the claim, which the check must reach; a claim that fails is listed with the reason. `neurondeath check --only
-{first}` runs one of them, `--self-test` shows that wrong versions of it are refuted.
+What `neurondeath check` verifies: {number} claims of {papers} papers, each by independent routes. The verdict is the
+one expected of the claim, which the check must reach; a claim that fails is listed with the reason.
+`neurondeath check --only {first}` runs one of them, `--self-test` shows that wrong versions of it are refuted.
 """
 
 

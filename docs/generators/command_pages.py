@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from generators.markdown import escaped
 
+from generators.markdown import escaped
 from neurondeath.commands import COMMANDS
 from neurondeath.commands.console import command_line
 from neurondeath.commands.option_rules import OptionRules
@@ -26,8 +26,12 @@ def command_pages() -> dict[str, str]:
     for name in COMMANDS:
         command = group.get_command(outer, name)
         page = _Page(f"{PROGRAM} {name}")
+        if other := COMMANDS[name].alias_of:
+            page.lines += [f"The earlier name of [{PROGRAM} {other}]({other}.md).", ""]
         command.format_help(command.context_class(command, info_name=name, parent=outer), page)
-        pages[f"{FOLDER}/{name}.md"] = "\n".join([*page.lines, *_rules(RULES.get(name, OptionRules())), ""])
+        pages[f"{FOLDER}/{name}.md"] = "\n".join(
+            [*page.lines, *_rules(RULES.get(COMMANDS[name].alias_of or name, OptionRules())), ""]
+        )
     return pages
 
 

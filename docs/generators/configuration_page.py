@@ -8,8 +8,8 @@ from neurondeath_torch.training.configuration_guide import experiment_keys, expe
 
 __all__ = ["configuration_page"]
 
-EXPERIMENTS = """Read by [`neurondeath train`](commands/train.md) and {py:obj}`neurondeath.read_experiments`. A key with
-a word in brackets belongs to models or methods of that kind. `neurondeath train --template` prints the file below,
+EXPERIMENTS = """Read by [`neurondeath train`](commands/train.md) and {py:obj}`~neurondeath.read_experiments`. A key
+with a word in brackets belongs to models or methods of that kind. `neurondeath train --template` prints the file below,
 `--explain` the table."""
 GRIDS = """Read by [`neurondeath simulate --grid`](commands/simulate.md). `neurondeath simulate --grid-template` prints
 the file below, `--grid-keys` the table."""

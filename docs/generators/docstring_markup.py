@@ -1,7 +1,7 @@
 """Docstrings as reStructuredText: formulas between dollars are typeset, and plain text has no markup by accident.
 
-Docstrings write `q*`, `|x|` and `he_`, which reStructuredText would read as emphasis, substitution and link, and formulas
-as $V(q)$. Examples and code stay as they are.
+Docstrings write `q*`, `|x|` and `he_`, which reStructuredText would read as emphasis, substitution and link, and
+formulas as $V(q)$. Examples and code stay as they are.
 """
 
 import re
@@ -9,7 +9,9 @@ import re
 __all__ = ["marked_up"]
 
 SPANS = re.compile(r"(``.+?``|`[^`]+`(?:__?)?|\$[^$]+\$)", flags=re.DOTALL)
-BOLD = re.compile(r"(?<!\w)\*\*(?=\S)(.+?)(?<=\S)\*\*(?!\w)|(?<![\w*])\*(?=[A-Za-z])([^*\n]+?)(?<=[A-Za-z.])\*(?![\w*])")
+BOLD = re.compile(
+    r"(?<!\w)\*\*(?=\S)(.+?)(?<=\S)\*\*(?!\w)|(?<![\w*])\*(?=[A-Za-z])([^*\n]+?)(?<=[A-Za-z.])\*(?![\w*])"
+)
 BLOCK = re.compile(r"^\s*(>>>|\.\.\s)")
 
 

@@ -14,6 +14,7 @@ from neurondeath.figures.tables import TableError, read_table
 __all__ = ["PICTURES", "draw_pictures", "gallery_page"]
 
 PICTURES = "gallery/pictures"  # below docs/generated
+RESOLUTION = 200  # pixels per inch of the house style
 ROOMS = {
     "survival": "Survival",
     "gaussian_limit": "The Gaussian limit: sparse activations",
@@ -55,7 +56,7 @@ def gallery_page(folder: Path) -> dict[str, str]:
     for room, titles in BY_FOLDER.items():
         parts += [f"## {ROOMS[room]}\n"]
         for name, title in titles.items():
-            parts += [_figure(room, name, title, _caption(folder, name))]
+            parts += [_figure(room, name, title, _caption(folder, name), folder / f"{name}.png")]
     return {"gallery/index.md": "\n".join(parts)}
 
 
@@ -71,14 +72,14 @@ def _caption(folder: Path, name: str) -> str:
     return escaped(caption(name, table))
 
 
-def _figure(room: str, name: str, title: str, text: str) -> str:
+def _figure(room: str, name: str, title: str, text: str, picture: Path) -> str:
     heading = escaped(title[0].upper() + title[1:])
     return f"""(figure-{name.replace("_", "-")})=
 ### {heading}
 
 ```{{figure}} pictures/{name}.png
 :alt: {heading}
-:width: 100%
+:width: {_width(picture)}
 
 {text}
 ```
@@ -93,3 +94,11 @@ In Python: `nd.make_figure("{name}", Path("pictures"))`.
 ```
 ````
 """
+
+
+def _width(picture: Path) -> str:
+    """Return the width on the page of a PNG picture: that of the paper's figure, a quarter larger."""
+    if not picture.exists():
+        return "100%"
+    pixels = int.from_bytes(picture.read_bytes()[16:20], "big")  # of the header of a PNG file
+    return f"{round(1.25 * 96 * pixels / RESOLUTION)}px"

@@ -15,6 +15,8 @@ ROOT = Path(str(neurondeath_theory.__file__)).parent
 ROOMS = ("networks", "survival", "remedies", "gaussian_limit", "trainability")
 LEAST_LINES = 3  # a shorter docstring has no model and no proof
 MATH = re.compile(r"(\$\$.+?\$\$|\$[^$]+\$|``[^`]+``|`[^`]+`)", flags=re.DOTALL)
+KEYS = "|".join(PAPERS)
+CITED = re.compile(rf"\[(?P<alone>{KEYS})\b(?P<place>[^\]]*)\]|(?<![#\w])(?P<key>{KEYS})\b")
 GREEK = "alpha|beta|chi|gamma|delta|kappa|lambda|mu|nu|phi|psi|rho|sigma|tau|theta|xi"
 INDEX = r"\{[^{}]*\}|[A-Za-z0-9]+"
 # formulas that the headers write as plain text within a sentence
@@ -22,7 +24,10 @@ PLAIN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?<![\w\\])2\^\{[^{}]*\}", lambda found: f"${found[0]}$"),
     (r"\bR\^([nd])\b", r"$R^\1$"),
     (rf"(?<![\w\\])(?:{GREEK})_(?:{INDEX})(?:\^\d)?(?!\w)", lambda found: f"$\\{_subscripts(found[0])}$"),
-    (r"(?<![\w\\.])([A-Za-z])_([a-z]\w?|\d|[a-z]-1|\{[^{}]*\})(?:\^(\d))?(?![\w^])", lambda found: f"${_subscripts(found[0])}$"),
+    (
+        r"(?<![\w\\.])([A-Za-z])_([a-z]\w?|\d|[a-z]-1|\{[^{}]*\})(?:\^(\d))?(?![\w^])",
+        lambda found: f"${_subscripts(found[0])}$",
+    ),
     (r"(?<![\w\\])(q|rho)\*(?!\*)", lambda found: f"${_letter(found[1])}^*$"),
     (r"(?<![\w\\-])sigma_([wb])2\b", r"$\\sigma_\1^2$"),
     (rf"(?<![\w\\$-])({GREEK})(?![\w-])", r"$\\\1$"),
@@ -30,7 +35,7 @@ PLAIN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?<= )>=(?= )", "≥"),
     (r"(?<= )->(?= )", "→"),
     (r"(?<= )\+-(?= )", "±"),
-    (r"(?<=\w) x (?=\d)|(?<=\d) x (?=\w)", " × "),
+    (r"(?<=\w) x (?=\d)|(?<=\d) x (?=\w)", " \N{MULTIPLICATION SIGN} "),
 )
 
 
@@ -84,10 +89,15 @@ def _paragraphs(text: str) -> str:
 def _prose(text: str) -> str:
     parts = MATH.split(text)
     for index in range(0, len(parts), 2):
-        part = re.sub(r"\[(" + "|".join(PAPERS) + r")\b([^\]]*)\]", r"([\1](#\1)\2)", parts[index])
-        part = re.sub(r"(?<![#\w])(" + "|".join(PAPERS) + r")\b(?!\))", r"[\1](#\1)", part)
-        parts[index] = _plain_formulas(part)
+        parts[index] = _plain_formulas(CITED.sub(_citation, parts[index]))
     return "".join(parts)
+
+
+def _citation(found: re.Match[str]) -> str:
+    """Link the key of a paper; one in brackets of its own gets round ones."""
+    if found["alone"]:
+        return f"([{found['alone']}](#{found['alone']}){found['place']})"
+    return f"[{found['key']}](#{found['key']})"
 
 
 def _plain_formulas(text: str) -> str:
@@ -115,7 +125,7 @@ def _reference(code: str) -> str:
 
 
 def _displayed(text: str) -> str:
-    """Give displayed formulas lines of their own, as Markdown needs."""
+    """Put displayed formulas on lines of their own, as Markdown needs."""
 
     def block(found: re.Match[str]) -> str:
         indentation, formula = found[1], " ".join(found[2].split())

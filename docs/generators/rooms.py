@@ -20,6 +20,7 @@ def names_by_room() -> dict[str, list[str]]:
         names = [name for name in re.split(r"[\s,]+", body) if name]
         if set(names) <= set(neurondeath.__all__):
             found[title] = names
+    found[title] += ["__version__"]  # the last room is that of errors and the version
     return found
 
 

@@ -37,4 +37,4 @@ def _author(author: str) -> str:
 def _text(latex: str) -> str:
     for accent, letter in ACCENTS.items():
         latex = latex.replace(accent, letter)
-    return re.sub(r"[{}]", "", latex).replace("--", "–")
+    return re.sub(r"[{}]", "", latex).replace("--", "\N{EN DASH}")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from generators.api_pages import api_pages
 from generators.benchmark_page import benchmark_page
-from generators.claims_page import claims_page
 from generators.citing_page import citing_page
+from generators.claims_page import claims_page
 from generators.command_pages import command_pages
 from generators.configuration_page import configuration_page
 from generators.gallery_page import PICTURES, draw_pictures, gallery_page
@@ -32,7 +32,7 @@ def all_pages(pictures: Path) -> dict[str, str]:
 
 
 def write_pages(folder: Path) -> None:
-    """Draw the figures and write the pages; a page that has not changed keeps its time, so that it is not read again."""
+    """Draw the figures and write the pages; a page that is the same keeps its time, so that it is not read again."""
     print("drawing the figures of the gallery", file=sys.stderr)
     draw_pictures(folder / PICTURES)
     pages = all_pages(folder / PICTURES)
