@@ -15,6 +15,8 @@ def formula(latex: str, *, display: bool) -> str:
     for size in (r"\big", r"\Big", r"\bigl", r"\bigr", r"\Bigl", r"\Bigr"):  # fences grow by themselves in MathML
         for fence in "()[]|":
             text = text.replace(f"{size}{fence}", fence)
+    for primes, sign in (("''", "\N{DOUBLE PRIME}"), ("'", "\N{PRIME}")):  # of full size, not as an exponent
+        text = text.replace(primes, rf"\text{{{sign}}}")
     return convert(text, display="block" if display else "inline")
 
 

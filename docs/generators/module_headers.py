@@ -121,6 +121,8 @@ def _letter(name: str) -> str:
 def _reference(code: str) -> str:
     """Turn the name of something public, in backticks, into a link to it."""
     name = code.strip("`").removesuffix("()")
+    if name in PAPERS:
+        return f"[{name}](#{name})"
     return f"{{py:obj}}`{name} <neurondeath.{name}>`" if name in neurondeath.__all__ else code
 
 
