@@ -1,5 +1,6 @@
 """Formulas of the site as MathML, which browsers show without a script or a network."""
 
+import re
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -7,6 +8,7 @@ from latex2mathml.converter import convert
 __all__ = ["MATHML", "formula", "setup"]
 
 MATHML = "mathml"
+TEXT = re.compile(r"(\\text\{[^{}]*\})")
 
 
 def formula(latex: str, *, display: bool) -> str:
@@ -15,9 +17,11 @@ def formula(latex: str, *, display: bool) -> str:
     for size in (r"\big", r"\Big", r"\bigl", r"\bigr", r"\Bigl", r"\Bigr"):  # fences grow by themselves in MathML
         for fence in "()[]|":
             text = text.replace(f"{size}{fence}", fence)
-    for primes, sign in (("''", "\N{DOUBLE PRIME}"), ("'", "\N{PRIME}")):  # of full size, not as an exponent
-        text = text.replace(primes, rf"\text{{{sign}}}")
-    return convert(text, display="block" if display else "inline")
+    parts = TEXT.split(text)
+    for index in range(0, len(parts), 2):
+        for primes, sign in (("''", "\N{DOUBLE PRIME}"), ("'", "\N{PRIME}")):  # of full size, not as an exponent
+            parts[index] = parts[index].replace(primes, rf"\text{{{sign}}}")
+    return convert("".join(parts), display="block" if display else "inline")
 
 
 def _inline(translator: Any, node: Any) -> None:

@@ -4,8 +4,8 @@ With $\sigma^2 = \sigma_w^2$ / fan_in, $\sigma_w^2 = 2$ where nothing else is sa
 
 - he, gaussian: normal of variance $\sigma^2$; "he" is 2 (He et al. 2015), "gaussian" any.
 - uniform: uniform of variance $\sigma^2$, on $\pm\sqrt 3 \sigma$.
-- orthogonal: Haar orthogonal matrix (orthonormal rows, or columns if there are more units than inputs) times a constant,
-  mean square $\sigma^2$.
+- orthogonal: Haar orthogonal matrix (orthonormal rows, or columns if there are more units than inputs) times a
+  constant, mean square $\sigma^2$.
 - rai: rows (w, b) of `neurondeath_theory.networks.rai`.
 - torch-default: weights and biases uniform on $\pm 1/\sqrt{\text{fan-in}}$, what `torch.nn.Linear` does: variance
   1/(3 fan-in), so $\sigma_w^2 = 1/3$ for both.
