@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # the generators of pages, and the renderer of formulas
 
 from generators.docstring_markup import marked_up  # noqa: E402 - they are found by the path above
+from generators.gallery_page import sources_digest  # noqa: E402
 from generators.writing import write_pages  # noqa: E402
 
 from neurondeath_theory.foundation.version import __version__  # noqa: E402
@@ -32,7 +33,8 @@ nitpicky = False  # names in backticks may be private
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "cache"  # a notebook is executed again when it has changed
+nb_execution_mode = "cache"  # a notebook is executed again when it has changed, or the project has
+nb_execution_cache_path = str(HERE / "_build" / f"notebooks-{sources_digest()[:12]}")
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True

@@ -1,9 +1,10 @@
 """The gallery: every registered figure with its caption, its picture, and the command and the code that draw it.
 
 The pictures are computed when the site is built, at the quick settings; what was simulated is kept in a store beside
-them, so that the next build only redraws.
+them, until a source of the project changes.
 """
 
+import hashlib
 from pathlib import Path
 
 from generators.markdown import escaped
@@ -14,6 +15,8 @@ from neurondeath.figures.tables import TableError, read_table
 __all__ = ["PICTURES", "draw_pictures", "gallery_page"]
 
 PICTURES = "gallery/pictures"  # below docs/generated
+ROOT = Path(__file__).parents[2]
+SOURCES = (".py", ".csv", ".mplstyle")
 RESOLUTION = 200  # pixels per inch of the house style
 ROOMS = {
     "survival": "Survival",
@@ -30,17 +33,31 @@ picture as CSV, and `--redraw` draws from these data alone.
 """
 
 
-def draw_pictures(folder: Path) -> None:
-    """Draw all figures into a folder; those whose table is there already are drawn from it."""
+def draw_pictures(folder: Path, *, quick: bool = True) -> list[str]:
+    """Draw all figures into a folder, and return the names of those that were drawn.
+
+    Figures that are there are kept as long as no source of the project has changed; otherwise all are computed again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in _figures():
-        try:
-            read_table(folder / f"{name}.csv", figure=name)
-            redraw = True
-        except TableError:
-            redraw = False
-        if not (redraw and (folder / f"{name}.png").exists()):
-            make_figure(name, folder, quick=True, redraw=redraw, store=folder / STORE)
+    stamp, digest = folder / "sources.sha256", sources_digest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        for file in folder.iterdir():
+            file.unlink()
+    drawn = [name for name in _figures() if not (folder / f"{name}.png").exists()]
+    stamp.write_text(digest)
+    for name in drawn:
+        make_figure(name, folder, quick=quick, store=folder / STORE)
+    return drawn
+
+
+def sources_digest() -> str:
+    """Return a digest of the programs and tables that pictures are made from."""
+    found = hashlib.sha256()
+    for package in ("figures", "simulations", "neurondeath_theory", "neurondeath_torch"):
+        for file in sorted((ROOT / package).rglob("*")):
+            if file.suffix in SOURCES:
+                found.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
+    return found.hexdigest()
 
 
 def gallery_page(folder: Path) -> dict[str, str]:
