@@ -25,7 +25,7 @@ extensions = [
     "sphinx_design",  # cards and dropdowns
     "generators.mathml",  # formulas without a script
 ]
-exclude_patterns = ["_build", "generated/headers", "generated/gallery/pictures", "generators"]
+exclude_patterns = ["_build", "generated/headers", "generated/parts", "generated/gallery/pictures", "generators"]
 default_role = "py:obj"  # a name in backticks is a link where it is public, otherwise code
 language = "en"
 smartquotes = False  # V' is a derivative

@@ -11,6 +11,7 @@ from generators.rooms import PACKAGES, names_by_room, names_with_a_meaning_of_th
 __all__ = ["api_pages"]
 
 FOLDER = "reference/api"
+ROOMS = "parts/rooms.md"  # included by `docs/reference/python.md`
 CLASSES, FUNCTIONS = "classes", "functions"  # apart: `Audit` and `audit` are one file where case does not count
 VALUES = {"FIGURES": "The figures: name -> title.", "__version__": "The version of the package."}
 ROOM_OF_PACKAGE_NAMES = {"neurondeath_theory": "Remedies"}  # where a name of a package alone is listed
@@ -25,7 +26,8 @@ def api_pages() -> dict[str, str]:
         places += [(package, name) for name, package in own.items() if ROOM_OF_PACKAGE_NAMES[package] == room]
         pages[f"{FOLDER}/{slug(room)}.md"] = _room_page(room, places)
         pages |= {f"{FOLDER}/{page_of(*place)}.rst": _name_page(*place) for place in places}
-    return pages
+    rooms = [f"../generated/{FOLDER}/{slug(room)}" for room in names_by_room()]  # as seen from `docs/reference`
+    return pages | {ROOMS: "\n".join(["```{toctree}", ":maxdepth: 1", "", *rooms, "```", ""])}
 
 
 def slug(title: str) -> str:

@@ -14,7 +14,7 @@ def test_no_link_and_no_picture_of_the_checkout_is_left():
     assert "](docs/" in readme
     assert re.findall(r"\]\((?!https?:)[^)]*\)", text) == []
     assert "![" not in text
-    assert "Glossary, architecture, contributing, changes" in text
+    assert "glossary, architecture, contributing, changes" in text
     assert "[arXiv 2007.06192](https://arxiv.org/abs/2007.06192)" in text
     assert text.count("```") == readme.count("```")
     assert len(text) > 0.9 * len(readme)
