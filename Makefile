@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 TORCH := torch==2.13.0  # exact here; the extra of the package gives a range
-.PHONY: help demo test verify faults lint bench clean
+.PHONY: help demo test verify faults lint bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ $(STAMP): pyproject.toml Makefile
 
 $(VENV)/.tests: $(STAMP)
 	@$(PIP) install '$(strip $(TORCH))' --editable '.[torch]' --group test
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.tests
+	@$(PIP) install --group docs
 	@touch $@
 
 $(VENV)/.linters: $(VENV)/.tests
@@ -63,5 +67,8 @@ bench: $(VENV)/.tests ## speed against NumPy, PyTorch and sgemm, overheads; JSON
 	$(BIN)/python benchmarks/monitor_overhead.py --json benchmarks/results/monitor.json
 	$(BIN)/python benchmarks/method_overhead.py --json benchmarks/results/methods.json
 
+docs: $(VENV)/.docs ## the documentation site, in docs/_build/html
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+
 clean: ## remove the environment and everything that was made
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo build dist docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SKIPPED = {".venv", ".git", "build", "dist", "demo", "__pycache__"}
+SKIPPED = {".venv", ".git", "build", "dist", "demo", "__pycache__", "_build", "generated"}
 SKIPPED_FILES = {"docs/word-list.md", ".ci/words.py", "CHANGELOG.md", "LICENSE"}
 
 OPENINGS = re.compile(r"(?:Give|Gives|Hold|Holds|Say|Says|Tell|Tells|Note|Notes|Word)\s+(?!-)[a-z`'\"]")

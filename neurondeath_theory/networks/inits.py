@@ -2,21 +2,21 @@ r"""Laws of weights and biases by name: definitions, the options of each, and wh
 
 With $\sigma^2 = \sigma_w^2$ / fan_in, $\sigma_w^2 = 2$ where nothing else is said:
 
-    he, gaussian      normal of variance $\sigma^2$; "he" is 2 [He et al. 2015], "gaussian" any
-    uniform           uniform of variance $\sigma^2$, on $\pm\sqrt 3 \sigma$
-    orthogonal        Haar orthogonal matrix (orthonormal rows, or columns if there are more units than inputs) times a
-                      constant, mean square $\sigma^2$
-    rai               rows (w, b) of `neurondeath_theory.networks.rai`
-    torch-default     weights and biases uniform on $\pm 1/\sqrt{\text{fan\_in}}$, what `torch.nn.Linear` does: variance
-                      1/(3 fan_in), so $\sigma_w^2 = 1/3$ for both
-    truncated-normal  normal, cut at 2 of its own standard deviations, scaled to variance $\sigma^2$
-    laplace           double exponential of variance $\sigma^2$
-    student-t         Student's t with `degrees_of_freedom` $\nu > 2$, scaled by $\sqrt{(\nu - 2)/\nu}$ to $\sigma^2$
-    sparse            0 with probability s = `zero_share`, independently, otherwise normal of variance
-                      $\sigma^2/(1 - s)$: variance $\sigma^2$ in all
-    looks-linear      mirrored weights (`neurondeath_theory.trainability.looks_linear`) of Haar orthogonal matrices A
-                      with orthonormal rows or columns; biases 0
-    looks-linear-gaussian  the same of Gaussian A's of variance 1/(rows of the A before), which keep sizes in the mean
+- he, gaussian: normal of variance $\sigma^2$; "he" is 2 (He et al. 2015), "gaussian" any.
+- uniform: uniform of variance $\sigma^2$, on $\pm\sqrt 3 \sigma$.
+- orthogonal: Haar orthogonal matrix (orthonormal rows, or columns if there are more units than inputs) times a
+  constant, mean square $\sigma^2$.
+- rai: rows (w, b) of `neurondeath_theory.networks.rai`.
+- torch-default: weights and biases uniform on $\pm 1/\sqrt{\text{fan-in}}$, what `torch.nn.Linear` does: variance
+  1/(3 fan-in), so $\sigma_w^2 = 1/3$ for both.
+- truncated-normal: normal, cut at 2 of its own standard deviations, scaled to variance $\sigma^2$.
+- laplace: double exponential of variance $\sigma^2$.
+- student-t: Student's t with `degrees_of_freedom` $\nu > 2$, scaled by $\sqrt{(\nu - 2)/\nu}$ to $\sigma^2$.
+- sparse: 0 with probability s = `zero_share`, independently, otherwise normal of variance $\sigma^2/(1 - s)$: variance
+  $\sigma^2$ in all.
+- looks-linear: mirrored weights (`neurondeath_theory.trainability.looks_linear`) of Haar orthogonal matrices A with
+  orthonormal rows or columns; biases 0.
+- looks-linear-gaussian: the same of Gaussian A's of variance 1/(rows of the A before), which keep sizes in the mean.
 
 Entries are independent but for orthogonal and mirrored weights and rai. Biases are normal of variance $\sigma_b^2$
 (`bias_law` "normal") or follow the law of a weight of their layer, with its variance $\sigma^2$ ("weights").

@@ -16,7 +16,7 @@ matter, and only within the space they span, of dimension r (the rank).
   sharp populations pass through nested cones (`nested_cones`, `tilted_orthant`). Every way gives 16 independent
   unbiased estimates Z of q, which differ by factors: with mean L and variance $s^2$ of $\ln Z$ over the R of them
 
-      ln q = L + s^2 / 2,    standard error sqrt(s^2 / R + s^4 / (2 (R - 1))),
+  $$\ln q = L + s^2 / 2, \qquad \text{standard error } \sqrt{s^2 / R + s^4 / (2 (R - 1))},$$
 
   which is the plain average where s is small (Cox's method, in Zhou and Gao, Statistics in Medicine 16, 783, 1997).
 """

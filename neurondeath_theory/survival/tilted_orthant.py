@@ -3,14 +3,15 @@ r"""Gaussian vectors on which linearly independent points are inactive, drawn on
 For unit vectors $y_1 .. y_r$ that are linearly independent, and g standard normal, $q = P(Y g \le 0) = P(Y g \ge 0)$.
 With $Y = L Q$, L lower triangular with a positive diagonal, and $z = Q g$, $Y g \ge 0$ iff for every k
 
-    z_k >= -sum_{j<k} A_kj z_j,    A = diag(L)^-1 L - I.
+$$z_k \ge -\sum_{j<k} A_{kj} z_j, \qquad A = \mathrm{diag}(L)^{-1} L - I.$$
 
-$z_k$ is drawn from N(mu_k, 1) above its limit, one k after the other, and the draw has the weight
+$z_k$ is drawn from $N(\mu_k, 1)$ above its limit, one k after the other, and the draw has the weight
 
-    exp psi(z, mu),    psi = sum_k mu_k^2 / 2 - mu_k z_k + ln Phi(-a_k),    a_k = -(A z)_k - mu_k,
+$$\exp \psi(z, \mu), \qquad \psi = \sum_k \tfrac12 \mu_k^2 - \mu_k z_k + \ln \Phi(-a_k), \qquad
+a_k = -(A z)_k - \mu_k,$$
 
 whose mean is q for every mu. The minimax tilt is the saddle point of psi, concave in z and convex in mu; there
-$\mu = A^T h$ and $z = \mu + h$ with the hazards $h_k = \varphi(a_k) / \Phi(-a_k)$, and exp psi bounds every weight.
+$\mu = A^T h$ and $z = \mu + h$ with the hazards $h_k = \varphi(a_k) / \Phi(-a_k)$, and $\exp \psi$ bounds every weight.
 Orthogonal points have $\mu = 0$ and constant weights. If there are more points than dimensions, r of them are chosen,
 greedily: next the one that is least likely to be inactive, given the expected values of those before.
 

@@ -107,6 +107,15 @@ def test_the_wheel_claims_three_names_and_holds_everything(built):
     assert b"Root-Is-Purelib: true" in next(text for name, text in held.items() if name.endswith("/WHEEL"))
 
 
+def test_the_text_of_an_index_is_the_readme_without_links_to_the_checkout(built):
+    metadata = next(text for name, text in contents(built["direct"]).items() if name.endswith("/METADATA")).decode()
+    assert "Description-Content-Type: text/markdown" in metadata
+    head, _, text = metadata.partition("\n\n")
+    assert "Requires-Python: >=3.11" in head
+    assert text.startswith("# neurondeath")
+    assert "](docs/" not in text
+
+
 @pytest.fixture
 def strangers_folder(tmp_path):
     """Make a folder of a user whose modules have our folders' names, as files or as packages."""
