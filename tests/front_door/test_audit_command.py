@@ -123,3 +123,27 @@ def test_bad_input_is_one_line_and_exit_code_2(monkeypatch, capsys, folder, argu
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_a_deep_model_shows_its_verdict_first_and_the_layers_that_differ_most(monkeypatch, capsys, tmp_path):
+    (tmp_path / "deep.py").write_text(
+        "import torch\nfrom torch import nn\n\n\ndef build():\n    torch.manual_seed(0)\n"
+        "    layers = [m for _ in range(30) for m in (nn.Linear(64, 64), nn.ReLU())]\n"
+        "    with torch.no_grad():\n        layers[20].bias[:40] = -100.0\n"
+        "    return nn.Sequential(*layers, nn.Linear(64, 2))\n"
+    )
+
+    def run(*words):
+        return in_process(monkeypatch, capsys, tmp_path, "deep.py:build", "--data", "gaussian:100", *words)
+
+    code, out, _ = run()
+    lines = out.splitlines()
+    assert code == 0
+    rows = [line.split()[0] for line in lines if line.split()[:1] and line.split()[0].isdigit() and " relu " in line]
+    assert len(rows) == 10
+    assert {"1", "21", "59"} <= set(rows)
+    assert "10 of 30 layers, those that differ most: --per-layer for all" in lines
+    first_row = next(number for number, line in enumerate(lines) if line.startswith("activation"))
+    assert any("dead in living layers" in line for line in lines[:first_row])
+    every = run("--per-layer")[1]
+    assert sum(" relu " in line for line in every.splitlines() if line.split()[0:1] and line.split()[0].isdigit()) == 30
