@@ -189,7 +189,7 @@ def test_arguments_come_in_one_order(kind):
     )
     if "data" in names:
         assert names[0] == "data"
-    last = [name for name in ("layers", "initialise", "seed", "min_points", "watch") if name in names]
+    last = [name for name in ("layers", "initialise", "seed", "min_points", "watch", "call") if name in names]
     assert names[len(names) - len(last) :] == last
     listed = [name for line in documented for name in line.split(", ")]
     assert {"model", "optimiser", *names} <= set(listed)
