@@ -10,6 +10,7 @@ import typer
 from neurondeath.commands.data_formats import records
 from neurondeath.commands.messages import message
 from neurondeath.commands.model_files import load_data, load_model, load_weights, named_as_arguments, read_shape
+from neurondeath.commands.option_names import option_names
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout, Table
@@ -56,6 +57,10 @@ def audit(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Points per batch.")] = 256,
     mode: Annotated[str, typer.Option(help="Mode of the model: eval or train (batch norms use the batch).")] = "eval",
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(help="Only activations, or the layers that feed them, of this name or pattern; repeatable."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of random data and of a model that draws its weights.")] = 0,
     picture: Annotated[str | None, typer.Option(help="Also draw the audit: a .png, .pdf or .svg file.")] = None,
     per_layer: Annotated[
@@ -79,8 +84,8 @@ def audit(
     if weights is not None:
         load_weights(network, weights)
     batches = load_data(network, data, shape, batch_size, seed)
-    with named_as_arguments(batches, input_shape):
-        result = run_audit(network, batches, mode=mode)
+    with named_as_arguments(batches, input_shape), option_names({"layers": "--layers"}):
+        result = run_audit(network, batches, mode=mode, layers=layers)
     flat = result.columns()
     picked = (
         range(len(result.layers)) if per_layer or columns is not None else notable_layers(result.layers, MOST_SHOWN)

@@ -23,8 +23,11 @@ import torch
 from torch import Tensor, nn
 
 from neurondeath_theory.foundation.validation import check_count, check_real, invalid
-from neurondeath_torch.networks.data_passes import call, device_of, evaluating, output_tensors
+from neurondeath_torch.networks.called_batches import CalledBatch
+from neurondeath_torch.networks.data_passes import call as run_model
+from neurondeath_torch.networks.data_passes import device_of, evaluating, output_tensors
 from neurondeath_torch.networks.input_data import Inputs, input_batches, on_device
+from neurondeath_torch.networks.model_calls import Call, called
 from neurondeath_torch.networks.model_checks import check_model, original_model
 from neurondeath_torch.networks.sparse_codes import TiedLinear
 from neurondeath_torch.networks.tensor_flow import tensors_of
@@ -35,7 +38,7 @@ from neurondeath_torch.surgery.unit_coupling import Coupling
 
 __all__ = ["resample_units"]
 
-Loss = Callable[[Inputs, Any], Tensor]
+Loss = Callable[[Any, Any], Tensor]
 
 
 def resample_units(
@@ -47,6 +50,7 @@ def resample_units(
     loss: Loss | None = None,
     scale: float = 0.2,
     seed: int = 0,
+    call: Call | None = None,
 ) -> Reset:
     """Reset units of linear layers to the directions of inputs with a large loss.
 
@@ -67,6 +71,9 @@ def resample_units(
         Length of the new rows relative to the mean length of the other ones, above 0.
     seed : int
         Seed of the draw; PyTorch's own generators are not changed.
+    call : callable, optional
+        (model, batch) -> output, for models that are not called as `model(batch)`; `loss` then gets the batch as the
+        data give it.
 
     Returns
     -------
@@ -98,6 +105,7 @@ def resample_units(
             raise invalid("units", "name linear layers", name, "reset_units() resets others")
     if optimiser is not None:
         check_entries(check_optimiser(optimiser, model), list(model.parameters()))
+    data = called(model, data, call)
     plan = reset_plan(model, units, data, zero_outgoing=False)
     layers = {coupling.layer: (modules[coupling.layer], len(chosen)) for coupling, chosen, _ in plan if len(chosen)}
     drawn = _worst_inputs(model, data, layers, loss, seed) if layers else {}
@@ -131,7 +139,7 @@ def _worst_inputs(
         with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
             for inputs in input_batches(data):
                 inputs = on_device(inputs, device)
-                weights = _losses(inputs, call(model, inputs), loss).square()
+                weights = _losses(inputs, run_model(model, inputs), loss).square()
                 for name, (_, wanted) in layers.items():
                     rows, keys = _keys(read[name], weights, name, generator)
                     if name in best:
@@ -153,12 +161,13 @@ def _keeper(read: dict[str, Tensor], name: str) -> Callable[..., None]:
 
 def _losses(inputs: Inputs, output: Any, loss: Loss | None) -> Tensor:
     """Return one loss per point, a vector in double precision on the CPU."""
+    batch = inputs.batch if isinstance(inputs, CalledBatch) else inputs
     if loss is not None:
-        found = loss(inputs, output)
+        found = loss(batch, output)
         if not isinstance(found, Tensor):
             raise invalid("loss", "return a tensor with one number per point", type(found).__name__)
     else:
-        target, made = next(tensors_of((inputs,), {}), None), output_tensors(output)
+        target, made = next(tensors_of((batch,), {}), None), output_tensors(output)
         if target is None or not made or made[0].shape != target.shape:
             received = f"outputs of shape {tuple(made[0].shape)}" if made else "no tensor"
             rule = "be given where the model returns no reconstruction of its inputs"

@@ -147,3 +147,12 @@ def test_a_deep_model_shows_its_verdict_first_and_the_layers_that_differ_most(mo
     assert any("dead in living layers" in line for line in lines[:first_row])
     every = run("--per-layer")[1]
     assert sum(" relu " in line for line in every.splitlines() if line.split()[0:1] and line.split()[0].isdigit()) == 30
+
+
+def test_layers_are_chosen_by_pattern(monkeypatch, capsys, folder):
+    words = ("my_models:mlp", "--data", "digits:50", "--format", "json")
+    _, out, _ = in_process(monkeypatch, capsys, folder, *words, "--layers", "3")
+    assert [row["activation"] for row in json.loads(out)["layers"]] == ["3"]
+    code, out, err = in_process(monkeypatch, capsys, folder, *words, "--layers", "nothing*")
+    assert (code, out) == (2, "")
+    assert "`--layers` must" in err

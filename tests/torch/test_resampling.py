@@ -158,3 +158,24 @@ def test_a_model_that_returns_no_reconstruction_needs_a_loss():
     model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3))
     with pytest.raises(InvalidArgumentError, match="`loss` must be given where the model returns no reconstruction"):
         resample_units(model, {"0": [2]}, data=torch.randn(5, 6))
+
+
+def test_models_called_in_their_own_way_are_resampled_alike():
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 4))
+    with torch.no_grad():
+        plain[0].bias[2] = -50.0
+    other, x = copy.deepcopy(plain), torch.randn(64, 4)
+    batches = [{"points": x[:32], "name": "a"}, {"points": x[32:], "name": "b"}]
+    resample_units(plain, {"0": [2]}, data=[x[:32], x[32:]])
+    found = resample_units(other, {"0": [2]}, data=batches, call=lambda model, batch: model(batch["points"]))
+    assert found.n_reset == 1
+    torch.testing.assert_close(other.state_dict(), plain.state_dict())
+    seen = []
+
+    def loss(batch, output):
+        seen.append(batch["name"])
+        return (output - batch["points"]).square().sum(1)
+
+    resample_units(other, {"0": [2]}, data=batches, call=lambda model, batch: model(batch["points"]), loss=loss)
+    assert seen == ["a", "b"]
