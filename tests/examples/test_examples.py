@@ -80,6 +80,16 @@ def test_audit_a_model(program):
     assert int(after) < int(before)
 
 
+def test_sparse_and_fast(program, tmp_path):
+    pytest.importorskip("torch")
+    out = program("sparse_and_fast.py", "--width", "80", "--depth", "8", "--epochs", "8")
+    low, high = (float(number) for number in re.search(r"zeros of a layer: (\S+) to (\S+)", out).groups())
+    assert 0.83 < low <= high < 0.87
+    assert float(re.search(r"accuracy on unseen digits: ([\d.]+)", out)[1]) > 0.88
+    assert "% of the multiply-adds meet a zero" in out
+    assert (tmp_path / "digits.sparse").stat().st_size > 100_000
+
+
 def test_claims_of_ones_own():
     from neurondeath.paper_check.verification import check
 
