@@ -108,7 +108,9 @@ def show_epochs(runs: Sequence[StoredRun], output: Format, columns: str | None =
         rows,
         output,
         chosen=columns,
-        layout=Layout(keys=("experiment", "seed", "epoch"), priority=(*ON_TASKS[:3], *RESULTS, *DETAILS, *ON_TASKS[3:])),
+        layout=Layout(
+            keys=("experiment", "seed", "epoch"), priority=(*ON_TASKS[:3], *RESULTS, *DETAILS, *ON_TASKS[3:])
+        ),
         json=lambda: _document(runs, stored_forecast),
     )
 

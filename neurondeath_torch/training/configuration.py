@@ -229,11 +229,7 @@ class Experiment:
 
     def description(self) -> dict[str, Any]:
         """Describe the experiment by the settings that differ from their defaults."""
-        parts = {
-            name: kept
-            for name in PARTS
-            if (kept := _without_defaults(getattr(self, name)))
-        }
+        parts = {name: kept for name in PARTS if (kept := _without_defaults(getattr(self, name)))}
         measure = {} if self.measure == type(self).measure else {"measure": self.measure}
         return {"epochs": self.epochs, **measure, **parts}
 

@@ -1,7 +1,8 @@
 """Build the training-time method of an experiment from its model, optimiser and deciding data.
 
 The deciding data are the validation images, or the training images if there are none; in both cases the first
-`experiment.measure`; where there are tasks, those of the present one. The keywords of a method are those of its class, without those that the experiment sets, and
+`experiment.measure`, and where there are tasks those of the present one. The keywords of a method are those of its
+class, without those that the experiment sets, and
 
     demon-pruning   `span`, the length of its schedule as a share of the training (0.8), and `schedule`, "one-cycle",
                     "whole-one-cycle" (whose peak is a step) or "constant"

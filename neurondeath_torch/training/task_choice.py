@@ -1,9 +1,9 @@
 """Settings of a sequence of tasks on one network, the part `[tasks]` of an experiment.
 
-    permuted-images     every task permutes the pixels of all images in another way [Goodfellow et al. 2013]
-    random-labels       every task draws the labels of all images again [Lyle et al. 2023, arXiv 2303.01486]
-    class-incremental   every task adds classes, in random order [Dohare et al. 2024, Nature 632, 768]
-    bit-flipping        regression whose slow input bits flip one by one, with data.name = "bits" [the same]
+permuted-images     every task permutes the pixels of all images in another way [Goodfellow et al. 2013]
+random-labels       every task draws the labels of all images again [Lyle et al. 2023, arXiv 2303.01486]
+class-incremental   every task adds classes, in random order [Dohare et al. 2024, Nature 632, 768]
+bit-flipping        regression whose slow input bits flip one by one, with data.name = "bits" [the same]
 """
 
 from collections.abc import Mapping

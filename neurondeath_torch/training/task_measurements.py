@@ -33,7 +33,7 @@ from neurondeath_torch.watching.gradient_dormancy import gradient_dormant
 __all__ = ["measure_task"]
 
 POINTS = 512  # training images on which ranks, gradients and clones are measured
-CLONES = {"tolerance": 0.01, "scaled": True}
+CLONE_TOLERANCE = 0.01
 
 
 def measure_task(model: nn.Module, sequence: TaskSequence, task: int) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _stuck_units(model: nn.Module, split: Split) -> dict[str, int | None]:
         dormant = gradient_dormant(model, lambda: loss_of(model(images), classes), TAU)
         return {
             "gradient_dormant_units": sum(int(flags.sum()) for flags in dormant.values()),
-            "cloned_units": find_clones(model, images, **CLONES).n_clones,
+            "cloned_units": find_clones(model, images, tolerance=CLONE_TOLERANCE, scaled=True).n_clones,
         }
     except NeuronDeathError:
         return {"gradient_dormant_units": None, "cloned_units": None}

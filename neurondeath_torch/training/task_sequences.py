@@ -150,7 +150,7 @@ class TaskSequence:
 
 def _check_classes(data: LabelledData) -> None:
     for name, split in (("n_train", data.train), ("n_test", data.test)):
-        n_found = len(split.classes.unique())
+        n_found = len(set(split.classes.tolist()))
         if n_found < data.n_classes:
             rule = f"leave images of all {data.n_classes} classes for class-incremental tasks"
             raise invalid(f"data.{name}", rule, f"{len(split)} images of {n_found}")
