@@ -32,6 +32,7 @@ ON_TASKS = (  # only where there are tasks
     "task",
     "task_accuracy",
     "past_accuracy",
+    "task_online_accuracy",
     "online_accuracy",
     "test_loss",
     "running_loss",

@@ -45,7 +45,7 @@ from neurondeath_torch.training.random_seeds import seed_of
 from neurondeath_torch.training.run_provenance import provenance_here
 from neurondeath_torch.training.run_store import RunStore, StoredRun
 from neurondeath_torch.training.sealed_archives import FAILURES
-from neurondeath_torch.training.task_measurements import measure_task
+from neurondeath_torch.training.task_measurements import measure_task, task_means
 from neurondeath_torch.training.task_sequences import TaskSequence
 
 __all__ = ["TrainingRun", "find_device", "load_experiment_data", "train"]
@@ -354,6 +354,7 @@ class _Run:
         }
         if self.experiment.tasks.given:
             measured |= online | measure_task(self.model, self.sequence, self.sequence.task_at(epoch))
+            measured |= task_means(self.measured, measured)
         measured["diverged"] = not math.isfinite(measured["train_loss"])
         self.measured.append(measured)
         self.made.append(self.here)

@@ -31,7 +31,7 @@ COUNTS = (
 SHARES = (
     "train_accuracy", "validation_accuracy", "test_accuracy", "activation_sparsity", "static_dnr", "dynamic_dnr",
     "weight_sparsity", "living_ratio", "leaving_ratio", "forecast_living_ratio", "forecast_leaving", "task_accuracy",
-    "past_accuracy", "online_accuracy",
+    "past_accuracy", "online_accuracy", "task_online_accuracy",
 )  # fmt: skip
 SHARE_EXCESS = 1e-6  # by which a share, an average of shares, may exceed 1
 FLAGS = ("diverged",)

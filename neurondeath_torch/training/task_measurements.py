@@ -5,6 +5,8 @@
     past_accuracy           accuracy, likewise, on the task before; for class-incremental tasks on the old classes
     online_accuracy         share of the training images of the epoch that were right when they were drawn, before the
                             step that learned from them (`running_loss` is the loss likewise)
+    task_online_accuracy    the same over all epochs of the task so far: how fast it is learned
+    task_running_loss       the loss likewise
     feature_rank            entropy rank of the centred unit-length features of the last hidden layer
     uncentred_rank          the same before centring
     gradient_dormant_units  units whose mean absolute gradient is at most a tenth of their layer's mean
@@ -15,6 +17,7 @@ Accuracies are None for numbers, and all of them where there is nothing to count
 plasticity, what the network has still been able to learn; `past_accuracy` is memory.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,7 +33,7 @@ from neurondeath_torch.training.task_sequences import TaskSequence
 from neurondeath_torch.watching.clones import find_clones
 from neurondeath_torch.watching.gradient_dormancy import gradient_dormant
 
-__all__ = ["measure_task"]
+__all__ = ["measure_task", "task_means"]
 
 POINTS = 512  # training images on which ranks, gradients and clones are measured
 CLONE_TOLERANCE = 0.01
@@ -66,6 +69,35 @@ def measure_task(model: nn.Module, sequence: TaskSequence, task: int) -> dict[st
         }
     finally:
         model.train(was_training)
+
+
+def task_means(before: Sequence[Mapping[str, Any]], measured: Mapping[str, Any]) -> dict[str, float | None]:
+    """Average what was seen before the steps over the epochs of a task so far.
+
+    Parameters
+    ----------
+    before : sequence of mapping
+        Measurements of the epochs before.
+    measured : mapping
+        Those of the present epoch, with `task`, `online_accuracy` and `running_loss`.
+
+    Examples
+    --------
+    >>> first = {"task": 1, "online_accuracy": 0.5, "running_loss": 2.0}
+    >>> task_means([{"task": 0, "online_accuracy": 0.9}, first], {**first, "online_accuracy": 0.7})
+    {'task_online_accuracy': 0.6, 'task_running_loss': 2.0}
+    """
+    epochs = [*(epoch for epoch in before if epoch.get("task") == measured["task"]), measured]
+    return {
+        "task_online_accuracy": _mean([epoch["online_accuracy"] for epoch in epochs]),
+        "task_running_loss": _mean([epoch["running_loss"] for epoch in epochs]),
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of what there is; None without any, as before training."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _past_accuracy(model: nn.Module, sequence: TaskSequence, task: int) -> float | None:
