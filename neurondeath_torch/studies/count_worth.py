@@ -194,7 +194,7 @@ def rank_correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """
     from scipy.stats import rankdata
 
-    a, b = (rankdata(values) for values in (x, y))
+    a, b = (rankdata(np.asarray(values, dtype=np.float64)) for values in (x, y))
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / size if size > 0.0 else float("nan")
