@@ -134,7 +134,7 @@ def learning_rate_for_life(
     source : str, path or mapping
         Name of a study that is a grid of trainings, such as "dead_units", whose table is read; or an experiment file,
         or its contents, whose experiments are trained: at least two seeds, and several values of
-        `optimiser.learning_rate` in its grid. Settings that differ otherwise (batch size, optimiser, ...) are kept apart.
+        `optimiser.learning_rate` in its grid. Other settings that vary (batch size, optimiser) are kept apart.
     most_dead : float
         Largest expected share of dead units at the end, in (0, 1); those born dead count.
     confidence : float
