@@ -206,7 +206,7 @@ def partial_rank_correlation(x: npt.ArrayLike, y: npt.ArrayLike, given: npt.Arra
     Examples
     --------
     >>> round(partial_rank_correlation([1, 3, 2, 4], [2, 4, 1, 3], [1, 2, 3, 4]), 4)
-    0.7071
+    1.0
     """
     xy, xt, yt = rank_correlation(x, y), rank_correlation(x, given), rank_correlation(y, given)
     left = (1.0 - xt**2) * (1.0 - yt**2)
