@@ -63,10 +63,10 @@ PyTorch: reports where training is logged
     Alarm, lightning_callback, TensorBoardWriter, trainer_callback, UnitWatch, WandbWriter
 
 PyTorch: methods and training
-    ActivateWhilePruning, AuxK, Constant, ContinualBackprop, DemonPruning, Experiment, GlobalPruning, L2Init,
-    load_trained, MethodReport, MisuseWarning, NoMethod, OneCycle, read_experiments, read_study, ReDo, save_trained,
-    SelfNormalisedResets, StructuredPruning, SynapticStripping, train, train_many, TrainingMethod, TrainingRun,
-    WeightMasks
+    ActivateWhilePruning, AuxK, Constant, ContinualBackprop, count_worth, CountWorth, DemonPruning, Experiment,
+    GlobalPruning, L2Init, learning_rate_for_life, LearningRateForLife, load_trained, MethodReport, MisuseWarning,
+    NoMethod, OneCycle, read_experiments, read_study, ReDo, save_trained, SelfNormalisedResets, StructuredPruning,
+    SynapticStripping, train, train_many, TrainingMethod, TrainingRun, WeightMasks
 
 Errors and version
     AssumptionError, Interrupted, InvalidArgumentError, MissingExtraError, NeuronDeathError

@@ -238,6 +238,10 @@ from neurondeath_torch.reporting.unit_watch import Alarm as Alarm
 from neurondeath_torch.reporting.unit_watch import UnitWatch as UnitWatch
 from neurondeath_torch.reporting.writers import TensorBoardWriter as TensorBoardWriter
 from neurondeath_torch.reporting.writers import WandbWriter as WandbWriter
+from neurondeath_torch.studies.count_worth import CountWorth as CountWorth
+from neurondeath_torch.studies.count_worth import count_worth as count_worth
+from neurondeath_torch.studies.learning_rate_for_life import LearningRateForLife as LearningRateForLife
+from neurondeath_torch.studies.learning_rate_for_life import learning_rate_for_life as learning_rate_for_life
 from neurondeath_torch.studies.tables import read_study as read_study
 from neurondeath_torch.surgery.certificate import Certificate as Certificate
 from neurondeath_torch.surgery.removal import Removal as Removal

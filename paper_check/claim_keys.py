@@ -11,12 +11,12 @@ from typing import Any
 
 from neurondeath.paper_check.evidence import ROUTES, Verdict
 from neurondeath_theory.foundation.configuration import REQUIRED, Key, toml_template, toml_value
-from neurondeath_theory.foundation.validation import invalid
+from neurondeath_theory.foundation.validation import check_real, invalid
 
 __all__ = ["CHECK_KEYS", "CLAIM_KEYS", "EXPECTED", "FILE_KEYS", "MUTATION_KEYS", "claim_template"]
 
 CHECKER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-EXPECTED = (Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.NOT_TESTED)
+EXPECTED = (Verdict.CONFIRMED, Verdict.REFUTED, Verdict.BOUNDED, Verdict.INCONCLUSIVE, Verdict.NOT_TESTED)
 ARTICLES: dict[type, str] = {str: "a text", list: "a list", dict: "a table"}
 
 
@@ -45,6 +45,15 @@ def _text(meaning: str, default: Any = "", example: Any = None) -> Key:
     return Key(kind="text", meaning=meaning, check=_instance(str), default=default, example=example)
 
 
+def _bound(whose: str) -> Key:
+    return Key(
+        kind="number above 0",
+        meaning=f"Size below which the effect does not matter{whose}: BOUNDED if all of its interval is smaller.",
+        check=lambda name, value: check_real(name, value, low=0.0, low_open=True),
+        default=None,
+    )
+
+
 FILE_KEYS: dict[str, Key] = {"claim": Key(kind="tables [[claim]]", meaning="Claims.", check=_instance(list))}
 CLAIM_KEYS: dict[str, Key] = {
     "id": _text("Id, unique in the file.", REQUIRED, "M1"),
@@ -56,9 +65,11 @@ CLAIM_KEYS: dict[str, Key] = {
     "domain": _text("Where it is checked, in words."),
     "figure": _text("A figure that shows it: a name that `neurondeath figures list` shows."),
     "erratum": _text("In which restricted sense it holds, or what holds instead."),
+    "bound": _bound(""),
     "expected": Key(
         kind=" | ".join(EXPECTED),
-        meaning="Expected verdict: REFUTED needs an erratum, INCONCLUSIVE a reason, NOT TESTED a reason and no check.",
+        meaning="Expected verdict: REFUTED needs an erratum, BOUNDED a bound, INCONCLUSIVE a reason, NOT TESTED a "
+        "reason and no check.",
         check=_instance(str),
         default=Verdict.CONFIRMED.value,
     ),
@@ -74,6 +85,7 @@ CHECK_KEYS: dict[str, Key] = {
         check=_checker,
         example="neurondeath.paper_check.checkers.identities:holds_at_random_points",
     ),
+    "bound": _bound(", for this check in place of its claim"),
     "parameters": Key(kind="table", meaning="Its parameters.", check=_instance(dict), default={}),
 }
 MUTATION_KEYS: dict[str, Key] = {

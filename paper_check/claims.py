@@ -13,13 +13,16 @@ claim. The format:
     domain = "widths 1 to 30, depths 1 to 100"
     figure = "survival_depth"          # optional: a name that `neurondeath figures list` shows
     erratum = ""                       # optional: in which restricted sense it holds
-    expected = "CONFIRMED"             # or REFUTED (with an erratum), INCONCLUSIVE (with a reason), or NOT TESTED
-                                       # (with a reason, without checks)
+    # bound = 0.01                     optional: the size, in the units of the measurement, below which the effect
+    #                                  does not matter; where all of its interval is smaller: BOUNDED
+    expected = "CONFIRMED"             # or REFUTED (with an erratum), BOUNDED (with a bound), INCONCLUSIVE (with a
+                                       # reason), or NOT TESTED (with a reason, without checks)
     reason = ""
 
     [[claim.check]]
     route = "high precision"           # symbolic, high precision, enumeration, Monte Carlo, training
     checker = "neurondeath.paper_check.checkers.identities:holds_at_random_points"
+    # bound = 0.01                     optional: the bound of this check, in place of that of the claim
 
     [claim.check.parameters]
     left = "(1 - 2**(-n))**k"
@@ -32,15 +35,16 @@ claim. The format:
     changes = { relation = ">=" }      # replaces these parameters of every check that has them
 
 A checker is a function `checker(*, setting, <parameters>) -> Evidence`. Its parameters define the statement
-under test: a mutation changes them, and the same checker must then refute the claim. The generic checkers are in
-`neurondeath.paper_check.checkers.identities`; checkers of your own can be in any module that Python can import.
+under test: a mutation changes them, and the same checker must then refute the claim. A bound, stated before the run,
+needs checkers that measure an effect, such as those of tables of studies (see `effect_bounds`). The generic checkers
+are in `neurondeath.paper_check.checkers.identities`; checkers of your own can be in any module that Python can import.
 
 The meaning of every key is in `claim_keys`; `neurondeath check --claim-template` writes a file that shows them all.
 """
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -54,7 +58,7 @@ from neurondeath_theory.foundation.input_files import read_toml
 from neurondeath_theory.foundation.validation import did_you_mean, invalid, listed
 from neurondeath_theory.foundation.visible_text import visible
 
-__all__ = ["Check", "Claim", "Mutation", "packaged_claims", "read_claims", "select_claims"]
+__all__ = ["Check", "Claim", "Mutation", "bounds_of", "packaged_claims", "read_claims", "select_claims"]
 
 PATH_SHOWN = 60  # characters in a message, from the end
 
@@ -66,6 +70,7 @@ class Check:
     route: str
     checker: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    bound: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,7 @@ class Claim:
     domain: str = ""
     figure: str = ""
     erratum: str = ""
+    bound: float | None = None
     expected: Verdict = Verdict.CONFIRMED
     reason: str = ""
     checks: tuple[Check, ...] = ()
@@ -97,13 +103,25 @@ class Claim:
     def mutated(self, mutation: Mutation) -> tuple[Check, ...]:
         """Return the claim's checks with the parameters of a mutation."""
         return tuple(
-            Check(
-                route=check.route,
-                checker=check.checker,
+            replace(
+                check,
                 parameters={**check.parameters, **{k: v for k, v in mutation.changes.items() if k in check.parameters}},
             )
             for check in self.checks
         )
+
+
+def bounds_of(claim: Claim) -> list[float]:
+    """List the bounds that a claim and its checks state, each once.
+
+    Examples
+    --------
+    >>> one = Check(route="training", checker="module:function", bound=0.5)
+    >>> bounds_of(Claim(id="M1", paper="mine", statement="s", bound=2.0, checks=(one, one)))
+    [2.0, 0.5]
+    """
+    stated = [claim.bound, *(one.bound for one in claim.checks)]
+    return list(dict.fromkeys(bound for bound in stated if bound is not None))
 
 
 def packaged_claims() -> list[Claim]:
@@ -219,6 +237,10 @@ def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) 
     )
     if expected == Verdict.REFUTED and not entry.get("erratum"):
         raise invalid(f"{place}, erratum", "state what holds instead where REFUTED is expected", entry.get("erratum"))
+    if expected == Verdict.BOUNDED and all(bound is None for bound in (entry.get("bound"), *(c.bound for c in checks))):
+        raise invalid(f"{place}, bound", "be given, for the claim or a check, where BOUNDED is expected", None)
+    if expected == Verdict.NOT_TESTED and entry.get("bound") is not None:
+        raise invalid(f"{place}, bound", "be left out where NOT TESTED is expected", entry["bound"])
     if expected == Verdict.INCONCLUSIVE and not entry.get("reason"):
         raise invalid(f"{place}, reason", "be given where INCONCLUSIVE is expected", entry.get("reason"))
     if expected == Verdict.NOT_TESTED and (checks or not entry.get("reason")):
@@ -241,6 +263,7 @@ def _claim(file: str, number: int, entry: Mapping[str, Any], paper: str | None) 
         **texts,
         paper=entry["paper"] if paper is None else paper,
         assumptions=tuple(" ".join(assumption.split()) for assumption in entry.get("assumptions", [])),
+        bound=None if entry.get("bound") is None else float(entry["bound"]),
         expected=Verdict(expected),
         checks=checks,
         mutations=mutations,

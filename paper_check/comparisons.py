@@ -165,7 +165,14 @@ def all_of(verdicts: Iterable[Verdict]) -> Verdict:
     found = set(verdicts)
     if not found:
         raise ValueError("no part of the evidence has a verdict")
-    order = (Verdict.ERROR, Verdict.REFUTED, Verdict.NOT_TESTED, Verdict.INCONCLUSIVE, Verdict.CONFIRMED)
+    order = (
+        Verdict.ERROR,
+        Verdict.REFUTED,
+        Verdict.NOT_TESTED,
+        Verdict.INCONCLUSIVE,
+        Verdict.BOUNDED,
+        Verdict.CONFIRMED,
+    )
     return next(verdict for verdict in order if verdict in found)
 
 

@@ -20,6 +20,7 @@ class Verdict(StrEnum):
 
     CONFIRMED = "CONFIRMED"
     REFUTED = "REFUTED"
+    BOUNDED = "BOUNDED"
     INCONCLUSIVE = "INCONCLUSIVE"
     NOT_TESTED = "NOT TESTED"
     ERROR = "ERROR"
@@ -70,6 +71,9 @@ class Evidence:
         Effective comparisons; evidence with none is an ERROR, whatever its verdict.
     numbers : mapping of str to sequence
         The comparisons as named columns of one length.
+    effects : tuple of (float, float)
+        Limits of the effects that the claim is about, 0 for none, of a checker that measures effects; a claim with a
+        `bound` needs them (`effect_bounds`).
     """
 
     route: str
@@ -77,6 +81,7 @@ class Evidence:
     summary: str
     points: int
     numbers: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    effects: tuple[tuple[float, float], ...] = ()
 
 
 def sound_evidence(found: Any) -> Evidence:
@@ -85,7 +90,7 @@ def sound_evidence(found: Any) -> Evidence:
     Raises
     ------
     TypeError, ValueError
-        If it is not evidence, or a field has another type or its columns differ in length.
+        If it is not evidence, or a field has another type, its columns differ in length or its effects are no pairs.
 
     Examples
     --------
@@ -108,6 +113,7 @@ def sound_evidence(found: Any) -> Evidence:
         summary=visible(" ".join(found.summary.split())),
         points=int(found.points),
         numbers=columns,
+        effects=tuple((float(low), float(high)) for low, high in found.effects),
     )
 
 

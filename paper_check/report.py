@@ -82,6 +82,7 @@ def _claim_data(item: CheckedClaim, *, self_test: bool) -> dict[str, Any]:
         **data,
         "verdict": item.verdict.value,
         "expected": claim.expected.value,
+        "bound": claim.bound,
         "formula": claim.formula,
         "assumptions": list(claim.assumptions),
         "domain": claim.domain,
@@ -98,5 +99,6 @@ def _evidence_data(found: Evidence) -> dict[str, Any]:
         "verdict": found.verdict.value,
         "summary": found.summary,
         "points": found.points,
+        "effects": [list(limits) for limits in found.effects],
         "numbers": {name: list(values) for name, values in found.numbers.items()},
     }

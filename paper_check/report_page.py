@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from neurondeath.paper_check.claims import Claim
+from neurondeath.paper_check.claims import Claim, bounds_of
 from neurondeath.paper_check.evidence import Evidence, Verdict
 from neurondeath.paper_check.formula_markup import formula_markup
 from neurondeath.paper_check.page_text import anchor, page_text
@@ -45,7 +45,7 @@ header.claim { display: flex; flex-wrap: wrap; gap: 0.25rem 0.75rem; align-items
 .badge { padding: 0 0.5rem; border: 1.5px solid; border-radius: 4px; font-size: 0.8rem; font-weight: 700;
   letter-spacing: 0.03em; white-space: nowrap; }
 .CONFIRMED { color: var(--good); } .REFUTED, .ERROR { color: var(--bad); }
-.INCONCLUSIVE { color: var(--open); } .NOT-TESTED { color: var(--none); }
+.INCONCLUSIVE, .BOUNDED { color: var(--open); } .NOT-TESTED { color: var(--none); }
 math { font-size: 1.1rem; }
 dl { margin: 0.5rem 0; } dt { color: var(--dim); font-size: 0.85rem; } dd { margin: 0 0 0.5rem; }
 ul { margin: 0; padding-left: 1.2rem; }
@@ -211,7 +211,13 @@ def _terms(claim: Claim) -> str:
     if claim.assumptions:
         entries = "".join(f"<li>{page_text(assumption)}</li>" for assumption in claim.assumptions)
         terms.append(f"<dt>Assumptions</dt><dd><ul>{entries}</ul></dd>")
-    for name, text in (("Checked on", claim.domain), ("Erratum", claim.erratum), ("Why not tested", claim.reason)):
+    bounds = ", ".join(f"{bound:g}" for bound in bounds_of(claim))
+    for name, text in (
+        ("Checked on", claim.domain),
+        ("Bound stated before the run, below which the effect does not matter", bounds),
+        ("Erratum", claim.erratum),
+        ("Why not tested", claim.reason),
+    ):
         if text:
             terms.append(f"<dt>{name}</dt><dd>{page_text(text)}</dd>")
     return f"<dl>{''.join(terms)}</dl>" if terms else ""

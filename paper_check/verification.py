@@ -1,8 +1,10 @@
 """Check claims: run the checkers of each, combine their evidence, and run the checkers on wrong versions of it.
 
 The verdict of a claim: ERROR when any check failed or compared nothing; else REFUTED when any check refutes; else
+BOUNDED when a route shows the effect to be smaller than the bound that the claim states (`effect_bounds`); else
 CONFIRMED when one of its routes confirms, which requires all checks of that route to confirm, as each covers a part of
-the claim; else INCONCLUSIVE; without checks NOT TESTED. A mutation is a deliberately wrong version of a claim: if its
+the claim; else INCONCLUSIVE; without checks NOT TESTED. A route whose checks are in part BOUNDED, in part CONFIRMED is
+BOUNDED; one with an INCONCLUSIVE check is INCONCLUSIVE. A mutation is a deliberately wrong version of a claim: if its
 verdict is not REFUTED, the checkers would not have detected an error in the paper.
 """
 
@@ -21,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from neurondeath.paper_check.changed_claims import changed_claims
 from neurondeath.paper_check.claims import Check, Claim, Mutation, packaged_claims, read_claims, select_claims
 from neurondeath.paper_check.comparisons import all_of
+from neurondeath.paper_check.effect_bounds import bounded_evidence
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict, sound_evidence
 from neurondeath.paper_check.formulas import work_limit
 from neurondeath.paper_check.time_limit import time_limit
@@ -304,14 +307,14 @@ def check(
 def check_claim(claim: Claim, setting: Setting) -> CheckedClaim:
     """Run the checks of a claim; a checker that fails yields evidence with the verdict ERROR."""
     started = time.monotonic()
-    evidence = tuple(_run(one, setting) for one in claim.checks)
+    evidence = tuple(_run(one, setting, claim.bound) for one in claim.checks)
     return CheckedClaim(claim=claim, verdict=overall(evidence), evidence=evidence, seconds=time.monotonic() - started)
 
 
 def check_mutation(claim: Claim, mutation: Mutation, setting: Setting) -> CheckedMutation:
     """Run the checks of a claim with the parameters of a mutation."""
     started = time.monotonic()
-    evidence = tuple(_run(one, setting) for one in claim.mutated(mutation))
+    evidence = tuple(_run(one, setting, claim.bound) for one in claim.mutated(mutation))
     return CheckedMutation(
         mutation=mutation, verdict=overall(evidence), evidence=evidence, seconds=time.monotonic() - started
     )
@@ -330,6 +333,8 @@ def overall(evidence: Sequence[Evidence]) -> Verdict:
     >>> undecided = replace(two, verdict=Verdict.INCONCLUSIVE)
     >>> overall([two, undecided]).value, overall([two, replace(undecided, route="training")]).value
     ('INCONCLUSIVE', 'CONFIRMED')
+    >>> overall([two, replace(two, verdict=Verdict.BOUNDED)]).value
+    'BOUNDED'
     """
     if not evidence:
         return Verdict.NOT_TESTED
@@ -337,7 +342,7 @@ def overall(evidence: Sequence[Evidence]) -> Verdict:
     for one in evidence:
         routes.setdefault(one.route, []).append(Verdict.ERROR if one.points < 1 else one.verdict)
     verdicts = [all_of(parts) for parts in routes.values()]
-    for decisive in (Verdict.ERROR, Verdict.REFUTED, Verdict.CONFIRMED):
+    for decisive in (Verdict.ERROR, Verdict.REFUTED, Verdict.BOUNDED, Verdict.CONFIRMED):
         if decisive in verdicts:
             return decisive
     return Verdict.INCONCLUSIVE
@@ -369,8 +374,8 @@ def _self_test(claim: Claim, setting: Setting) -> CheckedClaim:
     )
 
 
-def _run(one: Check, setting: Setting) -> Evidence:
-    """Call a checker; any failure in it becomes evidence."""
+def _run(one: Check, setting: Setting, bound: float | None) -> Evidence:
+    """Call a checker; any failure in it becomes evidence. A check's own bound replaces that of its claim."""
     try:
         module, function = one.checker.split(":")
         with work_limit(), time_limit(MOST_SECONDS) if one.route == "symbolic" else nullcontext():
@@ -391,4 +396,5 @@ def _run(one: Check, setting: Setting) -> Evidence:
     if evidence.route != one.route:
         message = f"{one.checker} uses the route {evidence.route}, the claim states {one.route}"
         return replace(evidence, verdict=Verdict.ERROR, summary=message)
-    return evidence
+    bound = bound if one.bound is None else one.bound
+    return evidence if bound is None else bounded_evidence(evidence, bound)

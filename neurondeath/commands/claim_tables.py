@@ -7,12 +7,14 @@ from neurondeath.commands.output_options import Format
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout, Table
 from neurondeath.paper_check.changed_claims import parameters_of
-from neurondeath.paper_check.claims import Claim
+from neurondeath.paper_check.claims import Claim, bounds_of
 from neurondeath.paper_check.papers import PAPERS
 
 __all__ = ["show_list", "show_one"]
 
-LIST = Layout(keys=("id",), priority=("expected", "statement", "paper", "routes", "figure"), prose=("statement",))
+LIST = Layout(
+    keys=("id",), priority=("expected", "statement", "paper", "routes", "figure", "bound"), prose=("statement",)
+)
 ONE = Layout(keys=("what",), priority=("text",), prose=("text",))
 CHECKS = Layout(
     keys=("route",), priority=("parameter", "value"), prose=("value",), shown=("route", "parameter", "value")
@@ -25,6 +27,7 @@ def show_list(claims: Sequence[Claim], output: Format, columns: str | None) -> N
         "id": [claim.id for claim in claims],
         "paper": [claim.paper for claim in claims],
         "expected": [claim.expected.value for claim in claims],
+        "bound": [", ".join(f"{bound:g}" for bound in bounds_of(claim)) for claim in claims],
         "routes": [", ".join(dict.fromkeys(one.route for one in claim.checks)) for claim in claims],
         "figure": [claim.figure for claim in claims],
         "statement": [claim.statement for claim in claims],
@@ -68,7 +71,8 @@ def _texts(claim: Claim) -> list[tuple[str, str]]:
         ("link", paper.url if paper else ""),
     ]
     texts += [("formula", claim.formula)] + [("assumption", assumption) for assumption in claim.assumptions]
-    texts += [("checked on", claim.domain), ("expected", claim.expected.value), ("erratum", claim.erratum)]
+    texts += [("checked on", claim.domain), ("expected", claim.expected.value)]
+    texts += [("bound", ", ".join(f"{bound:g}" for bound in bounds_of(claim))), ("erratum", claim.erratum)]
     texts += [("reason", claim.reason), ("figure", claim.figure)]
     texts += [("wrong version", mutation.description) for mutation in claim.mutations]
     return [(what, text) for what, text in texts if text]
@@ -86,11 +90,13 @@ def _data(claim: Claim) -> dict[str, Any]:
         "assumptions": list(claim.assumptions),
         "domain": claim.domain,
         "expected": claim.expected.value,
+        "bound": claim.bound,
         "erratum": claim.erratum,
         "reason": claim.reason,
         "figure": claim.figure,
         "checks": [
-            {"route": one.route, "checker": one.checker, "parameters": parameters_of(one)} for one in claim.checks
+            {"route": one.route, "checker": one.checker, "bound": one.bound, "parameters": parameters_of(one)}
+            for one in claim.checks
         ],
         "mutations": [{"description": one.description, "changes": dict(one.changes)} for one in claim.mutations],
     }

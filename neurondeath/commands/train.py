@@ -23,6 +23,7 @@ from neurondeath_torch.training.campaign_checks import check_checkpoint_folder, 
 from neurondeath_torch.training.configuration_guide import experiment_keys, experiment_template
 from neurondeath_torch.training.experiment_files import read_experiment, read_experiments
 from neurondeath_torch.training.forecasts import forecast
+from neurondeath_torch.training.labelled_data import WITHOUT_FILES
 from neurondeath_torch.training.learning_forecasts import LearningForecasts
 from neurondeath_torch.training.loop import find_device
 from neurondeath_torch.training.run_store import RunStore, StoredRun
@@ -82,8 +83,8 @@ def train(
     runs = runs_of_part(experiments, seeds, share)
     folder = checkpoints or checkpoint_folder(store)
     check_columns(columns, output, run_columns(_planned(runs or runs_of_part(experiments, seeds), None)))
-    if data_dir is not None and all(experiment.data.name == "digits" for experiment in experiments):
-        raise invalid("--data-dir", "be left out where all data are digits", data_dir)
+    if data_dir is not None and all(experiment.data.name in WITHOUT_FILES for experiment in experiments):
+        raise invalid("--data-dir", "be left out where all data are digits or bits", data_dir)
     check_store("--store", store, runs)
     if dry_run:
         planned = _planned(runs, store)

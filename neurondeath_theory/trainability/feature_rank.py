@@ -167,6 +167,7 @@ def entropy_of_spectrum(spectrum: Array) -> float:
     """Exponential of the entropy of eigenvalues divided by their sum; 0 if all are 0."""
     kept = spectrum[spectrum > 0.0]
     share = kept / kept.sum() if kept.size else kept
+    share = share[share > 0.0]  # a quotient may underflow
     return float(np.exp(-np.sum(share * np.log(share)))) if kept.size else 0.0
 
 

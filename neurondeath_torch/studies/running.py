@@ -16,7 +16,7 @@ from typing import Any
 
 from neurondeath_theory.foundation.validation import check_choice
 from neurondeath_torch.studies.absolute_value import collapse_rows
-from neurondeath_torch.studies.export import provenance, study_rows
+from neurondeath_torch.studies.export import ON_TASKS, provenance, study_rows
 from neurondeath_torch.studies.learning_grid import learning_rows
 from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
@@ -56,9 +56,21 @@ QUICK: dict[str, dict[str, Any]] = {
     "demon_pruning": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
     "demon_noise": {"epochs": 20, "seeds": [0, 1, 2], **FEW_IMAGES},
     "activation": {"epochs": 12, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "continual_methods": {"seeds": [0, 1], "tasks.number": 8},
+    "continual_methods_mnist": {"seeds": [0], "tasks.number": 4, **FEW_IMAGES},
+    "dead_count_worth": {"seeds": [0, 1], "tasks.number": 10},
 }
 # study: interval of the epochs kept in its table, where all epochs would make it large
-EVERY = {"dead_units": 10, "demon_noise": 5, "demon_pruning": 5}
+EVERY = {
+    "dead_units": 10,
+    "demon_noise": 5,
+    "demon_pruning": 5,
+    "continual_methods": 40,  # epochs: ten tasks
+    "continual_methods_mnist": 20,
+    "dead_count_worth": 4,  # a task
+}
+# study: the measurements kept in its table, where all would make it large
+COLUMNS = {"dead_count_worth": ON_TASKS}
 Rows = list[dict[str, Any]]
 MADE_HERE: dict[str, Callable[..., Rows]] = {  # studies that are not a grid of trainings
     "absolute_value": collapse_rows,
@@ -130,7 +142,10 @@ def run_study(
         found = (opened.run(experiment.experiment_id, seed) for experiment in experiments for seed in seeds)
         runs = [run for run in found if run is not None]
     return write_study(
-        name, study_rows(runs, every=EVERY.get(name, 1)), provenance(runs, **size, configuration=document), folder
+        name,
+        study_rows(runs, every=EVERY.get(name, 1), columns=COLUMNS.get(name)),
+        provenance(runs, **size, configuration=document),
+        folder,
     )
 
 

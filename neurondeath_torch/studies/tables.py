@@ -47,6 +47,9 @@ STUDIES = {
     "demon_noise": "Demon Pruning with noise on no, live or all units",
     "removal_speed": "what removing dead units saves: multiply-adds and seconds of a step",
     "activation": "Activate-while-Pruning on top of global magnitude pruning",
+    "continual_methods": "methods against loss of plasticity, on 60 tasks of permuted digits",
+    "continual_methods_mnist": "the same on 100 tasks of permuted MNIST",
+    "dead_count_worth": "what dead, dormant and cloned units and ranks say about the accuracy on the next task",
 }
 
 

@@ -13,6 +13,7 @@ from neurondeath_torch.training.method_building import build_method, cycle_epoch
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.optimisers import make_optimiser
 from neurondeath_torch.training.run_store import RunStore
+from neurondeath_torch.training.task_sequences import TaskSequence
 
 __all__ = ["check_checkpoint_folder", "check_runs", "check_store"]
 
@@ -86,6 +87,7 @@ def check_runs(runs: Sequence[Run], data_dir: str | Path | None = None) -> None:
 def _build(run: Run, data: LabelledData) -> None:
     experiment, seed = run
     cycle_epochs(experiment)
+    data = TaskSequence(experiment.tasks, data, seed=seed, epochs=experiment.epochs).data_of(0)
     model = build_model(experiment.model, data.shape, data.n_classes, seed=seed, images=data.train.images)
     optimiser = make_optimiser(experiment.optimiser, model.parameters())
     build_method(experiment, model, optimiser, data, seed=seed, steps=1)

@@ -1,4 +1,4 @@
-"""Settings of a training run: data, model, optimiser, method; hashed to a stable id.
+"""Settings of a training run: data, model, optimiser, method, tasks; hashed to a stable id.
 
 The keys of `[model]` in addition to those of `ModelChoice` depend on its kind (the keywords of the builders in
 `models`), and the keys of `[method]` depend on its kind (the keywords of the methods). Files of experiments are read by
@@ -22,9 +22,11 @@ from neurondeath_theory.foundation.configuration import (
 )
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import KINDS
+from neurondeath_torch.training.task_choice import TasksChoice
 
 __all__ = [
     "CHAINS",
+    "CYCLIC",
     "OPEN_PARTS",
     "PARTS",
     "TAILORED",
@@ -37,7 +39,7 @@ __all__ = [
     "varying_settings",
 ]
 
-KINDS_OF_DATA = ("digits", "mnist", "cifar10")
+KINDS_OF_DATA = ("digits", "mnist", "cifar10", "bits")
 CHAINS = ("mlp", "cnn")  # models whose modules form one plain chain
 KINDS_OF_MODEL = ("mlp", "cnn", "lenet", "vgg", "resnet", "vit")
 TAILORED = "tailored-leaky-relu"  # a leaky ReLU whose slope follows the depth
@@ -59,6 +61,7 @@ METHODS = (
     "self-normalised-resets",
     "l2-init",
 )
+CYCLIC = ("activate-while-pruning", "magnitude-pruning")  # methods that rewind the weights
 LOOP_VERSION = 1  # part of every id: increased if the loop trains differently
 
 Table = TypeVar("Table")
@@ -68,7 +71,7 @@ Table = TypeVar("Table")
 class DataChoice:
     """The data: see `labelled_data.load_labelled_data`."""
 
-    name: str = choice_field("Data set.", KINDS_OF_DATA, "digits")
+    name: str = choice_field("Data set; bits go with tasks of bit-flipping.", KINDS_OF_DATA, "digits")
     n_train: int | None = count_field("Training images, taken from the start; all by default.", None)
     n_test: int | None = count_field("Test images, taken from the start; all by default.", None)
     validation: float = real_field(
@@ -192,16 +195,32 @@ class MethodChoice:
 class Experiment:
     """One training, without its seed; the name is not part of its id."""
 
-    epochs: int = count_field("Passes over the training images.")
+    epochs: int = count_field("Passes over the training images, of each task where there are several.")
     measure: int = count_field("Training images, taken from the start, on which dead units are measured.", 4096)
     data: DataChoice = field(default_factory=DataChoice)
     model: ModelChoice = field(default_factory=ModelChoice)
     optimiser: OptimiserChoice = field(default_factory=OptimiserChoice)
     method: MethodChoice = field(default_factory=MethodChoice)
+    tasks: TasksChoice = field(default_factory=TasksChoice)
     name: str = text_field("A label of the runs; not part of their id.", "")
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if (self.data.name == "bits") != (self.tasks.kind == "bit-flipping"):
+            rule = 'be bits where tasks.kind is "bit-flipping", and only there'
+            raise invalid("data.name", rule, self.data.name)
+        if self.data.augment and self.data.name == "bits":
+            raise invalid("data.augment", "be left out for bits, which are no images", True)
+        if self.tasks.given and self.method.kind in CYCLIC:
+            rule = "be a method that goes on from the weights it has, where there are tasks; this one rewinds them"
+            raise invalid("method.kind", rule, self.method.kind)
+        if self.tasks.fresh and self.method.kind != "none":
+            raise invalid("tasks.fresh", "be left out where a method is given: it compares methods with none", True)
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of all tasks."""
+        return self.epochs * (self.tasks.number or 1)
 
     @cached_property
     def experiment_id(self) -> str:
@@ -210,11 +229,7 @@ class Experiment:
 
     def description(self) -> dict[str, Any]:
         """Describe the experiment by the settings that differ from their defaults."""
-        parts = {
-            name: kept
-            for name in ("data", "model", "optimiser", "method")
-            if (kept := _without_defaults(getattr(self, name)))
-        }
+        parts = {name: kept for name in PARTS if (kept := _without_defaults(getattr(self, name)))}
         measure = {} if self.measure == type(self).measure else {"measure": self.measure}
         return {"epochs": self.epochs, **measure, **parts}
 
@@ -230,6 +245,7 @@ class Experiment:
     def __str__(self) -> str:
         words = [self.data.name, self.model.kind, self.optimiser.kind]
         words += [self.method.kind] if self.method.kind != "none" else []
+        words += [f"{self.tasks.number} tasks of {self.tasks.kind}"] if self.tasks.given else []
         return self.name or ", ".join(words)
 
 
@@ -238,6 +254,7 @@ PARTS: dict[str, type[Any]] = {
     "model": ModelChoice,
     "optimiser": OptimiserChoice,
     "method": MethodChoice,
+    "tasks": TasksChoice,
 }
 OPEN_PARTS = ("model", "method")  # parts whose further keys are keywords of the model or method
 

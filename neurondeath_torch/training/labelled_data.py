@@ -1,4 +1,4 @@
-"""Labelled images for training: digits, MNIST, CIFAR-10, as standardised tensors in memory.
+"""Data for training: digits, MNIST, CIFAR-10, as standardised tensors in memory, and the bits of `bit_flipping`.
 
 Every channel is shifted and scaled to mean 0 and variance 1 over the training images; the same numbers are applied to
 the test images. The validation images are a share of the training images on which a method may base decisions; the test
@@ -16,11 +16,13 @@ from torch import Tensor
 
 from neurondeath.simulations.inputs.image_files import read_images, read_labels
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
+from neurondeath_torch.training.bit_flipping import BITS, N_TEST, N_TRAIN, bit_examples
 
-__all__ = ["DATA_SETS", "LabelledData", "Split", "load_labelled_data"]
+__all__ = ["DATA_SETS", "WITHOUT_FILES", "LabelledData", "Split", "load_labelled_data", "n_outputs", "shape_of"]
 
-DATA_SETS = ("digits", "mnist", "cifar10")
-SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}  # channels, rows, columns
+DATA_SETS = ("digits", "mnist", "cifar10", "bits")
+WITHOUT_FILES = ("digits", "bits")
+SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32), "bits": (1, 1, BITS)}
 N_CLASSES = 10
 DIGITS_TEST_SHARE = 0.2
 SPLIT_SEED = 20_07_06192  # selects the test images of the digits, the same in all runs
@@ -35,7 +37,7 @@ class Split:
     images : float32 tensor, shape (n, channels, rows, columns)
         Standardised.
     classes : int64 tensor, shape (n,)
-        From 0 to n_classes - 1.
+        From 0 to n_classes - 1; of "bits" the targets, a float32 tensor.
     """
 
     images: Tensor
@@ -85,10 +87,10 @@ def load_labelled_data(
 
     Parameters
     ----------
-    name : {"digits", "mnist", "cifar10"}
-        The data set.
+    name : {"digits", "mnist", "cifar10", "bits"}
+        The data set; "bits" are those of the first task of the bit-flipping problem.
     n_train, n_test : int, optional
-        Number of images, chosen at random by the seed; all by default.
+        Number of images, chosen at random by the seed; all by default (of "bits" 10,000 and 1000).
     validation : float
         Share of the training images, in [0, 1), set aside for decisions during training.
     data_dir : path, optional
@@ -115,6 +117,8 @@ def load_labelled_data(
     check_choice("data", name, DATA_SETS)
     validation = check_real("validation", validation, low=0.0, high=1.0, high_open=True)
     rng = np.random.default_rng(check_count("seed", seed, least=0))
+    if name == "bits":
+        return _bits(check_count("n_train", n_train or N_TRAIN), check_count("n_test", n_test or N_TEST), validation)
     (train_pixels, train_classes), (test_pixels, test_classes) = _read(name, data_dir)
     chosen = _choose("n_train", n_train, len(train_classes), rng)
     tested = np.sort(_choose("n_test", n_test, len(test_classes), rng))
@@ -136,7 +140,38 @@ def load_labelled_data(
     )
 
 
+def shape_of(name: str) -> tuple[int, int, int]:
+    """Return channels, rows and columns of the images of a data set.
+
+    Examples
+    --------
+    >>> shape_of("mnist"), shape_of("bits")
+    ((1, 28, 28), (1, 1, 21))
+    """
+    return SHAPES[check_choice("data", name, DATA_SETS)]
+
+
+def n_outputs(name: str) -> int:
+    """Return the number of outputs of a network for a data set: one per class, or one number.
+
+    Examples
+    --------
+    >>> n_outputs("mnist"), n_outputs("bits")
+    (10, 1)
+    """
+    return 1 if check_choice("data", name, DATA_SETS) == "bits" else N_CLASSES
+
+
 Labelled = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+
+
+def _bits(n_train: int, n_test: int, validation: float) -> LabelledData:
+    n_validation = round(validation * n_train)
+    if n_validation == n_train:
+        raise invalid("validation", "leave an example for training", validation, "ask for more or a smaller share")
+    sizes = {"train": n_train - n_validation, "validation": n_validation, "test": n_test}
+    splits = {name: Split(*bit_examples(n, seed=0, task=0, purpose=name)) for name, n in sizes.items()}
+    return LabelledData("bits", **splits, n_classes=1)
 
 
 def _read(name: str, data_dir: str | Path | None) -> tuple[Labelled, Labelled]:

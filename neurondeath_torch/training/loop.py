@@ -3,7 +3,8 @@
 Order, augmentation, weights and noise depend only on the seed and the epoch: an interrupted and resumed run gives the
 same results as an uninterrupted one, on the same machine with the same number of threads. A method acts between epochs,
 after an epoch has been measured and before the next begins, so that trained networks are measured; where it rewinds the
-weights, the learning-rate schedule restarts.
+weights, the learning-rate schedule restarts. Where there are tasks, the next one begins between two epochs: data and
+deciding data change and the learning-rate schedule restarts; weights, optimiser and method go on.
 """
 
 import math
@@ -16,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -33,15 +33,20 @@ from neurondeath_torch.training.checkpoints import (
     write_checkpoint,
 )
 from neurondeath_torch.training.configuration import Experiment
+from neurondeath_torch.training.deciding_data import DecidingData
 from neurondeath_torch.training.forecasts import forecast, measure_chain
 from neurondeath_torch.training.labelled_data import LabelledData, load_labelled_data
 from neurondeath_torch.training.measurements import measure_epoch
 from neurondeath_torch.training.method_building import build_method, cycle_epochs
 from neurondeath_torch.training.model_building import build_model
+from neurondeath_torch.training.objectives import loss_of, n_right
 from neurondeath_torch.training.optimisers import make_optimiser, make_schedule
+from neurondeath_torch.training.random_seeds import seed_of
 from neurondeath_torch.training.run_provenance import provenance_here
 from neurondeath_torch.training.run_store import RunStore, StoredRun
 from neurondeath_torch.training.sealed_archives import FAILURES
+from neurondeath_torch.training.task_measurements import measure_task, task_means
+from neurondeath_torch.training.task_sequences import TaskSequence
 
 __all__ = ["TrainingRun", "find_device", "load_experiment_data", "train"]
 
@@ -87,8 +92,9 @@ class TrainingRun(Result):
     def __str__(self) -> str:
         last = self.last
         ended = "diverged" if last["diverged"] else "" if self.finished else "stopped"
+        quality = "test_loss" if last["test_accuracy"] is None else "test_accuracy"
         return (
-            f"{self.experiment}, seed {self.seed}: test accuracy {format_number(last['test_accuracy'])} after "
+            f"{self.experiment}, seed {self.seed}: {quality.replace('_', ' ')} {format_number(last[quality])} after "
             f"{last['epoch']} epochs, {last['dead_units']} of {last['units']} units dead, "
             f"{last['active_parameters']} active parameters" + (f"; {ended}" if ended else "")
         )
@@ -166,14 +172,14 @@ def train(
                 *name, name=experiment.name, description=experiment.description(), provenance=provenance_here(chosen)
             )
         n_resumed = len(run.measured)
-        for epoch in range(experiment.epochs + 1):
+        for epoch in range(experiment.all_epochs + 1):
             if epoch >= len(run.measured) and not run.train_epoch(epoch, stopped):
                 return run.result(finished=False)
             measured = run.measured[epoch]
             if store is not None:
                 store.note(*name, epoch, measured, provenance=run.made[epoch], replace=epoch >= n_resumed)
             if progress is not None:
-                progress(epoch, experiment.epochs, measured)
+                progress(epoch, experiment.all_epochs, measured)
             if measured["diverged"]:
                 break
     return run.result(finished=True)
@@ -262,72 +268,93 @@ class _Run:
     def __init__(
         self, experiment: Experiment, seed: int, data: LabelledData, device: torch.device, checkpoint: Path | None
     ) -> None:
-        self.experiment, self.seed, self.data, self.checkpoint = experiment, seed, data, checkpoint
-        self.steps = n_batches(len(data.train), experiment.optimiser.batch_size)
+        self.experiment, self.seed, self.checkpoint = experiment, seed, checkpoint
+        self.sequence = TaskSequence(experiment.tasks, data, seed=seed, epochs=experiment.epochs)
+        self.data = self.sequence.data_of(0)
         self.cycle = cycle_epochs(experiment)
         name = (experiment.experiment_id, seed)
         saved = read_checkpoint(checkpoint, device, *name) if checkpoint is not None else None
         self.here = provenance_here(device)
         self.measured: list[dict[str, Any]] = [] if saved is None else saved["measured"]
         self.made: list[dict[str, Any] | None] = [] if saved is None else saved.get("made", [None] * len(self.measured))
-        self.model = _model(experiment, seed, data, device, saved, checkpoint)
+        task = self.sequence.task_at(len(self.measured) - 1)
+        self.model = _model(experiment, seed, self.data, device, saved, checkpoint)
+        self.data = self.sequence.data_of(task)
+        self.deciding = DecidingData(self.data, experiment.measure)
         self.optimiser: optim.Optimizer = make_optimiser(experiment.optimiser, self.model.parameters())
         self.schedule = self._new_schedule()
         self.method: TrainingMethod = build_method(
-            experiment, self.model, self.optimiser, data, seed=seed, steps=self.steps
+            experiment,
+            self.model,
+            self.optimiser,
+            self.data,
+            seed=seed,
+            steps=self._mean_steps(),
+            deciding=self.deciding,
         )
         if saved is not None and checkpoint is not None:
             with _restoring(checkpoint):
-                if len(self.measured) > experiment.epochs + 1:
-                    raise ValueError(f"{len(self.measured)} epochs of {experiment.epochs}")
+                if len(self.measured) > experiment.all_epochs + 1:
+                    raise ValueError(f"{len(self.measured)} epochs of {experiment.all_epochs}")
                 self.optimiser.load_state_dict(saved["optimiser"])
                 self.schedule.load_state_dict(saved["schedule"])
                 self.method.load_state_dict(saved["method"])
 
     def _new_schedule(self) -> LRScheduler:
         epochs = self.cycle or self.experiment.epochs
-        return make_schedule(self.experiment.optimiser, self.optimiser, self.steps * epochs)
+        steps = n_batches(len(self.data.train), self.experiment.optimiser.batch_size)
+        return make_schedule(self.experiment.optimiser, self.optimiser, steps * epochs)
+
+    def _mean_steps(self) -> int:
+        """Return the steps per epoch, averaged over the tasks where these differ in their images."""
+        tasks = range(self.sequence.number) if self.experiment.tasks.kind == "class-incremental" else (0,)
+        batch = self.experiment.optimiser.batch_size
+        steps = [n_batches(len(self.sequence.data_of(task).train), batch) for task in tasks]
+        return round(sum(steps) / len(steps))
 
     def _between_epochs(self, finished: int) -> None:
-        """Apply the method; if it has rewound the weights, restart the learning-rate schedule."""
+        """Apply the method; if it has rewound the weights, or a task begins, restart the learning-rate schedule."""
         self.method.after_epoch()
-        if self.cycle is not None and finished % self.cycle == 0:
+        begins = self.sequence.starts_task(finished + 1)
+        if begins:
+            self._begin_task(self.sequence.task_at(finished + 1))
+        if begins or (self.cycle is not None and finished % self.cycle == 0):
             for group in self.optimiser.param_groups:
                 group["lr"] = self.experiment.optimiser.learning_rate
                 group.pop("initial_lr", None)
             self.schedule = self._new_schedule()
 
+    def _begin_task(self, task: int) -> None:
+        """Go on to the data of a task, with newly drawn weights if the experiment asks for them."""
+        self.data = self.sequence.data_of(task)
+        self.deciding.show(self.data)
+        if self.experiment.tasks.fresh:
+            device = self.data.train.images.device
+            drawn = _model(self.experiment, seed_of(self.seed, task, "fresh weights"), self.data, device, None, None)
+            self.model.load_state_dict(drawn.state_dict())
+            self.optimiser = make_optimiser(self.experiment.optimiser, self.model.parameters())
+
     def train_epoch(self, epoch: int, stopped: Stopped) -> bool:
         """Train one epoch (none for epoch 0), measure, write the checkpoint; return False if stopped."""
         started = time.perf_counter()
-        total, seen = torch.zeros(()), 0
         if epoch > 1:
             self._between_epochs(epoch - 1)
-        if epoch > 0:
-            self.model.train()
-            augment = self.experiment.data.augment
-            for images, classes in epoch_batches(
-                self.data.train,
-                self.experiment.optimiser.batch_size,
-                seed=self.seed,
-                epoch=epoch,
-                shift=augment,
-                mirror=augment and self.data.name == "cifar10",
-            ):
-                if stopped():
-                    return False
-                total = total + self._step(images, classes) * len(classes)
-                seen += len(classes)
+        online = self._pass(epoch, stopped) if epoch > 0 else {"running_loss": None, "online_accuracy": None}
+        if online is None:
+            return False
         train_seconds = time.perf_counter() - started
         measured = {
             "epoch": epoch,
-            "running_loss": float(total) / seen if seen else None,
+            "running_loss": online["running_loss"],
             "learning_rate": self.optimiser.param_groups[0]["lr"],
             "train_seconds": train_seconds,
             **measure_epoch(self.model, self.data, n_images=self.experiment.measure),
             **measure_chain(self.experiment.model, self.model, self.data.train.images[: self.experiment.measure]),
             **(forecast(self.experiment.model) if epoch == 0 else {}),
         }
+        if self.experiment.tasks.given:
+            measured |= online | measure_task(self.model, self.sequence, self.sequence.task_at(epoch))
+            measured |= task_means(self.measured, measured)
         measured["diverged"] = not math.isfinite(measured["train_loss"])
         self.measured.append(measured)
         self.made.append(self.here)
@@ -347,16 +374,39 @@ class _Run:
             )
         return True
 
-    def _step(self, images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    def _pass(self, epoch: int, stopped: Stopped) -> dict[str, float | None] | None:
+        """Train on every image once; return mean loss and accuracy before the steps, None if stopped."""
+        total, right, seen = torch.zeros(()), torch.zeros((), dtype=torch.int64), 0
+        self.model.train()
+        augment = self.experiment.data.augment
+        for images, classes in epoch_batches(
+            self.data.train,
+            self.experiment.optimiser.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            shift=augment,
+            mirror=augment and self.data.name == "cifar10",
+        ):
+            if stopped():
+                return None
+            loss, hits = self._step(images, classes)
+            total, seen = total + loss * len(classes), seen + len(classes)
+            right = right if hits is None else right + hits
+        counted = self.experiment.tasks.given and not self.data.train.classes.is_floating_point()
+        return {"running_loss": float(total) / seen, "online_accuracy": int(right) / seen if counted else None}
+
+    def _step(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Make one step; return the loss, and where there are tasks the number of right outputs, before it."""
         self.optimiser.zero_grad()
-        loss = F.cross_entropy(self.model(images), classes)
+        outputs = self.model(images)
+        loss = loss_of(outputs, classes)
         (loss + self.method.penalty()).backward()  # type: ignore[no-untyped-call]
         if self.experiment.optimiser.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.experiment.optimiser.clip)
         self.optimiser.step()
         self.schedule.step()
         self.method.after_step()
-        return loss.detach()
+        return loss.detach(), n_right(outputs.detach(), classes) if self.experiment.tasks.given else None
 
     def result(self, *, finished: bool) -> TrainingRun:
         """Return the run in its current state."""

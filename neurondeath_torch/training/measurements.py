@@ -1,4 +1,4 @@
-"""Measurements of a network after every epoch: accuracy, live units and sparsity.
+"""Measurements of a network after every epoch: accuracy (of classes), live units and sparsity.
 
     train_loss, train_accuracy            on the first `n_images` training images, in evaluation mode
     validation_accuracy, test_loss, test_accuracy
@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError, NeuronDeathError
 from neurondeath_torch.training.labelled_data import LabelledData, Split
+from neurondeath_torch.training.objectives import loss_of, n_right
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
 
-__all__ = ["TAU", "measure_epoch"]
+__all__ = ["TAU", "accuracy_of", "measure_epoch"]
 
 TAU = 0.1  # dormancy threshold of Sokar et al. 2023 for supervised learning
 IMAGES_PER_PASS = 1024
@@ -75,7 +75,7 @@ def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dic
         measured: dict[str, Any] = {
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
-            "validation_accuracy": _evaluate(model, data.validation)[1] if len(data.validation) else None,
+            "validation_accuracy": accuracy_of(model, data.validation),
             "test_loss": test_loss,
             "test_accuracy": test_accuracy,
             **_count_parameters(model),
@@ -88,9 +88,14 @@ def measure_epoch(model: nn.Module, data: LabelledData, *, n_images: int) -> dic
         model.train(was_training)
 
 
-def _evaluate_units(model: nn.Module, split: Split) -> tuple[float, float, dict[str, Any] | None]:
+def accuracy_of(model: nn.Module, split: Split) -> float | None:
+    """Compute the accuracy of a network in its present mode; None for numbers, or without images."""
+    return _evaluate(model, split)[1] if len(split) else None
+
+
+def _evaluate_units(model: nn.Module, split: Split) -> tuple[float, float | None, dict[str, Any] | None]:
     """Compute mean loss, accuracy, and what units do; None for these if activations overflow."""
-    found: tuple[float, float] | None = None
+    found: tuple[float, float | None] | None = None
     try:
         with DeadUnitMonitor(model) as monitor:
             found = _evaluate(model, split)
@@ -103,16 +108,16 @@ def _evaluate_units(model: nn.Module, split: Split) -> tuple[float, float, dict[
 
 
 @torch.no_grad()
-def _evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
+def _evaluate(model: nn.Module, split: Split) -> tuple[float, float | None]:
     """Compute mean loss and accuracy."""
     loss, right = 0.0, 0
     for images, classes in zip(
         torch.split(split.images, IMAGES_PER_PASS), torch.split(split.classes, IMAGES_PER_PASS), strict=True
     ):
         logits = model(images)
-        loss += F.cross_entropy(logits, classes, reduction="sum").item()
-        right += int((logits.argmax(dim=1) == classes).sum())
-    return loss / len(split), right / len(split)
+        loss += loss_of(logits, classes, reduction="sum").item()
+        right += int(n_right(logits, classes) or 0)
+    return loss / len(split), None if split.classes.is_floating_point() else right / len(split)
 
 
 def _count_parameters(model: nn.Module) -> dict[str, Any]:
@@ -132,7 +137,7 @@ def _count_live_parameters(model: nn.Module, split: Split) -> int:
     for images, classes in zip(
         torch.split(split.images, IMAGES_PER_PASS), torch.split(split.classes, IMAGES_PER_PASS), strict=True
     ):
-        F.cross_entropy(model(images), classes, reduction="sum").backward()  # type: ignore[no-untyped-call]
+        loss_of(model(images), classes, reduction="sum").backward()  # type: ignore[no-untyped-call]
     live = 0
     for parameter in model.parameters():
         if parameter.grad is not None:

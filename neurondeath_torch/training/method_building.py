@@ -1,7 +1,8 @@
 """Build the training-time method of an experiment from its model, optimiser and deciding data.
 
 The deciding data are the validation images, or the training images if there are none; in both cases the first
-`experiment.measure`. The keywords of a method are those of its class, without those that the experiment sets, and
+`experiment.measure`, and where there are tasks those of the present one. The keywords of a method are those of its
+class, without those that the experiment sets, and
 
     demon-pruning   `span`, the length of its schedule as a share of the training (0.8), and `schedule`, "one-cycle",
                     "whole-one-cycle" (whose peak is a step) or "constant"
@@ -11,9 +12,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
-from torch import Tensor, nn, optim
+from torch import nn, optim
 
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 from neurondeath_torch.methods.activate_while_pruning import ActivateWhilePruning
@@ -27,8 +26,10 @@ from neurondeath_torch.methods.self_normalised_resets import SelfNormalisedReset
 from neurondeath_torch.methods.structured_pruning import StructuredPruning
 from neurondeath_torch.methods.synaptic_stripping import SynapticStripping
 from neurondeath_torch.methods.training_method import NoMethod, TrainingMethod
-from neurondeath_torch.training.configuration import Experiment
+from neurondeath_torch.training.configuration import CYCLIC, Experiment
+from neurondeath_torch.training.deciding_data import DecidingData
 from neurondeath_torch.training.labelled_data import LabelledData
+from neurondeath_torch.training.objectives import loss_of
 
 __all__ = ["build_method", "cycle_epochs"]
 
@@ -45,10 +46,8 @@ METHODS: dict[str, type[TrainingMethod]] = {
     "l2-init": L2Init,
 }
 NOT_CONFIGURABLE = ("model", "optimiser", "data", "loss", "steps", "seed", "layers", "initialise", "call", "watch")
-CYCLIC = ("activate-while-pruning", "magnitude-pruning")
 SPAN = 0.8  # default length of Demon Pruning's schedule, as a share of the training
 SCHEDULES = ("one-cycle", "whole-one-cycle", "constant")
-IMAGES_PER_BATCH = 1024  # of the deciding data
 
 
 def build_method(
@@ -59,6 +58,7 @@ def build_method(
     *,
     seed: int,
     steps: int,
+    deciding: DecidingData | None = None,
 ) -> TrainingMethod:
     """Build the method of an experiment.
 
@@ -75,7 +75,9 @@ def build_method(
     seed : int
         Seed of the method's noise.
     steps : int
-        Steps per epoch.
+        Steps per epoch; their mean where tasks differ in it.
+    deciding : DecidingData, optional
+        The data it decides on, which change with the task; by default those of `data`.
 
     Returns
     -------
@@ -95,15 +97,15 @@ def build_method(
     for name, value in options.items():
         if name not in known:
             raise invalid(f"method.{name}", f"be one of {', '.join(known)} for {kind}", value)
-    images, classes = _deciding(data, experiment.measure)
+    decided = deciding or DecidingData(data, experiment.measure)
     given: dict[str, Any] = {
         "optimiser": optimiser,
-        "data": list(torch.split(images, IMAGES_PER_BATCH)),
-        "loss": lambda: F.cross_entropy(model(images), classes),
+        "data": decided,
+        "loss": lambda: loss_of(model(decided.images), decided.classes),
         "seed": seed,
     }
     if kind == "demon-pruning":
-        given.update(_demon_schedule(options, steps * experiment.epochs))
+        given.update(_demon_schedule(options, steps * experiment.all_epochs))
     arguments = {name: value for name, value in given.items() if name in parameters}
     required = [name for name in known if name in parameters and parameters[name].default is inspect.Parameter.empty]
     for name in required:
@@ -120,11 +122,6 @@ def cycle_epochs(experiment: Experiment) -> int | None:
     if every is None:
         raise invalid("method.every", f"be given for {experiment.method.kind}, the epochs of a cycle", None)
     return check_count("method.every", every)
-
-
-def _deciding(data: LabelledData, n_images: int) -> tuple[Tensor, Tensor]:
-    split = data.validation if len(data.validation) else data.train
-    return split.images[:n_images], split.classes[:n_images]
 
 
 def _demon_schedule(options: dict[str, Any], total: int) -> Mapping[str, Any]:

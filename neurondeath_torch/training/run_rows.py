@@ -24,10 +24,14 @@ DEEPEST_LIST = 4
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 LARGEST_WHOLE = 2**63 - 1
 TIMES = ("train_seconds",)  # measurements that differ whenever an epoch is trained again
-COUNTS = ("units", "dead_units", "dormant_units", "parameters", "active_parameters", "live_parameters")
+COUNTS = (
+    "units", "dead_units", "dormant_units", "gradient_dormant_units", "cloned_units", "parameters", "active_parameters",
+    "live_parameters", "task",
+)  # fmt: skip
 SHARES = (
     "train_accuracy", "validation_accuracy", "test_accuracy", "activation_sparsity", "static_dnr", "dynamic_dnr",
-    "weight_sparsity", "living_ratio", "leaving_ratio", "forecast_living_ratio", "forecast_leaving",
+    "weight_sparsity", "living_ratio", "leaving_ratio", "forecast_living_ratio", "forecast_leaving", "task_accuracy",
+    "past_accuracy", "online_accuracy", "task_online_accuracy",
 )  # fmt: skip
 SHARE_EXCESS = 1e-6  # by which a share, an average of shares, may exceed 1
 FLAGS = ("diverged",)

@@ -32,6 +32,7 @@ from neurondeath_torch.training.run_schema import (
     run_checksum,
 )
 from neurondeath_torch.training.stored_runs import StoredRun, add_epoch, read_head, run_words
+from neurondeath_torch.training.task_choice import all_epochs
 
 __all__ = ["RUN_STORES", "RunBusyError", "RunContradictionError", "RunStore", "RunStoreError", "StoredRun"]
 
@@ -157,7 +158,7 @@ class RunStore(Database):
             here = run.provenance if provenance is None else _with_version(provenance)
             ((last,),) = self.rows(f"SELECT max(epoch) FROM epochs WHERE {RUN}", (experiment_id, seed))
             n_stored = 0 if last is None else last + 1
-            if not 0 <= epoch <= min(n_stored, run.description["epochs"]):
+            if not 0 <= epoch <= min(n_stored, all_epochs(run.description)):
                 raise RunStoreError(f"{words} cannot be stored in {self.path!r}: {n_stored} epochs are")
             if epoch < n_stored:
                 stored, there = self._epoch(run, epoch)

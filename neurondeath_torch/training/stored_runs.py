@@ -10,6 +10,7 @@ from neurondeath_torch.training.configuration import is_id_of
 from neurondeath_torch.training.experiment_files import read_experiment
 from neurondeath_torch.training.run_rows import read_measured, read_object
 from neurondeath_torch.training.run_schema import epoch_checksum, run_checksum
+from neurondeath_torch.training.task_choice import all_epochs
 
 __all__ = ["StoredRun", "add_epoch", "read_head", "run_words"]
 
@@ -55,7 +56,7 @@ class StoredRun:
     def finished(self) -> bool:
         """Whether all of its epochs are stored, or it diverged."""
         diverged = bool(self.epochs and self.epochs[-1].get("diverged"))
-        return diverged or len(self.epochs) > self.description["epochs"]
+        return diverged or len(self.epochs) > all_epochs(self.description)
 
 
 def read_head(row: tuple[Any, ...]) -> StoredRun:
@@ -115,7 +116,7 @@ def add_epoch(run: StoredRun, row: tuple[Any, ...], *, words: bool) -> None:
         If it is not as it was written, or another epoch is the next one.
     """
     epoch, made, measured, checksum = row
-    goal = run.description["epochs"]
+    goal = all_epochs(run.description)
     if type(epoch) is not int or epoch != len(run.epochs) or epoch > goal:
         raise ValueError(f"it follows {len(run.epochs)} epochs of {goal}")
     try:

@@ -14,7 +14,7 @@ from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.surgery.shrunk_models import load_shrunk
 from neurondeath_torch.training.configuration import Experiment
 from neurondeath_torch.training.experiment_files import read_experiment
-from neurondeath_torch.training.labelled_data import N_CLASSES, SHAPES
+from neurondeath_torch.training.labelled_data import n_outputs, shape_of
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.sealed_archives import FAILURES, MOST_BYTES, seal, unseal
 
@@ -86,7 +86,8 @@ def load_trained(path: str | Path) -> nn.Module:
         if any(not isinstance(found.get(name), kind) for name, kind in ENTRIES.items()):
             raise ValueError("it has other entries")
         experiment = read_experiment(found["experiment"])
-        model = build_model(experiment.model, SHAPES[experiment.data.name], N_CLASSES, seed=found["seed"])
+        name = experiment.data.name
+        model = build_model(experiment.model, shape_of(name), n_outputs(name), seed=found["seed"])
         load_shrunk(model, found["state_dict"])
     except FAILURES as error:
         lines = str(error).splitlines()

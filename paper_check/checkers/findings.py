@@ -178,6 +178,7 @@ def sampled_evidence(
         verdict=found.verdict,
         summary=summary,
         points=len(rows),
+        effects=tuple(zip((low - claimed).tolist(), (high - claimed).tolist(), strict=True)),
         numbers={
             "network": [row.network for row in rows],
             "inputs": [row.inputs for row in rows],

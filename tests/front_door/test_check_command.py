@@ -216,7 +216,7 @@ def test_formats(call, tmp_path):
     for item in data["claims"]:
         assert {"id", "paper", "statement", "verdict", "expected", "evidence", "where", "seconds"} <= set(item)
         for one in item["evidence"]:
-            assert {"route", "verdict", "summary", "points", "numbers"} == set(one)
+            assert {"route", "verdict", "summary", "points", "effects", "numbers"} == set(one)
     assert {"neurondeath", "numpy", "scipy", "numba", "sympy", "mpmath", "Python"} == set(data["versions"])
     assert "3 claims: 2 CONFIRMED, 1 INCONCLUSIVE" in err
     code, out, _ = call("check --only L5 --format csv")

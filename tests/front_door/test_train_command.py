@@ -131,7 +131,10 @@ def test_an_interrupted_campaign_explains_how_to_continue(tmp_path, jobs, number
         (["runs", "none.sqlite"], "neurondeath train"),
         (["train", "mnist.toml", "--data-dir", "nowhere"], "train-images-idx3-ubyte"),
         (["train", "mnist.toml", "--data-dir", "pipe"], "train-images-idx3-ubyte"),
-        (["train", "config.toml", "--data-dir", "."], "`--data-dir` must be left out where all data are digits"),
+        (
+            ["train", "config.toml", "--data-dir", "."],
+            "`--data-dir` must be left out where all data are digits or bits",
+        ),
         (["train", "config.toml", "--part", "3/2"], "`--part` must be I/N"),
         (["train", "config.toml", "--store", "pipe"], "is a pipe or a device"),
         (["train", "config.toml", "--store", "/dev/null"], "is a pipe or a device"),

@@ -9,6 +9,7 @@ from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
 from neurondeath_theory.networks.activations import relu
 from neurondeath_theory.trainability import wide_features
 from neurondeath_theory.trainability.feature_rank import (
+    entropy_of_spectrum,
     entropy_rank,
     entropy_rank_of_gram,
     participation_ratio,
@@ -149,3 +150,8 @@ def test_domain():
         entropy_rank_of_gram([[1.0, 0.5], [0.4, 1.0]])
     with pytest.raises(InvalidArgumentError, match="features"):
         entropy_rank([1.0, 2.0])
+
+
+def test_shares_that_underflow_count_as_nothing():
+    assert entropy_of_spectrum(np.array([1e10, 5e-324])) == 1.0
+    assert entropy_of_spectrum(np.array([3.0, 3.0, 1e-323])) == pytest.approx(2.0)

@@ -3,7 +3,8 @@
 A claim names a study (`neurondeath study list`), a measurement, and the runs it is about by their settings. The
 randomness is that of the seeds: means over seeds have Student's t intervals, paired where the two sides share their
 seeds and Welch's where they do not; counts of networks have exact binomial ones; all at 95 %, shared over the
-comparisons of a checker. A relation is CONFIRMED when all of the interval satisfies it, REFUTED when none of it does,
+comparisons of a checker. The effect that a claim may bound is the difference, the slope, or the mean or share less its
+number. A relation is CONFIRMED when all of the interval satisfies it, REFUTED when none of it does,
 else INCONCLUSIVE. A run without a number (a loss that was no longer finite) is left out, and the summary says so.
 
 Settings are given as tables of column and value, "" for a setting that a run does not have; `at` among them is the
@@ -42,6 +43,7 @@ class Compared:
     high: float
     n: int
     verdict: Verdict
+    zero: float = 0.0  # estimate of no effect
 
 
 def difference(
@@ -241,6 +243,7 @@ def share(*, setting: Setting, study: str, count: str, of: str, where: Row, rela
         low=float(low),
         high=float(high),
         n=trials,
+        zero=right,
         verdict=_verdict(hits / trials, low, high, relation, right),
     )
     return _evidence(table, f"share of {count} among {of} of {_words(where)} {relation} {right:g}", [one], 0)
@@ -271,6 +274,7 @@ def _levels(
                 low=low,
                 high=high,
                 n=len(values),
+                zero=float(np.mean([side for _, side in sides])),
                 verdict=all_of(_verdict(estimate, low, high, relation, side) for relation, side in sides),
             )
         )
@@ -291,6 +295,7 @@ def _evidence(table: StudyTable, what: str, found: Sequence[Compared], missing: 
         summary=f"{what}: {others}{shown.estimate:.4g} in [{shown.low:.4g}, {shown.high:.4g}] at {LEVEL:.0%}{place}, "
         f"n = {shown.n}{lost} (study {table.name}, {made}{table.provenance.get('date', 'no date')})",
         points=sum(one.n > 0 for one in found),
+        effects=tuple((one.low - one.zero, one.high - one.zero) for one in found),
         numbers={
             "what": [one.what for one in found],
             "left": [one.left for one in found],
