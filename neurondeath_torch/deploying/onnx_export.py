@@ -34,14 +34,14 @@ from neurondeath_torch.networks.data_passes import call, device_of, evaluating, 
 from neurondeath_torch.networks.input_data import InputData, Inputs, Points, joined_inputs, on_device, split_points
 from neurondeath_torch.networks.model_checks import plain_model
 
-__all__ = ["OnnxExport", "export_onnx"]
+__all__ = ["BATCH_AXIS", "OnnxExport", "export_onnx"]
 
 MOST_POINTS = 1024  # of the example that are run
 POINTS_AT_ONCE = 256
 TRACED_POINTS = 3  # unlike the usual numbers of channels and of classes
 LEAST_OPSET = 9
 MOST_BYTES = 2**31 - 2**20  # of one file: what Protocol Buffers can hold, less the description
-BATCH_AXIS = "n"
+BATCH_AXIS = "n"  # name of the axis of free size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@ def correlation_of(read):
 
 @pytest.fixture(scope="module")
 def found():
-    """Counts and theory at birth and after training, and the accuracy."""
+    """Return counts and theory at birth and after training, and the accuracy."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         images, classes = load_digits(return_X_y=True)
