@@ -133,7 +133,7 @@ def compiled(width: int, depth: int, sparsity: float, batch: int) -> dict[str, A
 
 
 def onnx(width: int, depth: int, sparsity: float, batch: int) -> dict[str, Any]:
-    """Run the file that `export_onnx` writes, with the batch size fixed, all optimisations on, and no waiting threads."""
+    """Run the file that `export_onnx` writes, with the batch size fixed and all optimisations on."""
     import tempfile
     from pathlib import Path
 

@@ -2,10 +2,12 @@
 
 Networks are drawn at the edge of chaos of clipped shifted ReLUs; the same chain is run by the library of matrices
 (dense) and by the kernels that skip the zeros of the activations (sparse), in turns, on fresh inputs. The prediction is
-that of `neurondeath.simulations.inference.speed`: the times of this machine without any zeros, and the share of units
-that a batch needs from the theory. Times depend on the machine and on what else it does; ratios much less.
+that of `neurondeath.simulations.inference.speed`: times of this machine with no unit and with all units at zero, and
+the share of units that a batch needs from the theory. Times depend on the machine and on what else it does; ratios much
+less.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +17,7 @@ from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
 __all__ = ["NETWORKS", "speed_rows"]
 
 NETWORKS = {"one layer of 300": (300, 1), "one layer of 1024": (1024, 1), "100 layers of 300": (300, 100)}
-SPARSITIES = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95)
+SPARSITIES = (0.5, 0.7, 0.85, 0.9, 0.95)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 V_PRIME = 0.7
 Rows = list[dict[str, Any]]
@@ -50,8 +52,9 @@ def speed_rows(
     Returns
     -------
     list of dict
-        One row per network, sparsity, batch and seed: `needed_predicted`, `needed`, `dense_us`, `sparse_us` per batch,
-        `ratio_predicted`, `ratio`, `crossover_predicted` (the smallest batch for which sparse is not faster).
+        One row per network, sparsity, batch and seed: `needed_predicted`, `needed`, their difference `needed_gap`,
+        `dense_us`, `sparse_us` per batch, `ratio_predicted`, `ratio`, `log2_ratio`, `crossover_predicted` (the smallest
+        batch for which sparse is not faster).
 
     Examples
     --------
@@ -76,6 +79,7 @@ def speed_rows(
 def _rows(name: str, sparsity: float, seed: int, found: InferenceSpeed) -> Rows:
     columns = found.columns()
     head = {"network": name, "width": found.width, "depth": found.depth, "sparsity": sparsity}
+    gaps = [a - b for a, b in zip(found.needed, found.predicted_needed, strict=True)]
     return [
         {
             "experiment": f"{name}, {sparsity:g}, {batch}",
@@ -83,6 +87,8 @@ def _rows(name: str, sparsity: float, seed: int, found: InferenceSpeed) -> Rows:
             "epoch": 0,
             **head,
             **{column: values[i] for column, values in columns.items()},
+            "needed_gap": gaps[i],
+            "log2_ratio": math.log2(found.ratio[i]),
             "crossover_predicted": found.predicted_crossover,
         }
         for i, batch in enumerate(found.batches)
