@@ -1,7 +1,7 @@
 """Run an ONNX file beside the model it was made from, and compare their outputs."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from neurondeath_theory.foundation.validation import invalid
-from neurondeath_torch.networks.input_data import Inputs
 
-__all__ = ["LARGEST_ERROR", "LARGEST_HALF_ERROR", "OnnxRunner", "compare_outputs"]
+__all__ = ["LARGEST_ERROR", "LARGEST_HALF_ERROR", "NamedInputs", "OnnxRunner", "compare_outputs"]
+
+NamedInputs = Tensor | Mapping[str, Tensor]  # one batch: a tensor, or tensors by the names that the model takes
 
 LARGEST_ERROR = 1e-5  # of outputs, relative to the largest
 LARGEST_HALF_ERROR = 1e-2  # the same in half precision
@@ -48,7 +49,7 @@ class OnnxRunner:
             raise invalid("model", "use all of its inputs", f"no use of {', '.join(sorted(set(names) - taken))}")
         self._names = list(names)
 
-    def __call__(self, points: Inputs) -> list[npt.NDArray[Any]]:
+    def __call__(self, points: NamedInputs) -> list[npt.NDArray[Any]]:
         """Return the outputs of a batch."""
         tensors = [points] if isinstance(points, Tensor) else [points[name] for name in self._names]
         given = {name: tensor.detach().cpu().numpy() for name, tensor in zip(self._names, tensors, strict=True)}
@@ -59,7 +60,10 @@ class OnnxRunner:
 
 
 def compare_outputs(
-    runner: OnnxRunner, outputs_of: Callable[[Inputs], list[Tensor]], batches: Sequence[Inputs], type_name: str
+    runner: OnnxRunner,
+    outputs_of: Callable[[NamedInputs], list[Tensor]],
+    batches: Sequence[NamedInputs],
+    type_name: str,
 ) -> tuple[int, float]:
     """Compare outputs on batches and on random inputs; return the number of inputs and the largest difference.
 
@@ -120,7 +124,7 @@ def _difference(found: npt.NDArray[Any], wanted: Tensor) -> float:
     return gap / (float(np.abs(exact).max()) or 1.0)
 
 
-def _random_like(points: Inputs, size: int, spread: float, generator: torch.Generator) -> Inputs:
+def _random_like(points: NamedInputs, size: int, spread: float, generator: torch.Generator) -> NamedInputs:
     """Draw inputs entry by entry: normal with the mean and a multiple of the deviation of the example's numbers."""
     if isinstance(points, Tensor):
         return _drawn(points, size, spread, generator)
@@ -140,7 +144,7 @@ def _drawn(points: Tensor, size: int, spread: float, generator: torch.Generator)
     return drawn.to(points.device, points.dtype)
 
 
-def _length(points: Inputs) -> int:
+def _length(points: NamedInputs) -> int:
     return len(points if isinstance(points, Tensor) else next(iter(points.values())))
 
 

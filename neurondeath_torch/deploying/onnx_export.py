@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +28,11 @@ from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.output_files import check_output_file
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_flag, invalid
-from neurondeath_torch.deploying.onnx_checks import OnnxRunner, compare_outputs
+from neurondeath_torch.deploying.onnx_checks import NamedInputs, OnnxRunner, compare_outputs
 from neurondeath_torch.deploying.onnx_constants import fold_constants, store_constants
+from neurondeath_torch.networks.called_batches import CalledBatch
 from neurondeath_torch.networks.data_passes import call, device_of, evaluating, output_tensors
-from neurondeath_torch.networks.input_data import InputData, Inputs, Points, joined_inputs, on_device, split_points
+from neurondeath_torch.networks.input_data import InputData, Points, joined_inputs, on_device, split_points
 from neurondeath_torch.networks.model_checks import plain_model
 
 __all__ = ["BATCH_AXIS", "OnnxExport", "export_onnx"]
@@ -63,7 +64,7 @@ class OnnxExport(Result):
     n_sparse : int
         Tensors that are stored by their nonzero entries.
     n_points : int
-        Inputs on which outputs were compared.
+        NamedInputs on which outputs were compared.
     error : float
         Largest difference of outputs, relative to the model's largest output.
     """
@@ -112,7 +113,7 @@ def export_onnx(
     model : torch.nn.Module
         The model, which is not changed; it is written as it is in evaluation mode.
     example : tensor or iterable of batches
-        Inputs, shape (n, ...), or mappings of such, which are passed by keyword. Outputs are compared on the first
+        NamedInputs, shape (n, ...), or mappings of such, which are passed by keyword. Outputs are compared on the first
         1024, and on random inputs like them.
     path : path
         The file; one that exists is replaced when all is well.
@@ -147,7 +148,8 @@ def export_onnx(
     store_sparse = check_flag("sparse", sparse)
     runtime, onnx = import_or_explain("onnxruntime"), import_or_explain("onnx")
     points = joined_inputs("example", example)
-    batches = [on_device(part, device_of(model)) for part in split_points(_first(points), POINTS_AT_ONCE)]
+    parts = split_points(_first(points), POINTS_AT_ONCE)
+    batches = [cast(NamedInputs, on_device(part, device_of(model))) for part in parts]
     _check_size(model)
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
         first = _repeated(batches[0])
@@ -177,7 +179,10 @@ def export_onnx(
     )
 
 
-def _first(points: Points) -> Points:
+def _first(points: Points) -> NamedInputs:
+    if isinstance(points, CalledBatch):
+        remedy = "a function that runs the model cannot be written down"
+        raise invalid("example", "be a tensor, or tensors by name", "batches with a function", remedy)
     tensors = [points] if isinstance(points, Tensor) else list(points.values())
     if any(tensor.ndim < 1 for tensor in tensors):
         raise invalid("example", "have shape (n, ...), one input per row", "a number")
@@ -186,7 +191,7 @@ def _first(points: Points) -> Points:
     return {key: tensor[:MOST_POINTS] for key, tensor in points.items()}
 
 
-def _repeated(points: Inputs) -> Inputs:
+def _repeated(points: NamedInputs) -> NamedInputs:
     """Return three points, so that no axis of a single one is mistaken for a constant."""
     if isinstance(points, Tensor):
         return points[torch.arange(TRACED_POINTS, device=points.device) % len(points)]
@@ -199,7 +204,7 @@ def _check_size(model: nn.Module) -> None:
         raise invalid("model", "have less than 2 GiB of parameters, the most that one ONNX file holds", n_bytes)
 
 
-def _outputs(model: nn.Module, points: Inputs) -> list[Tensor]:
+def _outputs(model: nn.Module, points: NamedInputs) -> list[Tensor]:
     try:
         outputs = output_tensors(call(model, points))
     except (RuntimeError, TypeError, ValueError, LookupError) as error:
@@ -211,7 +216,7 @@ def _outputs(model: nn.Module, points: Inputs) -> list[Tensor]:
 
 def _exported(
     model: nn.Module,
-    points: Inputs,
+    points: NamedInputs,
     names: Sequence[str],
     results: Sequence[str],
     outputs: Sequence[Tensor],
@@ -245,7 +250,7 @@ def _exported(
     return file.getvalue()
 
 
-def _shape(points: Inputs) -> str:
+def _shape(points: NamedInputs) -> str:
     if isinstance(points, Tensor):
         return f"shape {tuple(points.shape[1:])} per input"
     return ", ".join(f"{key} of shape {tuple(value.shape[1:])} per input" for key, value in points.items())

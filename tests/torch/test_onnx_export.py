@@ -8,6 +8,7 @@ from torch.nn.utils import parametrize, prune
 
 import neurondeath as nd
 from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_torch.networks.called_batches import CalledBatch
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -243,6 +244,7 @@ def test_an_input_without_effect_is_refused(tmp_path):
     ("arguments", "reason"),
     [
         ({"path": "/nowhere/model.onnx"}, "`path` must name a file in a folder that exists"),
+        ({"example": [CalledBatch(torch.randn(4, 4), lambda model, x: model(x))]}, "be a tensor, or tensors by name"),
         ({"opset": 3}, "`opset` must be a whole number of at least 9"),
         ({"opset": 999}, "`model` must be made of what PyTorch can write as ONNX"),
         ({"sparse": 1}, "`sparse` must be True or False"),
