@@ -4,7 +4,10 @@
 
 Every contestant runs in its own process with the same number of threads (NEURONDEATH_BENCH_THREADS, 1 by default), in
 turns; medians of the turns. Ratios are of processor time and of wall time; a bar is met by wall time. All contestants
-must compute the same outputs. ONNX Runtime takes part where it is installed.
+must compute the same outputs. ONNX Runtime takes part where onnx and onnxruntime are installed (extra `onnx`).
+
+How the ratio of dense to sparse time depends on the share of zeros and the batch, without rivals, is a study:
+`neurondeath study inference_speed --out DIR` writes its table, which the figure speed_of_sparsity draws.
 """
 
 import argparse

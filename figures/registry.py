@@ -60,6 +60,7 @@ BY_FOLDER = {
         "stripping": "Synaptic Stripping: dead units and accuracy, with and without it",
         "demon_pruning": "Demon Pruning: accuracy against the share of parameters left",
         "dead_neuron_rate": "dynamic dead neuron rate as pruning proceeds",
+        "speed_of_sparsity": "how much faster zeros make inference, measured and predicted",
     },
 }
 FIGURES = {name: title for titles in BY_FOLDER.values() for name, title in titles.items()}

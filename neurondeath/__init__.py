@@ -44,7 +44,7 @@ Simulation
     SimulationResults, Store, StoreError, sweep, Task
 
 Inference
-    load_sparse, needed_share, needed_units, NeededUnits, sparse_inference, SparseNetwork
+    export_onnx, load_sparse, needed_share, needed_units, NeededUnits, OnnxExport, sparse_inference, SparseNetwork
 
 Figures and evidence
     check, cite, Evidence, FIGURES, make_figure, Report, Verdict

@@ -187,6 +187,8 @@ from neurondeath_torch.auditing.audited_layers import AuditedLayer as AuditedLay
 from neurondeath_torch.auditing.forecast import ModelForecast as ModelForecast
 from neurondeath_torch.auditing.forecast import RemedyForecast as RemedyForecast
 from neurondeath_torch.auditing.forecast import forecast as forecast
+from neurondeath_torch.deploying.onnx_export import OnnxExport as OnnxExport
+from neurondeath_torch.deploying.onnx_export import export_onnx as export_onnx
 from neurondeath_torch.deploying.sparse_inference import sparse_inference as sparse_inference
 
 # PyTorch: networks and initialisation

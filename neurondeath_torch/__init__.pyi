@@ -10,6 +10,8 @@ from neurondeath_torch.auditing.forecast import RemedyForecast as RemedyForecast
 from neurondeath_torch.auditing.forecast import forecast as forecast
 
 # deploying
+from neurondeath_torch.deploying.onnx_export import OnnxExport as OnnxExport
+from neurondeath_torch.deploying.onnx_export import export_onnx as export_onnx
 from neurondeath_torch.deploying.sparse_inference import sparse_inference as sparse_inference
 
 # initialising

@@ -17,6 +17,7 @@ EXTRAS = {
     "torch_pruning": ("Torch-Pruning", "torch"),
     "distributed": ("Dask", "distributed"),
     "dask": ("Dask", "distributed"),
+    "onnxruntime": ("ONNX Runtime", "onnx"),
     "pandas": ("pandas", "dataframe"),
     "pyarrow": ("PyArrow", "dataframe"),
 }

@@ -1,9 +1,11 @@
 """Convert stored training runs to the table of a study: one row per epoch, with the settings that vary."""
 
+import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -113,11 +115,23 @@ def provenance(runs: Sequence[StoredRun] = (), **more: Any) -> dict[str, Any]:
         "neurondeath": __version__,
         "python": platform.python_version(),
         "platform": f"{sys.platform} {platform.machine()}",
+        **_machine(),
         **{name: _one_or_all([each.get(name) for each in made]) for name in ("torch", "device", "threads")},
         "seconds": round(seconds, 1),
         "date": datetime.now(UTC).date().isoformat(),
         **more,
     }
+
+
+def _machine() -> dict[str, Any]:
+    """Describe the processor and what else it does: the processes that wanted it in the last 15 minutes, on average."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    except (OSError, UnicodeDecodeError):  # other systems than Linux
+        name = ""
+    load = {"load": round(os.getloadavg()[2], 1)} if hasattr(os, "getloadavg") else {}
+    return {"processor": name or platform.processor() or platform.machine(), "cores": os.cpu_count(), **load}
 
 
 def _zeros(zeros: Sequence[float], design: float | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 from neurondeath_theory.foundation.validation import check_choice
 from neurondeath_torch.studies.absolute_value import collapse_rows
 from neurondeath_torch.studies.export import ON_TASKS, provenance, study_rows
+from neurondeath_torch.studies.inference_speed import speed_rows
 from neurondeath_torch.studies.learning_grid import learning_rows
 from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
@@ -36,6 +37,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "alive_and_learning": {"widths": (8, 32), "depths": (5, 20), "seeds": (0,)},
     "noise_only": {"steps": 500, "seeds": (0, 1, 2)},
     "removal_speed": {"epochs": 6, "seeds": (0, 1, 2), "repeats": 10},
+    "inference_speed": {"sparsities": (0.7, 0.85, 0.95), "batches": (1, 8, 64), "seeds": (0, 1, 2)},
     "dead_units": {"epochs": 10, "seeds": [0, 1, 2]},
     "sparse_training": DEEP,
     "sparse_designs": DEEP,
@@ -77,6 +79,7 @@ MADE_HERE: dict[str, Callable[..., Rows]] = {  # studies that are not a grid of 
     "alive_and_learning": learning_rows,
     "noise_only": noise_rows,
     "removal_speed": removal_rows,
+    "inference_speed": speed_rows,
 }
 
 
@@ -101,7 +104,7 @@ def run_study(
         One of `STUDIES`.
     store : path
         Store of its runs; stored runs are not trained again. The studies of `MADE_HERE` run from scratch, except
-        alive_and_learning, which goes on from the rows of an unfinished table in `folder`.
+        alive_and_learning and inference_speed, which go on from the rows of an unfinished table in `folder`.
     folder : path
         Folder of the table NAME.csv.
     quick : bool

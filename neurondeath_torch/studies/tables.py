@@ -46,6 +46,7 @@ STUDIES = {
     "demon_pruning": "Demon Pruning, its ablations and a structured baseline",
     "demon_noise": "Demon Pruning with noise on no, live or all units",
     "removal_speed": "what removing dead units saves: multiply-adds and seconds of a step",
+    "inference_speed": "how much faster zeros make inference: layers and a deep stream, dense and sparse in turns",
     "activation": "Activate-while-Pruning on top of global magnitude pruning",
     "continual_methods": "methods against loss of plasticity, on 60 tasks of permuted digits",
     "continual_methods_mnist": "the same on 100 tasks of permuted MNIST",

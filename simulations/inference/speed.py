@@ -3,12 +3,13 @@ r"""How much faster zeros make a random network of a design, predicted and measu
 The network is a critical residual stream (or, with an effective depth equal to its depth, plain) of one width with
 weights drawn at the edge of chaos; inputs are independent and normal. Prediction, per layer, for a batch of B inputs:
 
-    dense(B) = m + c B,    sparse(B) = m' P(B) + c' (1 - s) B
+    dense(B) = m + c B,    sparse(B) = o + a B + m' P(B) + c' (1 - s) B
 
 with P(B) the share of units that the batch needs (`neurondeath_theory.trainability.needed_units`), s the sparsity, and
-four times of this machine: m and c to read a layer's weights and to compute with them for one input, by the library of
-matrices; m' and c' the same for the kernels of this package where no unit is zero. They are measured at two batch sizes
-without any zeros, so that what the zeros bring is predicted, not fitted. The crossover is the smallest batch for which
+six times of this machine: m and c to read a layer's weights and to compute with them for one input, by the library of
+matrices; m' and c' the same for the kernels of this package; o and a what the kernels take where every unit is zero,
+for calls, activations and the search for zeros. They are measured at two batch sizes with no unit at zero and with all
+of them, so that what a share of zeros brings is predicted, not fitted. The crossover is the smallest batch for which
 sparse is not faster than dense. All on one thread.
 """
 
@@ -33,7 +34,7 @@ from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_widths, invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, check_design
-from neurondeath_theory.networks.activations import hard_tanh
+from neurondeath_theory.networks.activations import hard_tanh, shifted_relu
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
 from neurondeath_theory.trainability.critical_residual import check_effective_depth
 from neurondeath_theory.trainability.needed_units import needed_share, needed_units
@@ -49,6 +50,7 @@ MOST_LAYERS = 10_000
 MOST_PRODUCTS = 2**35  # multiply-adds of one run: a second
 SECOND_BATCH = 32  # of the two at which the times of this machine are measured
 LARGEST_CROSSOVER = 2**20
+ALL_QUIET = 1e6  # threshold that no unit reaches
 FRESH = 6  # batches of different inputs: no run finds what it needs in the cache because the last one needed it
 
 
@@ -228,31 +230,31 @@ def _measured(runner: ChainRunner, batches: Sequence[Floats]) -> tuple[float, fl
 
 @dataclass(frozen=True)
 class _SpeedLaw:
-    """Seconds of one layer on this machine, by the library and by the kernels: to read it, and per input."""
+    """Seconds of one layer on this machine, whatever the batch, and per input.
+
+    By the library; by the kernels, where every unit is zero; and what the kernels take on top where no unit is.
+    """
 
     dense: tuple[float, float]
+    idle: tuple[float, float]
     sparse: tuple[float, float]
 
     @classmethod
     def measured(cls, program: Program, rng: np.random.Generator) -> "_SpeedLaw":
-        """Measure layers of a network with an activation that is never 0, at two batch sizes."""
+        """Measure layers of a network with activations that are never and always 0, at two batch sizes."""
         width = program.input_size
         layers = program.layers[: -(-LAW_WEIGHTS // width**2)]
-        never_zero = _stream(layers, hard_tanh(1.0), 1.0, 0.5)
-        runner = ChainRunner(never_zero, pack(never_zero))
         x = rng.standard_normal((SECOND_BATCH, width), np.float32)
-        pairs = []
-        for way in (codes.BY_LIBRARY, codes.BY_UNITS):
-            plan = runner.plan(dict.fromkeys(never_zero.products, way))
-            one, many = (seconds_of([[partial(runner.run, x[:n], plan)]])[0] / len(layers) for n in (1, SECOND_BATCH))
-            each = max((many - one) / (SECOND_BATCH - 1), 1e-3 * one)
-            pairs.append((max(one - each, 0.0), each))
-        return cls(*pairs)
+        never, always = hard_tanh(1.0), shifted_relu(ALL_QUIET)
+        dense = _line(layers, never, codes.BY_LIBRARY, x)
+        full, idle = (_line(layers, phi, codes.BY_UNITS, x) for phi in (never, always))
+        return cls(dense, idle, (max(full[0] - idle[0], 0.0), max(full[1] - idle[1], 0.0)))
 
     def ratio(self, design: EdgeOfChaos, batch: int, needed: float) -> float:
         """Return dense over sparse seconds for a batch that needs a share of the units."""
-        read, each = self.sparse
-        return (self.dense[0] + self.dense[1] * batch) / (read * needed + each * (1.0 - design.sparsity) * batch)
+        (once, each), (read, compute) = self.idle, self.sparse
+        spent = once + each * batch + read * needed + compute * (1.0 - design.sparsity) * batch
+        return (self.dense[0] + self.dense[1] * batch) / spent
 
     def crossover(self, design: EdgeOfChaos, correlations: Sequence[float]) -> int | None:
         """Return the smallest batch for which sparse is not faster."""
@@ -270,3 +272,13 @@ class _SpeedLaw:
             middle = (low + high) // 2
             low, high = (middle, high) if pays(middle) else (low, middle)
         return high
+
+
+def _line(layers: Sequence[LayerWeights], phi: PiecewiseLinear, way: int, x: Floats) -> tuple[float, float]:
+    """Return the seconds of a layer, whatever the batch, and per input, from batches of one and of all inputs."""
+    stream = _stream(layers, phi, 1.0, 0.5)
+    runner = ChainRunner(stream, pack(stream))
+    plan = runner.plan(dict.fromkeys(stream.products, way))
+    one, many = (seconds_of([[partial(runner.run, x[:n], plan)]])[0] / len(layers) for n in (1, len(x)))
+    each = max((many - one) / (len(x) - 1), 1e-3 * one)
+    return max(one - each, 0.0), each

@@ -6,8 +6,10 @@ from scipy import stats
 
 from neurondeath.figures.registry import load
 from neurondeath.figures.tables import rows
+from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
 from neurondeath_theory.survival.born_dead import one_dimensional_survival
 from neurondeath_theory.trainability.learning_verdict import learning_score
+from neurondeath_theory.trainability.needed_units import needed_units
 from neurondeath_torch.studies.tables import read_study
 from tests.figures.test_figure_data import binomial_error
 from tests.references.statistical import assert_agrees, assert_refutes
@@ -21,6 +23,7 @@ FIGURES = (
     "demon_pruning",
     "larger_variance",
     "sparse_and_deep",
+    "speed_of_sparsity",
     "stripping",
     "variance_before_training",
 )
@@ -41,6 +44,26 @@ def test_networks_collapse_as_often_as_they_should(tables):
     assert_agrees(he["born constant"], binomial_error(he, born_dead), born_dead)
     assert_refutes(he["born constant"], binomial_error(he, born_dead), 0.5)
     assert rows(table, initialisation="he, neuron flip")["born constant"][0] < 0.01  # outputs within 1e-6 are constant
+
+
+def test_speeds_are_the_geometric_means_of_the_study(tables):
+    study, table = read_study("inference_speed"), tables["speed_of_sparsity"]
+    for network in ("one layer of 300", "100 layers of 300"):
+        (point,) = tabulate_rows(rows(table, network=network, sparsity=0.85, batch=8))
+        mine = study.where(network=network, sparsity=0.85, batch=8)
+        logs = np.log([row["ratio"] for row in mine])
+        interval = np.exp(stats.t.interval(0.95, len(logs) - 1, logs.mean(), stats.sem(logs)))
+        np.testing.assert_allclose([point["ratio_low"], point["ratio_high"]], interval, rtol=1e-6)
+        assert point["ratio"] == pytest.approx(np.exp(logs.mean()))
+        assert point["predicted"] == pytest.approx(stats.gmean([row["ratio_predicted"] for row in mine]))
+    design = sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
+    for depth, network in ((1, "one layer of 1024"), (100, "100 layers of 300")):
+        for batch in (1, 8, 64):
+            (point,) = tabulate_rows(rows(table, network=network, sparsity=0.85, batch=batch))
+            wanted = needed_units(design, batch, depth=depth, effective_depth=1.0).mean_shares[0]
+            assert point["needed_predicted"] == pytest.approx(wanted, abs=1e-4)
+            assert point["needed"] == pytest.approx(wanted, abs=0.02)
+    assert str(table["measured_on"][0]).startswith(study.provenance["processor"])
 
 
 def test_means_over_seeds_are_those_of_the_studies(tables):

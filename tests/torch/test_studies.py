@@ -14,6 +14,7 @@ from neurondeath_torch.studies import absolute_value
 from neurondeath_torch.studies import noise as noise_study
 from neurondeath_torch.studies import running as study_running
 from neurondeath_torch.studies.export import study_rows
+from neurondeath_torch.studies.inference_speed import speed_rows
 from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
 from neurondeath_torch.studies.running import MADE_HERE, QUICK, planned_runs, run_study
@@ -189,13 +190,31 @@ def test_noise_of_stochastic_gradients_is_zero_in_the_mean():
 
 
 def test_removal_is_counted_and_leaves_the_outputs():
-    rows = removal_rows(epochs=3, widths=[16, 16], peak=0.5, repeats=2, seeds=[0])
+    rows = removal_rows(epochs=3, widths=[16, 16], peaks=[0.5], repeats=2, seeds=[0])
     before, after = rows
     assert after["units"] < before["units"]
     assert after["multiply_adds"] < before["multiply_adds"]
     assert after["deviation"] < 1e-3
+    assert before["time_ratio"] == before["processor_ratio"] == 1.0
+    assert 0.0 < after["processor_ratio"] < 2.0
     # by hand: 3 x 3 kernels over 8 x 8 pixels, then 10 logits
     assert before["multiply_adds"] == 64 * 9 * (16 + 16 * 16) + 16 * 10
+
+
+def test_speed_is_measured_once_per_network_and_goes_on_where_it_stopped():
+    size = {"networks": {"small": (40, 2)}, "batches": [1, 4], "seeds": [0]}
+    kept = []
+    first = speed_rows(sparsities=[0.7], **size, keep=lambda rows: kept.append(len(rows)))
+    assert [row["batch"] for row in first] == [1, 4]
+    both = speed_rows(sparsities=[0.7, 0.9], **size, finished=first, keep=lambda rows: kept.append(len(rows)))
+    assert both[:2] == first
+    assert kept == [2, 4]
+    for row in both:
+        assert row["ratio"] == pytest.approx(row["dense_us"] / row["sparse_us"])
+        assert row["log2_ratio"] == pytest.approx(np.log2(row["ratio"]))
+        assert row["needed_gap"] == pytest.approx(row["needed"] - row["needed_predicted"])
+        assert abs(row["needed_gap"]) < 0.15  # 40 units, six batches
+    assert both[2]["needed"] < both[0]["needed"]
 
 
 def call(*arguments):
