@@ -136,6 +136,7 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "BranchSurvival": Curves(x="branches", lines=("log10_all_dead",), y_label="log10 P(all branches dead)").draw,
     "Certificate": Bars(names="quantity", values=("ratio",), label="after / before").draw,
     "Clones": Bars(names="layer", values=("units", "clones"), label="units").draw,
+    "CountWorth": Bars(names="measure", values=("correlation",), label="rank correlation").draw,
     "DataAwareBounds": Bars(names="bound", values=("alive",), label=P_ALIVE).draw,
     "DeadUnitCount": Curves(
         x="depth", lines=("dead_units",), y_label="dead units, expected", errors=(("dead_units", "dead_units_stderr"),)
@@ -155,7 +156,13 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
         x="q", lines=("v_prime", "curvature", "fluctuation", "gradient_share"), y_label="free of scale", log_x=True
     ).draw,
     "GrowingWidthSchedule": Curves(x="depth", lines=("exact_width", "width"), y_label="width").draw,
+    "InferenceSpeed": Curves(
+        x="batch", lines=("ratio", "ratio_predicted"), y_label="dense time / sparse time", log_x=True
+    ).draw,
     "Initialisation": Bars(names="name", values=("weight_std", "bias_std"), label="standard deviation").draw,
+    "LearningRateForLife": Curves(
+        x="learning_rate", lines=("dead", "forecast"), y_label="share of dead units", band=("low", "high"), log_x=True
+    ).draw,
     "LogSizes": Curves(x="depth", lines=("mean", "normal_mean", "log_mean_size"), y_label="log q").draw,
     "LogWidthSchedule": Curves(x="depth", lines=("exact_width", "width"), y_label="width").draw,
     "LooksLinear": Curves(x="depth", lines=("width",), y_label="width").draw,
@@ -163,7 +170,9 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "Merge": Bars(names="source", values=("added", "skipped"), label="shards").draw,
     "MethodReport": Bars(names="layer", values=("units", "weights"), label="affected, per action and layer").draw,
     "ModelForecast": Bars(names="remedy", values=("root_rank", "score"), label="rank, score").draw,
+    "NeededUnits": Curves(x="", lines=("needed", "correlation"), y_label="share of needed units, correlation").draw,
     "OneDimensionalSurvival": Curves(x="depth", lines=("exact", "lower", "upper"), y_label=P_ALIVE).draw,
+    "OnnxExport": Bars(names="", values=("n_weights", "n_zeros"), label="weights").draw,
     "Overlap": Bars(names="", values=("n_before", "n_after", "n_both", "by_chance"), label="units").draw,
     "PaddedResidual": Curves(x="", lines=("q", "share"), y_label="variance q, share of the kernel").draw,
     "PhaseDiagram": WordMap(x="sigma_w", y="sigma_b", words="phase").draw,
@@ -186,6 +195,7 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "Simulation": _draw_simulations,
     "SimulationResults": _draw_simulations,
     "SparseAutoencoderDeath": Bars(names="remedy", values=("dead",), label="share of features that never fire").draw,
+    "SparseNetwork": Bars(names="layer", values=("zero_inputs", "zero_weights"), label="share of zeros").draw,
     "SparseSurvival": Curves(
         x="depth",
         lines=("survival", "gradient_survival", "at_fixed_variance"),

@@ -38,12 +38,15 @@ def show_report(report: Report, output: Format, columns: str | None) -> None:
                 rows.append((claim.id, "-", "", claim.reason or "no mutation"))
             continue
         recorded = item.as_expected and item.verdict != Verdict.CONFIRMED and not report.changes
-        rows.append((claim.id, item.verdict.value + ", as recorded" * recorded, claim.paper, claim.statement))
+        rows.append((claim.id, item.verdict.value, claim.paper, claim.statement))
+        first = len(rows)
         rows += [("", "", one.route, f"{one.verdict.value}: {one.summary}") for one in item.evidence]
         if claim.erratum:
             rows.append(("", "", "erratum", claim.erratum))
         if claim.reason:
             rows.append(("", "", "reason", claim.reason))
+        if recorded and len(rows) > first:
+            rows[first] = ("", "as recorded", *rows[first][2:])
     head = ("id", "verdict", "" if report.self_test else "paper, route", "mutation" if report.self_test else "evidence")
     grouped = {name: [row[index] for row in rows] for index, name in enumerate(head) if name}
     title = f"{'self-test' if report.self_test else 'check'}, {'full' if report.setting.full else 'quick'}"

@@ -10,12 +10,15 @@ from torch import nn
 
 import neurondeath as nd
 from neurondeath.figures.result_pictures import PICTURES
+from neurondeath.simulations.inference.speed import inference_speed
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.latex_tables import latex_number
 from neurondeath_theory.foundation.results import Result
+from neurondeath_torch.deploying.onnx_export import OnnxExport
 from neurondeath_torch.training.experiment_files import read_experiments
 from neurondeath_torch.training.run_merging import merge_run_stores
 from neurondeath_torch.training.run_store import RunStore
+from tests.torch.test_count_worth import made_up
 
 DESIGN = nd.sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
 POINTS = np.random.default_rng(0).normal(size=(12, 3))
@@ -78,6 +81,7 @@ MAKERS = {
     "Certificate": lambda _: (
         nd.remove_dead_units(with_dead_units(), data=DATA, min_points=12, certify=True).certificate
     ),
+    "CountWorth": lambda _: nd.count_worth(made_up(2.0), draws=50),
     "DataAwareBounds": lambda _: nd.data_aware_bounds(POINTS, [3] * 4),
     "DeadUnitCount": lambda _: nd.dead_unit_count(nd.Network([3] * 3, architecture="residual"), "gaussian:6"),
     "DeadUnitReport": lambda _: watched(),
@@ -89,7 +93,9 @@ MAKERS = {
     "FixedPoints": lambda _: DESIGN.fixed_points,
     "GrowingVariance": lambda _: nd.growing_variance("clipped-shifted-relu", 0.85, m=2.0, q=[1.0, 2.0, 4.0]),
     "GrowingWidthSchedule": lambda _: nd.growing_width_schedule(20, 0.5, 3.0),
+    "InferenceSpeed": lambda _: inference_speed(DESIGN, 16, 2, [1, 2]),
     "Initialisation": lambda _: nd.he_(model()),
+    "LearningRateForLife": lambda _: nd.learning_rate_for_life("dead_units"),
     "LogSizes": lambda _: nd.log_sizes([6] * 5),
     "LogWidthSchedule": lambda _: nd.log_width_schedule([8, 16, 32], 2.0),
     "LooksLinear": lambda _: nd.looks_linear([8, 6], input_dim=3),
@@ -97,7 +103,20 @@ MAKERS = {
     "Merge": merged,
     "MethodReport": lambda _: stripped(),
     "ModelForecast": lambda _: nd.forecast(model(), DATA),
+    "NeededUnits": lambda _: nd.needed_units(DESIGN, [1, 8], depth=6, effective_depth=1.0),
     "OneDimensionalSurvival": lambda _: nd.one_dimensional_survival([3] * 6),
+    "OnnxExport": lambda folder: OnnxExport(
+        path=folder / "model.onnx",
+        n_bytes=900,
+        opset=17,
+        inputs=("x",),
+        outputs=("y",),
+        n_weights=120,
+        n_zeros=20,
+        n_sparse=1,
+        n_points=8,
+        error=1e-7,
+    ),
     "Overlap": lambda _: watched().overlap(watched()),
     "PaddedResidual": lambda _: nd.padded_residual(DESIGN, [4, 4], [3, 3], 3),
     "PhaseDiagram": lambda _: nd.phase_diagram(nd.relu(), [1.0, 1.5], [0.0, 0.5]),
@@ -117,6 +136,7 @@ MAKERS = {
     "Simulation": lambda _: nd.simulate(nd.Network([3] * 4), trials=50),
     "SimulationResults": lambda _: nd.sweep(width=[2, 3], depth=4, trials=50),
     "SparseAutoencoderDeath": lambda _: nd.sparse_autoencoder_death(POINTS, n_features=100, k=5),
+    "SparseNetwork": lambda _: nd.sparse_inference(model(), DATA, batches=[1]),
     "SparseSurvival": lambda _: nd.sparse_survival(DESIGN, 20, 6, n_paths=50),
     "StudyTable": lambda _: nd.read_study("dead_units"),
     "SurvivalBounds": lambda _: nd.survival_bounds([3] * 6),
