@@ -30,6 +30,7 @@ NEEDED = {
     "forecast": "--width 3 --depth 3",
     "advise": "--width 3 --depth 3",
     "speed": "--width 3 --depth 3 --sparsity 0.9",
+    "explore": "--port 0 --seconds 1",
     "simulate": "--width 3 --depth 3 --trials 5",
     "results": "missing.sqlite",
     "merge": "new.sqlite missing.sqlite",

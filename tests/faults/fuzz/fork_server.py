@@ -47,6 +47,7 @@ IMPORTS = {
     "eoc": "scipy.optimize",
     "speed": "scipy.optimize " + KERNELS + "neurondeath.simulations.inference.speed",
     "bounds": "sklearn.datasets",
+    "explore": "http.server " + KERNELS + "neurondeath.explorer.server",
     "advise": KERNELS + "neurondeath.simulations.advice",
     "forecast": TORCH + KERNELS + "neurondeath.simulations.learning_forecast neurondeath_torch.auditing.forecast",
 }

@@ -15,7 +15,7 @@ DEFAULTS = {
 }
 READS_ONLY = (
     *("bounds", "size", "design", "eoc", "forecast", "advise", "cite", "results", "runs", "plot", "audit", "check"),
-    *("lint", "speed"),
+    *("lint", "speed", "explore"),
 )
 MANY_OUTPUTS = ("study", "figures", "fetch")  # their files have names of their own
 MERGED_BEFORE = re.compile(rb"cannot merge .*, the \d+ before it (is|are) merged: ")
