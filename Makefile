@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 TORCH := torch==2.13.0  # exact here; the extra of the package gives a range
-.PHONY: help demo test verify faults lint bench docs clean
+.PHONY: help demo test verify faults browser lint bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ $(VENV)/.tests: $(STAMP)
 
 $(VENV)/.docs: $(VENV)/.tests
 	@$(PIP) install --group docs
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.tests
+	@$(PIP) install --group browser
 	@touch $@
 
 $(VENV)/.linters: $(VENV)/.tests
@@ -52,6 +56,9 @@ verify: $(VENV)/.tests ## the long suites: statistical tests over many seeds, al
 
 faults: $(VENV)/.tests ## fault injection: kills, signals, full disks, damaged files
 	$(BIN)/python -m pytest tests/faults -m faults
+
+browser: $(VENV)/.browser ## the explorer in chromium (apt-get install chromium)
+	$(BIN)/python -m pytest tests/explorer -m browser
 
 lint: $(VENV)/.linters ## style, types, the arrows between packages, and the language
 	$(BIN)/ruff format --check .

@@ -76,7 +76,7 @@ def plain_number(value: float | None) -> float | None:
 
 def thinned_layers(depth: int) -> list[int]:
     """Return at most MOST_LAYERS indices of layers, the first and the last among them."""
-    return np.unique(np.linspace(0, depth - 1, min(depth, MOST_LAYERS)).astype(int)).tolist()
+    return [int(layer) for layer in np.unique(np.linspace(0, depth - 1, min(depth, MOST_LAYERS)).astype(int))]
 
 
 def _survival(network: Network, theory: Expectation) -> dict[str, Any]:
@@ -117,6 +117,7 @@ def _region(network: Network, theory: Expectation) -> dict[str, Any]:
     if not any(holds.values()):
         return {"reason": theory.reasons["lower"]}
     region = safe_region(REGION_WIDTHS, REGION_DEPTHS, survival=GOAL, bias=network.has_bias)
+    one = safe_region([network.widths[0]], [network.depth], survival=GOAL, bias=network.has_bias).verdict[0, 0]
     letters = [
         "".join(verdict[0] if holds.get(verdict, True) else "u" for verdict in row) for row in region.verdict.tolist()
     ]
@@ -125,6 +126,7 @@ def _region(network: Network, theory: Expectation) -> dict[str, Any]:
         "widths": region.widths.tolist(),
         "depths": region.depths.tolist(),
         "verdicts": letters,
+        "here": str(one) if holds.get(str(one), True) else "undecided",
     }
     if not holds["safe"]:
         return {**found, "note": f"no size is known to be safe: {theory.reasons['lower']}"}

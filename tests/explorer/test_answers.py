@@ -28,6 +28,7 @@ def test_bounds_and_safe_sizes(client):
     region = found["region"]
     assert region["min_width"] == nd.min_width(20, 0.99)
     assert region["max_depth"] == str(nd.max_depth(3, 0.99))
+    assert region["here"] == nd.safe_region([3], [20], survival=0.99).verdict[0, 0]
     verdicts = nd.safe_region(region["widths"], region["depths"], survival=0.99).verdict
     assert region["verdicts"] == ["".join(word[0] for word in row) for row in verdicts.tolist()]
 

@@ -26,7 +26,7 @@ function table(head, rows) {
 }
 
 // pictures: linear or logarithmic x, linear y
-const WIDE = 340, HIGH = 220, LEFT = 46, RIGHT = 8, TOP = 26, BOTTOM = 38;
+const WIDE = 340, HIGH = 220, LEFT = 46, RIGHT = 20, TOP = 26, BOTTOM = 38;
 function axes({ title, about, xLabel, yLabel, x, y, logX = false, grid = true }) {
   const picture = element("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `${title}. ${about}` });
   const f = logX ? Math.log10 : (v) => v;
@@ -87,7 +87,7 @@ function survivalPicture(found, sampled) {
       if (sampled.low[i] !== null && sampled.high[i] !== null) plot.picture.append(element("line", { class: "bar", x1: x, x2: x, y1: plot.toY(sampled.low[i]), y2: plot.toY(sampled.high[i]) }));
       plot.picture.append(element("circle", { class: "dot", cx: x, cy: plot.toY(sampled.alive[i]), r: 2.5 }));
     }
-    shown.push(["sampled, 95 %", "dot"]);
+    shown.push(["sampled", "dot"]);
   }
   legend(plot, shown);
   return plot.picture;
@@ -96,8 +96,7 @@ function survivalPicture(found, sampled) {
 function regionPicture(found, width, depth) {
   const { widths, depths, verdicts } = found, top = widths.at(-1), last = depths.at(-1);
   const inside = width <= top && depth <= last;
-  const here = inside ? { s: "safe", u: "undecided", d: "doomed" }[verdicts[width - 1][depths.findLastIndex((k) => k <= depth)]] : "outside the picture";
-  const plot = axes({ title: "Safe, undecided and doomed sizes", about: `This design is ${here}.`, xLabel: "depth (layers)", yLabel: "width (units)", x: [1, last], y: [0.5, top + 0.5], logX: true, grid: false });
+  const plot = axes({ title: "Safe, undecided and doomed sizes", about: `This design is ${found.here}${inside ? "" : ", outside the picture"}.`, xLabel: "depth (layers)", yLabel: "width (units)", x: [1, last], y: [0.5, top + 0.5], logX: true, grid: false });
   const edge = (i) => plot.toX(i <= 0 ? depths[0] : i >= depths.length ? last : Math.sqrt(depths[i - 1] * depths[i]));
   const names = { s: "safe", u: "undecided", d: "doomed" };
   widths.forEach((n, row) => {
@@ -112,7 +111,7 @@ function regionPicture(found, width, depth) {
   if (inside) plot.picture.append(element("circle", { class: "here", cx: plot.toX(depth), cy: plot.toY(width), r: 5 }));
   let x = LEFT;
   for (const name of ["safe", "undecided", "doomed"]) {
-    plot.picture.append(element("rect", { class: `${name} `, x, y: 6, width: 12, height: 12 }));
+    plot.picture.append(element("rect", { class: name, x, y: 6, width: 12, height: 12 }));
     plot.text(name, x + 16, 16, "start");
     x += 28 + 6.2 * name.length;
   }
@@ -233,11 +232,13 @@ class Design {
     this.root.querySelector(".network").textContent = `${found.network}; ${found.inputs}`;
     this.answer("survival").textContent = found.survival.sentence;
     const names = { lower: "no lower bound", upper: "no upper bound", living_ratio: "no exact living ratio" };
-    this.answer("reasons").replaceChildren(...Object.entries(found.survival.reasons).map(([name, reason]) => element("li", {}, `${names[name] ?? name}: ${reason}`)));
+    const reasons = new Map();
+    for (const [name, reason] of Object.entries(found.survival.reasons)) reasons.set(reason, [...(reasons.get(reason) ?? []), names[name] ?? name]);
+    this.answer("reasons").replaceChildren(...Array.from(reasons, ([reason, which]) => element("li", {}, `${which.join(", ")}: ${reason}`)));
     this.picture("survival", survivalPicture(found.survival, null));
     const region = found.region, { width, depth } = this.asked;
     this.picture("region", region.reason ? null : regionPicture(region, Number(width), Number(depth)));
-    this.answer("region").textContent = region.reason ?? region.note ?? `For P(alive) of at least ${region.goal} on every input set, depth ${depth} needs a width of ${region.min_width}, and width ${width} allows a depth of ${region.max_depth}.`;
+    this.answer("region").textContent = region.reason ?? `This design is ${region.here}. ` + (region.note ?? `For P(alive) of at least ${region.goal} on every input set, depth ${depth} needs a width of ${region.min_width}, and width ${width} allows a depth of ${region.max_depth}.`);
     const design = found.design;
     this.answer("verdict").textContent = design.verdict;
     this.answer("design").replaceChildren(table(null, [
@@ -264,7 +265,7 @@ class Design {
       const state = found.state ?? "refused";
       bar.value = found.progress ?? 0;
       bar.hidden = state === "done" || state === "refused";
-      text.textContent = found.error ?? found.sentence ?? state;
+      text.textContent = found.error ?? found.sentence?.replace(/ trials of .*/, " trials") ?? state;
       text.classList.toggle("result", "sentence" in found);
       if (found.sentence) this.show_work(kind, found);
       if (bar.hidden) return;
