@@ -20,7 +20,10 @@ COMMANDS = {
     "speed": Command(
         "neurondeath.commands.speed:speed", "Measure how much faster zeros make a sparse network on this machine."
     ),
-    "explore": Command("neurondeath.commands.explore:explore", "Change designs in the browser and see what follows."),
+    "explore": Command(
+        "neurondeath.commands.explore:explore",
+        "Change a network in the browser and see what follows: bounds, verdicts, pictures.",
+    ),
     "simulate": Command(
         "neurondeath.commands.simulate:simulate", "Estimate survival by Monte Carlo over a grid of networks."
     ),
