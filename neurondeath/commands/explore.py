@@ -28,13 +28,18 @@ def explore(
         check_real("--seconds", seconds, low=0.0, high=LONGEST, low_open=True)
     with option_names({"port": "--port"}), Explorer(port) as explorer:
         print(explorer.address, flush=True)
-        display = new_display()
-        display.say("the explorer runs until " + ("Ctrl-C" if seconds is None else f"{seconds:g} s have passed"))
-        display.close()
+        _say("the explorer runs until " + ("Ctrl-C" if seconds is None else f"{seconds:g} s have passed"))
+        if browser and not webbrowser.open(explorer.address):
+            _say("no browser was found: open the address in one")
         use_display(_NoDisplay)  # the page shows what is being done
-        if browser:
-            webbrowser.open(explorer.address)
         explorer.serve(seconds)
+
+
+def _say(text: str) -> None:
+    """Write a message, after which the command says nothing more by itself."""
+    display = new_display()
+    display.say(text)
+    display.close()
 
 
 class _NoDisplay(PlainLines):

@@ -108,7 +108,8 @@ def test_commands_compute_the_same(client, name, tmp_path, monkeypatch, capsys):
 
 def test_a_design_that_nobody_wants_any_more_is_dropped(client):
     large = {"width": "256", "depth": "100", "inputs": "gaussian:128"}
-    client.json("/api/work", kind="simulation", place="one", **large)
+    while client.json("/api/work", kind="simulation", place="one", **large)["state"] != "running":
+        time.sleep(0.02)
     began = time.monotonic()
     reports = client.finished("simulation", place="one", width="2", depth="2")
     assert reports[-1]["state"] == "done"

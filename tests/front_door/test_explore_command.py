@@ -80,3 +80,16 @@ def test_refusals(capsys, words):
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert f"`{words.split()[0]}` must " in err
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_it_opens_the_browser(capsys, monkeypatch, found):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or found)
+    application = command_line("neurondeath", COMMANDS, help="")
+    assert run(application, "neurondeath", ["explore", "--port", "0", "--seconds", "0.1"]) == 0
+    out, err = capsys.readouterr()
+    assert opened == [out.strip()]
+    assert ("no browser was found" in err) == (not found)
+    assert run(application, "neurondeath", ["explore", "--port", "0", "--seconds", "0.1", "--no-browser"]) == 0
+    assert len(opened) == 1
