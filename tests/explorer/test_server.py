@@ -6,6 +6,7 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from neurondeath.explorer.server import ADDRESS, Explorer
@@ -226,3 +227,11 @@ def test_every_control_of_the_page_is_known_to_the_server(client):
         assert f'data-for="{name}"' in text
     for option in (*ARCHITECTURES, *KINDS):
         assert f"<option>{option}</option>" in text
+
+
+def test_no_file_is_read(client, tmp_path):
+    points = tmp_path / "points.npy"
+    np.save(points, np.ones((4, 8)))
+    for name in (str(points), f"gaussian:{points}", f"digits:{points}", points.as_uri(), "sphere:8"):
+        error = client.json("/api/design", inputs=name)["error"]
+        assert error.startswith("`inputs` must be gaussian:M with M from 1 to 1024, digits or digits:M; got ")
