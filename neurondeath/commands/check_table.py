@@ -85,6 +85,8 @@ def _unexpected(report: Report) -> list[str]:
             for one in item.mutations
             if one.verdict != Verdict.REFUTED
         ]
+    if report.changes:
+        return [f"{item.claim.id}: with this change its checks give no answer" for item in report.unexpected]
     return [
         f"{item.claim.id}: {item.verdict.value}, but {item.claim.expected.value} is expected"
         for item in report.unexpected

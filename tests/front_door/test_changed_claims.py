@@ -7,11 +7,13 @@ import pytest
 from neurondeath.commands import COMMANDS
 from neurondeath.commands.console import command_line, run
 from neurondeath.paper_check.changed_claims import changed_claims, parameters_of, read_change
+from neurondeath.paper_check.checkers.survival import bounds
 from neurondeath.paper_check.claims import Check, packaged_claims, select_claims
 from neurondeath.paper_check.papers import PAPERS
 from neurondeath.paper_check.report_page import page
 from neurondeath.paper_check.verification import check
 from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.networks.network import Network
 
 
 @pytest.fixture
@@ -88,6 +90,16 @@ def test_changes_that_say_nothing_are_refused(call, words, message):
     code, out, err = call(*(["--only", "R4"] if words[0] == "--with" else []), *words)
     assert (code, out) == (2, "")
     assert message in err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("init", ["nope", "looks-linear-gaussian"])
+def test_a_change_without_an_answer_fails(call, monkeypatch, init):
+    """An unknown law, and one that none of the networks allows."""
+    monkeypatch.setattr(bounds, "ANY_SAMPLED", ((Network([3] * 2, bias_variance=1.0), ("gaussian:4",)),))
+    code, out, err = call("--only", "R4", "--with", f"init={init}")
+    assert code == 1
+    assert "R4: with this change its checks give no answer" in out
+    assert "1 ERROR" in err
 
 
 def test_checkers_that_cannot_be_loaded_keep_their_parameters():

@@ -160,7 +160,8 @@ def survival_by_sampling(
     """
     check_choice("measure", measure, MEASURES)
     check_choice("inputs", inputs, INPUTS)
-    check_choice("init", init, ("", *INITS))
+    if init:
+        check_choice("init", init, INITS)
     cases = {"any": ANY_SAMPLED, "one point": ONE_POINT_SAMPLED, "the orthant": ORTHANT_SAMPLED}[inputs]
     alive = measure == "alive"
     trials = (20_000 if inputs == "any" else 50_000) * (10 if setting.full else 1)
