@@ -24,7 +24,7 @@ from neurondeath_torch.networks.thresholded_activations import (
     SoftThreshold,
 )
 
-__all__ = ["OWN", "Activation", "activation_of_call", "activation_of_module"]
+__all__ = ["OWN", "RECTIFYING", "Activation", "activation_of_call", "activation_of_module"]
 
 
 class Activation(NamedTuple):
@@ -53,6 +53,11 @@ SMOOTH_MODULES = frozenset(
 )
 OWN = (ClippedShiftedReLU, ClippedSoftThreshold, PiecewiseLinear, ShiftedReLU, SoftThreshold)
 RELU = Activation("relu", theory.relu())  # built once, since it is used at every call
+# functions that can hold single units at zero, without being a known activation
+RECTIFYING = frozenset(
+    {"maximum", "minimum", "fmax", "fmin", "where", "masked_fill", "masked_fill_", "heaviside", "gt", "ge", "lt", "le"}
+    | {"__gt__", "__ge__", "__lt__", "__le__", "clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_"}
+)
 CLAMPS = ("clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_")
 
 

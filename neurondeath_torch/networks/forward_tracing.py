@@ -15,7 +15,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from neurondeath_torch.networks.activation_calls import Activation, activation_of_call, activation_of_module
+from neurondeath_torch.networks.activation_calls import RECTIFYING, Activation, activation_of_call, activation_of_module
+from neurondeath_torch.networks.call_names import CallNames
 from neurondeath_torch.networks.known_route import KnownRoute
 from neurondeath_torch.networks.module_hooks import Following, following_of
 from neurondeath_torch.networks.pass_listening import LayerCall, Listener
@@ -28,7 +29,8 @@ from neurondeath_torch.networks.tensor_flow import (
     guessed_positions,
     tensors_of,
 )
-from neurondeath_torch.networks.weight_layers import is_transposed_linear, is_weight_layer
+from neurondeath_torch.networks.tensor_flows import TensorFlows
+from neurondeath_torch.networks.weight_layers import is_transposed_linear
 
 __all__ = ["ForwardTracer", "LayerCall", "Listener"]
 
@@ -41,13 +43,6 @@ WEIGHT_CALLS = {  # function -> trailing axes that are positions, not units
     "conv_transpose2d": 2,
     "conv_transpose3d": 3,
 }
-
-
-# functions that can hold single units at zero, without being a known activation
-RECTIFYING = frozenset(
-    {"maximum", "minimum", "fmax", "fmin", "where", "masked_fill", "masked_fill_", "heaviside", "gt", "ge", "lt", "le"}
-    | {"__gt__", "__ge__", "__lt__", "__le__", "clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_"}
-)
 
 
 class ForwardTracer:
@@ -79,20 +74,18 @@ class ForwardTracer:
         self.not_watched: dict[str, str] = {}
         self.weights: dict[str, tuple[torch.Tensor, bool, int]] = {}  # layer -> weight in use, transposed, groups
         self._model = model
-        self._names = {module: name for name, module in model.named_modules()}
+        self._names = CallNames(model)
         # modules whose weight is transposed -> what they read
         self._transposed: dict[nn.Module, torch.Tensor | None] = {
-            module: None for module in self._names if is_transposed_linear(module)
+            module: None for module in self._names.of_module if is_transposed_linear(module)
         }
         self._whole: dict[nn.Module, Activation] = {}
-        for module in self._names:
+        for module in self._names.of_module:
             known = activation_of_module(module)
             if module in watch:
                 self._whole[module] = Activation(type(module).__name__, known.form if known else None)
             elif known is not None:
                 self._whole[module] = known
-        self._parameters = {id(parameter): name for name, parameter in model.named_parameters()}
-        self._labels: dict[tuple[nn.Module, str], str] = {}
         self._handles: list[Any] = []
         self._close_handles: list[Any] = []  # of hooks that depend on how closely a pass is followed
         self._to_name: list[nn.Module] = []
@@ -108,7 +101,7 @@ class ForwardTracer:
     def start(self) -> None:
         """Register the hooks."""
         self._route = KnownRoute(self._model)
-        followings = following_of(self._model, self._names, self._whole)
+        followings = following_of(self._model, self._names.of_module, self._whole)
         for module, following in followings.items():
             if following is Following.WHOLE:
                 self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
@@ -146,7 +139,7 @@ class ForwardTracer:
     def _reset(self) -> None:
         self._depth = 0
         self._stack: list[nn.Module] = []
-        self._flows: dict[int, tuple[weakref.ref[torch.Tensor], Flow]] = {}
+        self._flows = TensorFlows()
         self._calls: dict[str, int] = {}
         self._visits: dict[nn.Module, int] = {}  # calls of activations on a known route
         self._next: nn.Module | None = None  # module whose one call comes next
@@ -157,7 +150,7 @@ class ForwardTracer:
         self._busy = False
 
     def _name_next(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        if self._depth > 0 and module in self._names:
+        if self._depth > 0 and module in self._names.of_module:
             self._next = module
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -167,7 +160,7 @@ class ForwardTracer:
             self._depth += 1
             if self._depth == 1:
                 self._begin(args, kwargs)
-        if self._depth == 0 or module not in self._names:
+        if self._depth == 0 or module not in self._names.of_module:
             return
         self._stack.append(module)
         self._next = None
@@ -179,8 +172,8 @@ class ForwardTracer:
         tensor = next(tensors_of(args, kwargs), None)
         if tensor is None:
             return
-        flow = self.flow_of([tensor])
-        name = self._names[module] or whole.name
+        flow = self._flows.of(tensor)
+        name = self._names.of_module[module] or whole.name
         if whole.never_zero:
             self.never_zero[name] = whole.never_zero
             self._inside = (module, "", flow)
@@ -191,7 +184,7 @@ class ForwardTracer:
         self._notify(lambda listener: listener.about_to_activate(site, tensor, flow, whole), inputs=True)
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
-        if self._depth == 0 or module not in self._names:
+        if self._depth == 0 or module not in self._names.of_module:
             return
         self._left = module
         self._stack.pop()
@@ -203,10 +196,10 @@ class ForwardTracer:
             result = next(tensors_of((output,), {}), None)
             if result is not None and site:
                 self._notify(lambda listener: listener.activated(site, result, flow))
-                self._tag(output, after_activation(site, flow))
+                self._flows.record(output, after_activation(site, flow))
             elif result is not None and flow is not None:
                 self._notify(lambda listener: listener.activated_smoothly(result, flow))
-                self._tag(output, after_step(flow, type(module).__name__))
+                self._flows.record(output, after_step(flow, type(module).__name__))
         elif self._inside is None:
             self._inherit(module, args, kwargs, output)
         if module is self._model:
@@ -219,7 +212,7 @@ class ForwardTracer:
 
     def _abandon(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """Clean up after a module that raised an error; also called after `_leave` for all other modules."""
-        if self._left is module or self._depth == 0 or module not in self._names:
+        if self._left is module or self._depth == 0 or module not in self._names.of_module:
             self._left = None
             return
         self._stack.pop()
@@ -244,7 +237,7 @@ class ForwardTracer:
             self._look_closely()
         self._route.begin(args, kwargs)
         for tensor in tensors_of(args, kwargs):
-            self._tag(tensor, Flow(frozenset({INPUT}), spatial=guessed_positions(tensor)))
+            self._flows.record(tensor, Flow(frozenset({INPUT}), spatial=guessed_positions(tensor)))
             self._n_points = self._n_points or (len(tensor) if tensor.ndim else 0)
         self._notify(lambda listener: listener.started())
         self._mode.__enter__()  # type: ignore[no-untyped-call]
@@ -261,11 +254,11 @@ class ForwardTracer:
 
     def _inherit(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
         """Assign the flow of a module's inputs to outputs that were computed by operations that cannot be seen."""
-        unknown = [tensor for tensor in tensors_of((output,), {}) if self._flow(tensor) is None]
-        flow = self.flow_of(tensors_of(args, kwargs)) if unknown else None
+        unknown = [tensor for tensor in tensors_of((output,), {}) if self._flows.of(tensor) is None]
+        flow = self._flows.of_call(args, kwargs) if unknown else None
         if flow is not None:
             for tensor in unknown:
-                self._tag(tensor, after_step(flow, type(module).__name__))
+                self._flows.record(tensor, after_step(flow, type(module).__name__))
 
     def call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Execute a PyTorch function and record it."""
@@ -279,7 +272,7 @@ class ForwardTracer:
             if name == "addmm" and self._stack[-1] in self._transposed:
                 return self._transposed_call(func, args, kwargs)
             activation = activation_of_call(name, args, kwargs)
-        flow = self._flow_of_call(args, kwargs)
+        flow = self._flows.of_call(args, kwargs)
         if flow is None:
             return func(*args, **kwargs)
         if activation is not None:
@@ -288,8 +281,8 @@ class ForwardTracer:
             self._note_unwatched(name, flow)
         result = func(*args, **kwargs)
         if isinstance(result, (torch.Tensor, tuple, list)):
-            source = next(tensor for tensor in tensors_of(args, kwargs) if self._flow(tensor) is not None)
-            self._tag(result, after_call(func, args, kwargs, source, flow, result))
+            source = next(tensor for tensor in tensors_of(args, kwargs) if self._flows.of(tensor) is not None)
+            self._flows.record(result, after_call(func, args, kwargs, source, flow, result))
         return result
 
     def _activation_call(
@@ -301,14 +294,14 @@ class ForwardTracer:
         kwargs: dict[str, Any],
     ) -> Any:
         owner = self._owner()
-        label = self._label(owner, activation.name)
+        label = self._names.activation(owner, activation.name)
         self._next = None
         if activation.never_zero:
             self._route.spoil()
             self.never_zero[label] = activation.never_zero
             result = func(*args, **kwargs)
             self._notify(lambda listener: listener.activated_smoothly(result, flow))
-            self._tag(result, after_step(flow, activation.name))
+            self._flows.record(result, after_step(flow, activation.name))
             return result
         site = self._site(label)
         self._route.visit(owner, site, flow)
@@ -317,7 +310,7 @@ class ForwardTracer:
         self._notify(lambda listener: listener.about_to_activate(site, z, flow, activation), inputs=True)
         result = func(*args, **kwargs)
         self._notify(lambda listener: listener.activated(site, result, flow))
-        self._tag(result, after_activation(site, flow))
+        self._flows.record(result, after_activation(site, flow))
         return result
 
     def _owner(self) -> nn.Module:
@@ -334,70 +327,58 @@ class ForwardTracer:
     def _note_unwatched(self, name: str, flow: Flow) -> None:
         layers = ", ".join(sorted(flow.unit_layers))
         reason = f"{name.strip('_')} can hold units of {layers} at zero; they are seen where the next layer reads them"
-        self.not_watched[self._label(self._owner(), name.strip("_"))] = reason
+        self.not_watched[self._names.activation(self._owner(), name.strip("_"))] = reason
 
     def _weight_call(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         x = args[0] if args else kwargs["input"]
         weight = args[1] if len(args) > 1 else kwargs["weight"]
         transposed = name.startswith("conv_transpose")
         groups = 1 if name == "linear" else int(args[6] if len(args) > 6 else kwargs.get("groups", 1))
-        label = self._layer(name, weight)
-        self._next = None
-        flow = self._flow(x)
-        kept = weight if id(weight) in self._parameters else weight.detach()  # without the graph of a computed weight
-        self.weights[label] = (kept, transposed, groups)
-        unwatched = self._is_unwatched(x, flow)
-        if unwatched or self._to_inputs:
+        label, flow = self._names.layer(self._owner(), name, weight), self._flows.of(x)
+
+        def call() -> LayerCall:
             bias = args[2] if len(args) > 2 else kwargs.get("bias")
+            return LayerCall(label, x, weight, bias, flow, WEIGHT_CALLS[name], groups, transposed, rerun)
 
-            def rerun(other: torch.Tensor, other_weight: torch.Tensor) -> torch.Tensor:
-                rest = {key: value for key, value in kwargs.items() if key not in ("input", "weight", "bias")}
-                result: torch.Tensor = func(other, other_weight, None, *args[3:], **rest)
-                return result
+        def rerun(other: torch.Tensor, other_weight: torch.Tensor) -> torch.Tensor:
+            rest = {key: value for key, value in kwargs.items() if key not in ("input", "weight", "bias")}
+            result: torch.Tensor = func(other, other_weight, None, *args[3:], **rest)
+            return result
 
-            call = LayerCall(label, x, weight, bias, flow, WEIGHT_CALLS[name], groups, transposed, rerun)
-            self._notify(lambda listener: listener.layer_called(call), inputs=True)
-            if unwatched:
-                self._route.spoil()
-                self._notify(lambda listener: listener.reads_unwatched(call))
-        result = func(*args, **kwargs)
-        origins = flow.origins if flow is not None else frozenset({INPUT})
-        self._tag(result, Flow(origins, label, WEIGHT_CALLS[name], unit_layers=frozenset({label}), weighted=True))
-        return result
+        self._read_by(label, (weight, transposed, groups), self._is_unwatched(x, flow), call)
+        return self._layer_result(label, WEIGHT_CALLS[name], flow, func(*args, **kwargs))
 
     def _transposed_call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the call of a Conv1D of transformers, which joins the points and their positions."""
         bias, joined, weight = args
-        label, flow, whole = self._layer("addmm", weight), self._flow(joined), self._transposed[self._stack[-1]]
+        owner = self._stack[-1]
+        label, flow, whole = self._names.layer(owner, "addmm", weight), self._flows.of(joined), self._transposed[owner]
         x = joined if whole is None else whole
-        self._next = None
-        self.weights[label] = (weight if id(weight) in self._parameters else weight.detach(), True, 1)
         call = LayerCall(label, x, weight, bias, flow, 0, 1, True, torch.matmul)
-        self._notify(lambda listener: listener.layer_called(call), inputs=True)
-        if self._is_unwatched(x, flow):
-            self._notify(lambda listener: listener.reads_unwatched(call))
-        result = func(*args, **kwargs)
+        self._read_by(label, (weight, True, 1), self._is_unwatched(x, flow), lambda: call)
+        return self._layer_result(label, 0, flow, func(*args, **kwargs))
+
+    def _read_by(
+        self, label: str, weights: tuple[torch.Tensor, bool, int], unwatched: bool, call: Callable[[], LayerCall]
+    ) -> None:
+        """Record the weights of a layer that is called, and notify the listeners, if any listens to calls."""
+        self._next = None
+        weight, transposed, groups = weights
+        kept = weight if self._names.is_parameter(weight) else weight.detach()  # without the graph of a computed weight
+        self.weights[label] = (kept, transposed, groups)
+        if not unwatched and not self._to_inputs:
+            return
+        made = call()
+        self._notify(lambda listener: listener.layer_called(made), inputs=True)
+        if unwatched:
+            self._route.spoil()
+            self._notify(lambda listener: listener.reads_unwatched(made))
+
+    def _layer_result(self, label: str, spatial: int, flow: Flow | None, result: Any) -> Any:
+        """Record that the units of a layer begin here."""
         origins = flow.origins if flow is not None else frozenset({INPUT})
-        self._tag(result, Flow(origins, label, 0, unit_layers=frozenset({label}), weighted=True))
+        self._flows.record(result, Flow(origins, label, spatial, unit_layers=frozenset({label}), weighted=True))
         return result
-
-    def _layer(self, function: str, weight: torch.Tensor) -> str:
-        owner = self._owner()
-        if is_weight_layer(owner):
-            return self._names[owner] or "model"
-        known = self._parameters.get(id(weight))
-        return known if known is not None else ".".join(filter(None, [self._names[owner], function]))
-
-    def _label(self, owner: nn.Module, function: str) -> str:
-        """Name an activation after its module if the module does nothing else, otherwise after module and function."""
-        known = self._labels.get((owner, function))
-        if known is None:
-            path = self._names[owner]
-            bare = isinstance(owner, nn.PReLU) or not any(True for _ in owner.parameters())
-            simple = path and bare and not any(True for _ in owner.children())
-            known = path if simple else ".".join(filter(None, [path, function]))
-            self._labels[owner, function] = known
-        return known
 
     def _site(self, label: str) -> str:
         """Name a call of an activation, numbered from the second call on."""
@@ -415,42 +396,6 @@ class ForwardTracer:
                     message(listener)
         finally:
             self._busy = False
-
-    def _flow(self, tensor: torch.Tensor) -> Flow | None:
-        known = self._flows.get(id(tensor))
-        return known[1] if known is not None and known[0]() is tensor else None
-
-    def _flow_of_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow | None:
-        if len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor):
-            return self._flow(args[0])
-        return self.flow_of(tensors_of(args, kwargs))
-
-    def flow_of(self, tensors: Any) -> Flow | None:
-        """Return the common flow of tensors; None if none of them comes from the model's input."""
-        flows: list[Flow] = []
-        for tensor in tensors:
-            flow = self._flow(tensor)
-            if flow is not None and flow not in flows:
-                flows.append(flow)
-        if len(flows) < 2:
-            return flows[0] if flows else None
-        layers = {flow.layer for flow in flows}
-        return Flow(
-            origins=frozenset().union(*(flow.origins for flow in flows)),
-            layer=layers.pop() if len(layers) == 1 else None,
-            spatial=flows[0].spatial,
-            steps=tuple(dict.fromkeys(step for flow in flows for step in flow.steps)),
-            unit_layers=frozenset().union(*(flow.unit_layers for flow in flows)),
-            weighted=any(flow.weighted for flow in flows),
-            activated=all(flow.activated for flow in flows),
-        )
-
-    def _tag(self, result: Any, flow: Flow) -> None:
-        if isinstance(result, torch.Tensor):
-            self._flows[id(result)] = (weakref.ref(result), flow)
-            return
-        for tensor in tensors_of((result,), {}):
-            self._flows[id(tensor)] = (weakref.ref(tensor), flow)
 
 
 class _Calls(TorchFunctionMode):

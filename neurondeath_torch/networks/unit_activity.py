@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from neurondeath_theory.foundation.validation import invalid
 from neurondeath_torch.networks.data_passes import run_over
-from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
-from neurondeath_torch.networks.tensor_flow import Flow, split_units
-from neurondeath_torch.networks.watched_modules import Watch, watched_modules
-from neurondeath_torch.networks.weight_layers import is_weight_layer, unit_count
+from neurondeath_torch.networks.layer_units import LayerUnits, chosen_layers, follow_units
+from neurondeath_torch.networks.tensor_flow import Flow
+from neurondeath_torch.networks.watched_modules import Watch
 
 __all__ = ["MIN_POINTS", "LayerActivity", "measure_activity"]
 
@@ -81,25 +80,14 @@ def measure_activity(
         activation, or none has.
     """
     recorder = _Recorder(model)
-    tracer = ForwardTracer(model, [recorder], watched_modules(model, watch))
-    tracer.start()
-    try:
-        count = run_over(model, data)
-    finally:
-        tracer.stop()
+    names, count = follow_units(model, recorder, lambda: run_over(model, data), watch)
     if count < min_points:
         rule = f"hold at least {min_points} points to call a unit dead"
         raise invalid("data", rule, count, "pass more points, or lower min_points")
-    seen = {name: recorder.seen[name] for name in tracer.weights if name in recorder.seen}
-    if layers is not None:
-        wanted = list(layers)
-        for name in wanted:
-            if name not in seen:
-                remedy = f"choose among {', '.join(seen)}" if seen else "no weight layer is followed by an activation"
-                raise invalid("layers", "name weight layers that an activation follows", name, remedy)
+    seen = {name: recorder.seen[name] for name in names if name in recorder.seen}
+    if layers is not None or required:
+        wanted = chosen_layers(model, seen, layers)
         seen = {name: activity for name, activity in seen.items() if name in wanted}
-    if not seen and required:
-        raise invalid("model", "have a weight layer followed by an activation", type(model).__name__)
     for name, activity in seen.items():
         if not bool(torch.isfinite(activity.total).all()):
             raise invalid("model", "have finite activations on the data", f"NaN or infinity after `{name}`")
@@ -108,20 +96,15 @@ def measure_activity(
     return seen
 
 
-class _Recorder(Listener):
+class _Recorder(LayerUnits):
     """Listener that sums the activity of every layer whose units reach an activation."""
 
-    outputs_only = True
-
     def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
         self.seen: dict[str, LayerActivity] = {}
-        self._widths = {name: unit_count(module) for name, module in model.named_modules() if is_weight_layer(module)}
 
     def activated(self, site: str, h: Tensor, flow: Flow | None) -> None:
-        for layer in flow.unit_layers if flow is not None else ():
-            units = split_units(h, flow)
-            if self._widths.get(layer) != units.shape[2]:  # regrouped, so not this layer's units
-                continue
+        for layer, units in self.layer_units(h, flow):
             wide = torch.float32 if h.device.type == "mps" else torch.float64  # MPS has no float64
             active, total = (units != 0).any(3).any(1).any(0), units.abs().sum((0, 1, 3), dtype=wide)
             seen = units.numel() // max(units.shape[2], 1)
@@ -132,6 +115,3 @@ class _Recorder(Listener):
                 before.active |= active
                 before.total += total
                 before.seen += seen
-
-    def activated_smoothly(self, h: Tensor, flow: Flow | None) -> None:
-        self.activated("", h, flow)

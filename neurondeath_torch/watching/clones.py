@@ -22,10 +22,9 @@ from torch import Tensor, nn
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_flag, check_real, invalid
 from neurondeath_torch.networks.data_passes import run_over
-from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
+from neurondeath_torch.networks.layer_units import LayerUnits, chosen_layers, follow_units
 from neurondeath_torch.networks.model_checks import check_model
-from neurondeath_torch.networks.tensor_flow import Flow, split_units
-from neurondeath_torch.networks.weight_layers import is_weight_layer, unit_count
+from neurondeath_torch.networks.tensor_flow import Flow
 
 __all__ = ["Clones", "clone_groups", "find_clones"]
 
@@ -129,20 +128,8 @@ def find_clones(
     limit = check_real("tolerance", tolerance, low=0.0, high=1.0, high_open=True)
     of_any_scale = check_flag("scaled", scaled)
     recorder = _Products(check_model(model))
-    tracer = ForwardTracer(model, [recorder])
-    tracer.start()
-    try:
-        n_samples = run_over(model, data)
-    finally:
-        tracer.stop()
-    names = [name for name in tracer.weights if name in recorder.products]
-    wanted = names if layers is None else list(layers)
-    for name in wanted:
-        if name not in names:
-            remedy = f"choose among {', '.join(names)}" if names else "no weight layer is followed by an activation"
-            raise invalid("layers", "name weight layers that an activation follows", name, remedy)
-    if not wanted:
-        raise invalid("model", "have a weight layer followed by an activation", type(model).__name__)
+    names, n_samples = follow_units(model, recorder, lambda: run_over(model, data))
+    wanted = chosen_layers(model, [name for name in names if name in recorder.products], layers)
     products = {name: recorder.products[name].cpu().numpy() for name in wanted}
     for name, gram in products.items():
         if not np.isfinite(gram).all():
@@ -204,25 +191,17 @@ def clone_groups(products: Array, tolerance: float, *, scaled: bool = False) -> 
     return tuple(groups)
 
 
-class _Products(Listener):
+class _Products(LayerUnits):
     """Listener that sums the products of the activations of every layer's units."""
 
-    outputs_only = True
-
     def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
         self.products: dict[str, Tensor] = {}
-        self._widths = {name: unit_count(module) for name, module in model.named_modules() if is_weight_layer(module)}
 
     def activated(self, site: str, h: Tensor, flow: Flow | None) -> None:
-        for layer in flow.unit_layers if flow is not None else ():
-            units = split_units(h, flow)
-            if self._widths.get(layer) != units.shape[2]:  # regrouped, so not this layer's units
-                continue
+        for layer, units in self.layer_units(h, flow):
             kind = torch.float32 if h.device.type == "mps" else torch.float64  # MPS has no float64
             columns = units.movedim(2, -1).flatten(0, -2).to(kind)
             found = columns.T @ columns
             before = self.products.get(layer)
             self.products[layer] = found.clone() if before is None else before + found
-
-    def activated_smoothly(self, h: Tensor, flow: Flow | None) -> None:
-        self.activated("", h, flow)

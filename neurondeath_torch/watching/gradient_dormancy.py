@@ -15,10 +15,9 @@ from torch import Tensor, nn
 
 from neurondeath_theory.foundation.validation import check_real, invalid
 from neurondeath_torch.networks.data_passes import evaluating
-from neurondeath_torch.networks.forward_tracing import ForwardTracer, Listener
+from neurondeath_torch.networks.layer_units import LayerUnits, chosen_layers, follow_units
 from neurondeath_torch.networks.model_checks import check_model
 from neurondeath_torch.networks.tensor_flow import Flow, split_units
-from neurondeath_torch.networks.weight_layers import is_weight_layer, unit_count
 from neurondeath_torch.watching.definitions import dormancy
 
 __all__ = ["gradient_dormant", "gradient_sizes"]
@@ -69,23 +68,11 @@ def gradient_sizes(
     """Compute the mean absolute gradient of every unit; arguments and errors as for `gradient_dormant`."""
     check_model(model)
     recorder = _Gradients(model)
-    tracer = ForwardTracer(model, [recorder])
-    tracer.start()
-    try:
-        with evaluating(model), torch.enable_grad():
-            value = loss()
-    finally:
-        tracer.stop()
+    with evaluating(model), torch.enable_grad():
+        names, value = follow_units(model, recorder, loss)
     if not isinstance(value, Tensor) or value.numel() != 1 or not value.requires_grad:
         raise invalid("loss", "return a scalar that depends on the model", type(value).__name__)
-    names = [name for name in tracer.weights if name in recorder.held]
-    wanted = names if layers is None else list(layers)
-    for name in wanted:
-        if name not in names:
-            remedy = f"choose among {', '.join(names)}" if names else "no weight layer is followed by an activation"
-            raise invalid("layers", "name weight layers that an activation follows", name, remedy)
-    if not wanted:
-        raise invalid("model", "have a weight layer followed by an activation", type(model).__name__)
+    wanted = chosen_layers(model, [name for name in names if name in recorder.held], layers)
     held = [(name, *entry) for name in wanted for entry in recorder.held[name]]
     gradients = torch.autograd.grad(value, [h for _, h, _ in held], allow_unused=True)
     sums: dict[str, tuple[npt.NDArray[np.float64], int]] = {}
@@ -100,20 +87,14 @@ def gradient_sizes(
     return {name: total / max(seen, 1) for name, (total, seen) in sums.items()}
 
 
-class _Gradients(Listener):
+class _Gradients(LayerUnits):
     """Listener that keeps the output of every activation that holds units of a weight layer."""
 
-    outputs_only = True
-
     def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
         self.held: dict[str, list[tuple[Tensor, Flow]]] = {}
-        self._widths = {name: unit_count(module) for name, module in model.named_modules() if is_weight_layer(module)}
 
     def activated(self, site: str, h: Tensor, flow: Flow | None) -> None:
-        for layer in flow.unit_layers if flow is not None else ():
-            assert flow is not None  # it has layers
-            if h.requires_grad and self._widths.get(layer) == split_units(h, flow).shape[2]:
+        for layer, _ in self.layer_units(h, flow):
+            if flow is not None and h.requires_grad:
                 self.held.setdefault(layer, []).append((h, flow))
-
-    def activated_smoothly(self, h: Tensor, flow: Flow | None) -> None:
-        self.activated("", h, flow)
