@@ -115,17 +115,23 @@ def rescale_rows(space, source, target, size, constants, at):
 
 
 @reordering_kernel
-def bring_to_centre(space, source, target, size, constants, at):
-    """Bring one row to mean 0 and a mean absolute deviation; deviations below the second constant stay."""
+def subtract_mean(space, source, target, size):
+    """Bring one row to mean 0."""
     total = ZERO
     for i in range(size):
         total += space[source + i]
     mean = np.float32(total / size)
+    for i in range(size):
+        space[target + i] = space[source + i] - mean
+
+
+@reordering_kernel
+def bring_to_centre(space, source, target, size, constants, at):
+    """Bring one row to mean 0 and a mean absolute deviation; deviations below the second constant stay."""
+    subtract_mean(space, source, target, size)
     total = ZERO
     for i in range(size):
-        off = space[source + i] - mean
-        space[target + i] = off
-        total += abs(off)
+        total += abs(space[target + i])
     deviation = total / size
     factor = np.float32(constants[at] / (deviation if deviation > constants[at + 1] else 1.0))
     for i in range(size):
@@ -135,15 +141,10 @@ def bring_to_centre(space, source, target, size, constants, at):
 @reordering_kernel
 def standardise(space, source, target, size, constants, at):
     """Bring one row to mean 0 and variance 1; `constants` holds what is added to the variance before."""
+    subtract_mean(space, source, target, size)
     total = ZERO
     for i in range(size):
-        total += space[source + i]
-    mean = np.float32(total / size)
-    total = ZERO
-    for i in range(size):
-        off = space[source + i] - mean
-        space[target + i] = off
-        total += off * off
+        total += space[target + i] * space[target + i]
     factor = np.float32(1.0 / math.sqrt(total / size + constants[at]))
     for i in range(size):
         space[target + i] *= factor

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from neurondeath.simulations.kernels.jit import kernel
+from neurondeath.simulations.kernels.philox import WORD_MASK, philox_block
 
 __all__ = ["CHUNK_SIZE", "add_noise_to_units", "add_noise_where_nonzero", "fill_words", "pairs_from_words"]
 
@@ -32,10 +33,6 @@ L1, L2, L3, L4, L5, L6 = (  # ln(1 + x) / x on sqrt(1/2) <= 1 + x <= sqrt(2)
 )
 S1, S3, S5 = F(0.9999985632639604), F(-0.16662472194586495), F(0.008151506332465959)  # sin y, |y| <= pi / 4
 C0, C2, C4, C6 = F(0.9999999723284944), F(-0.4999985641918218), F(0.04165501492488376), F(-0.0013585779264842408)
-
-M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-WORD_MASK, WORD_BITS = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 @kernel
@@ -120,18 +117,8 @@ def fill_words(out, position, first_block):
     """Fill `out` with the words of consecutive blocks, as `philox.philox_words` does, without its list of blocks."""
     (key0, key1), layer, trial, purpose = position
     for i in range(out.size // 4):
-        c0 = np.uint64(first_block) + np.uint64(i)
-        c1, c2, c3 = np.uint64(layer), np.uint64(trial), np.uint64(purpose)
-        k0, k1 = np.uint64(key0), np.uint64(key1)
-        for _ in range(10):
-            product0 = (c0 & WORD_MASK) * M0
-            product1 = (c2 & WORD_MASK) * M1
-            c0 = (product1 >> WORD_BITS) ^ (c1 & WORD_MASK) ^ k0
-            c1 = product1
-            c2 = (product0 >> WORD_BITS) ^ (c3 & WORD_MASK) ^ k1
-            c3 = product0
-            k0 = (k0 + W0) & WORD_MASK
-            k1 = (k1 + W1) & WORD_MASK
+        counter = (np.uint64(first_block) + np.uint64(i), np.uint64(layer), np.uint64(trial), np.uint64(purpose))
+        c0, c1, c2, c3 = philox_block(counter, (np.uint64(key0), np.uint64(key1)))
         out[4 * i] = np.uint32(c0 & WORD_MASK)
         out[4 * i + 1] = np.uint32(c1 & WORD_MASK)
         out[4 * i + 2] = np.uint32(c2 & WORD_MASK)
