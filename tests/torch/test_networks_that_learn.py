@@ -1,6 +1,6 @@
 """Deep networks that stay at chance with He weights learn digits when they start looks-linear or critical residual."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -16,16 +16,10 @@ from neurondeath_torch.training.labelled_data import load_labelled_data
 
 pytestmark = pytest.mark.statistical
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DEPTH = 60
 DESIGN = sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def perceptron(width: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:

@@ -9,6 +9,7 @@ from torch.nn.utils import parametrize, prune
 import neurondeath as nd
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_torch.networks.called_batches import CalledBatch
+from tests.references.branching_models import Branching, Chance
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -170,15 +171,6 @@ def test_other_precisions_and_operator_sets(tmp_path):
     assert 0.0 <= half.error < 1e-2
 
 
-class Branching(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(4, 4)
-
-    def forward(self, x):
-        return self.layer(x) if x.sum() > 0 else x
-
-
 class FixedBatch(Branching):
     def forward(self, x):
         return self.layer(x.reshape(3, -1)) if not torch.onnx.is_in_onnx_export() else self.layer(x)[:3]
@@ -189,11 +181,6 @@ class Hidden(Branching):
 
     def forward(self, x):
         return self.layer(x) * float(x.detach().numpy().mean() > 0.0)
-
-
-class Chance(Branching):
-    def forward(self, x):
-        return self.layer(x) + torch.rand_like(x)
 
 
 class Unused(Branching):

@@ -14,6 +14,7 @@ import neurondeath as nd
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.networks import activations as theory
 from neurondeath_torch.networks.activations import PiecewiseLinear
+from tests.references.branching_models import Branching, Chance
 
 DESIGN = nd.sparse_design("clipped-shifted-relu", 0.85, v_prime=0.7)
 TWO_SIDED = nd.sparse_design("clipped-soft-threshold", 0.8, v_prime=0.6)
@@ -290,23 +291,9 @@ def test_a_saved_network_needs_no_pytorch(tmp_path):
         assert np.abs(np.load(tmp_path / "y.npy") - model(x).numpy()).max() < 1e-5
 
 
-class Branching(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(4, 4)
-
-    def forward(self, x):
-        return self.layer(x) if x.sum() > 0 else x
-
-
 class TwoInputs(Branching):
     def forward(self, x, y=None, *, z=None):
         return self.layer(x), x
-
-
-class Chance(Branching):
-    def forward(self, x):
-        return self.layer(x) + torch.rand(4)
 
 
 def chain(*middle):

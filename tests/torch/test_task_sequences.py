@@ -22,6 +22,8 @@ from neurondeath_torch.training.task_measurements import measure_task
 from neurondeath_torch.training.task_sequences import TaskSequence
 from neurondeath_torch.training.trained_models import load_trained, save_trained
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = {"n_train": 200, "n_test": 100, "validation": 0.2}
 BITS_DATA = {"name": "bits", "n_train": 60, "n_test": 20}
 
@@ -42,14 +44,6 @@ def sequence_of(kind, *, number=3, seed=0, **more):
     choice = TasksChoice(kind=kind, number=number, **more)
     name = "bits" if kind == "bit-flipping" else "digits"
     return TaskSequence(choice, load_labelled_data(name, n_train=300, validation=0.1), seed=seed, epochs=2)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_permuted_images_have_the_same_pixels_in_another_place_the_same_for_all_images():

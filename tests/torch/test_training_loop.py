@@ -21,6 +21,8 @@ from neurondeath_torch.training.measurements import measure_epoch
 from neurondeath_torch.training.model_building import build_model
 from neurondeath_torch.training.run_store import RunStore, RunStoreError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = DataChoice(n_train=200, n_test=100, validation=0.2)
 TIMES = ("train_seconds",)
 
@@ -31,14 +33,6 @@ def experiment(**changes):
 
 def numbers(run):
     return [{name: value for name, value in epoch.items() if name not in TIMES} for epoch in run.epochs]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_it_learns_and_seeds_differ():

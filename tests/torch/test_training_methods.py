@@ -7,6 +7,8 @@ from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_torch.training.configuration import DataChoice, Experiment, MethodChoice, ModelChoice, OptimiserChoice
 from neurondeath_torch.training.loop import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 METHODS = {
     "synaptic-stripping": {"every": 1, "stripping_factor": 0.2},
     "demon-pruning": {"peak": 0.2, "remove_every": 10, "noise": 1e-3},
@@ -18,14 +20,6 @@ METHODS = {
     "self-normalised-resets": {"level": 0.05, "every": 4, "longest": 20},
     "l2-init": {"strength": 0.001},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def experiment(kind, **options):
