@@ -117,3 +117,14 @@ def test_the_page_counts_verdicts_and_says_how_to_run_them_again():
         assert PAPERS[item.claim.paper].url in shown
     assert '<table class="tally">' in shown
     assert shown.split('<table class="tally">')[1].split("</table>")[0].count('<td class="number">1</td>') == 2
+
+
+def test_what_is_refuted_as_recorded_is_marked(call):
+    """On the page, and in the table beside the first evidence; a changed claim is not."""
+    recorded = next(claim for claim in packaged_claims() if claim.expected.value == "REFUTED")
+    report = check(recorded.id)
+    assert report.passed
+    assert '<span class="dim">as recorded</span>' in page(report)
+    out = call("--only", recorded.id)[1]
+    assert "as recorded" in out.splitlines()[3]
+    assert "as recorded" not in call("--only", "L5")[1]
