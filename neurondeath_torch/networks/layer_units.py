@@ -32,7 +32,7 @@ class LayerUnits(Listener):
         self._widths = {name: unit_count(module) for name, module in model.named_modules() if is_weight_layer(module)}
 
     def layer_units(self, h: Tensor, flow: Flow | None) -> Iterator[tuple[str, Tensor]]:
-        """Yield each layer whose units an activation holds, with the activation as (samples, tokens, units, positions).
+        """Yield the layers whose units are in an activation, each with it as (samples, tokens, units, positions).
 
         A tensor whose units were regrouped holds those of no layer.
         """

@@ -154,6 +154,16 @@ def test_only_the_deepest_of_nested_networks_is_drawn():
     assert [len(line.get_xdata()) for line in axis.lines if line.get_linestyle() == "None"] == [6, 4]
 
 
+def test_streams_of_other_depths_are_not_nested():
+    """With an effective depth the branches are scaled by the depth: no network's layers are those of another."""
+    nets = [
+        simulate(Network([2] * depth, architecture="residual", effective_depth=1.0), "gaussian:8", trials=50)
+        for depth in (3, 6)
+    ]
+    (axis,) = draw_store_plot(layer_table(nets, layer="all")).axes
+    assert sorted(len(line.get_xdata()) for line in axis.lines if line.get_linestyle() == "None") == [3, 6]
+
+
 def test_a_map_shows_every_cell():
     nets = [simulate(Network([width] * depth), "gaussian:8", trials=50) for depth in (9, 2) for width in (3, 2)]
     table = layer_table(nets, layer="last")
