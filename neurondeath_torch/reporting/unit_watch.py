@@ -3,7 +3,8 @@
 An alarm is raised for an activation when more of its units are dead than expected, or when its firing rate has fallen
 below a share of what it was at the first report. It is raised once, and again only after the activation has recovered.
 Dead means silent on all passes since the last report, so an interval should hold many points: a unit that is silent on
-n points fires on at most 3 / n of all of them, with 95 % confidence (`neurondeath_torch.networks.silence`).
+n independent points fires on at most about 3 / n of all inputs, with 95 % confidence, or (3 + log n) / n whenever one
+looks (`neurondeath_torch.networks.silence`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
