@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from neurondeath.paper_check.checkers.training import study_tables as training
+from neurondeath.paper_check.checkers.training.difference_limits import image_limits
 from neurondeath.paper_check.claims import packaged_claims
 from neurondeath.paper_check.evidence import Setting, Verdict
 from neurondeath.paper_check.verification import check
@@ -62,6 +63,47 @@ def test_differences_by_their_sign(setting, effect, relation, verdict):
     assert found.verdict.value == verdict
     assert found.points == 2
     assert "today" in found.summary
+
+
+ONE_SEED = {"study": "stripping", "y": "y", "left": OURS, "right": NONE, "relation": "<", "margin": 0.01}
+
+
+@pytest.fixture
+def two_networks(tmp_path):
+    def make(ours, none):
+        found = [
+            {"experiment": kind, "method.kind": kind, "seed": 0, "epoch": 1, "y": value, "diverged": False}
+            for kind, value in (("ours", ours), ("none", none))
+        ]
+        write_study("stripping", found, {"date": "today"}, tmp_path)
+        return Setting(studies=tmp_path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("ours", "none", "verdict"),
+    [(0.975, 0.975, "CONFIRMED"), (0.985, 0.977, "INCONCLUSIVE"), (0.985, 0.96, "REFUTED")],
+)
+def test_two_single_networks_are_compared_over_their_images(two_networks, ours, none, verdict):
+    here = two_networks(ours, none)
+    found = training.difference(setting=here, **ONE_SEED, images=10000)
+    assert found.verdict.value == verdict
+    assert "n = 10000 test images of one network each" in found.summary
+    # with few failures and many images, close to the normal interval
+    width = 1.96 * np.sqrt((ours * (1 - ours) + none * (1 - none)) / 10000)
+    (low,), (high,) = found.numbers["low"], found.numbers["high"]
+    np.testing.assert_allclose([low, high], [ours - none - width, ours - none + width], atol=2e-4)
+    assert training.difference(setting=here, **ONE_SEED).verdict is Verdict.INCONCLUSIVE  # over seeds there is one pair
+
+
+def test_the_interval_over_images_covers():
+    rng = np.random.default_rng(1)
+    a, b, n = 0.99, 0.975, 200  # few failures, where a normal interval misses too often
+    drawn = rng.binomial(n, [a, b], size=(2000, 2)) / n
+    limits = np.array([image_limits(*shares, n, 0.05)[1:] for shares in drawn])
+    held = np.mean((limits[:, 0] <= a - b) & (a - b <= limits[:, 1]))
+    assert 0.935 < held < 0.985
 
 
 def test_the_paired_interval_is_that_of_the_differences(setting):

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from neurondeath.paper_check.checkers.training.difference_limits import difference_limits, image_limits, mean_limits
 from neurondeath.paper_check.comparisons import all_of, binomial_limits, compare
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
-from neurondeath_theory.foundation.intervals import student_interval
-from neurondeath_theory.foundation.validation import check_choice, check_real
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_real
 from neurondeath_torch.studies.tables import StudyTable, read_study
 
 __all__ = ["LEVEL", "difference", "level", "near", "share", "trend"]
@@ -43,6 +43,7 @@ class Compared:
     high: float
     n: int
     verdict: Verdict
+    over: str = ""  # what n counts, if not seeds
     zero: float = 0.0  # estimate of no effect
 
 
@@ -56,6 +57,7 @@ def difference(
     relation: str,
     by: Sequence[str] = (),
     margin: float = 0.0,
+    images: int | None = None,
 ) -> Evidence:
     """Compare the mean of a measurement between two settings: left - right relation margin.
 
@@ -73,7 +75,11 @@ def difference(
         Compare separately for every combination of these columns.
     margin : float
         What the difference must exceed, or stay below.
+    images : int, optional
+        Number of test images, over which the accuracies of two single networks are compared.
     """
+    if images is not None:
+        check_count("images", images)
     table = read_study(study, setting.studies)
     groups = _groups(table, by)
     found, missing = [], 0
@@ -81,7 +87,13 @@ def difference(
         a, lost_a = _values(table, y, {**group, **left})
         b, lost_b = _values(table, y, {**group, **right})
         missing += lost_a + lost_b
-        estimate, low, high, n = _difference_limits(a, b, (1.0 - LEVEL) / len(groups))
+        alarm, over = (1.0 - LEVEL) / len(groups), ""
+        if images is not None and len(a) == len(b) == 1:
+            (first,), (second,) = a.values(), b.values()
+            estimate, low, high = image_limits(first, second, images, alarm)
+            n, over = images, " test images of one network each"
+        else:
+            estimate, low, high, n = difference_limits(a, b, alarm)
         found.append(
             Compared(
                 what=_words(group),
@@ -91,6 +103,7 @@ def difference(
                 low=low,
                 high=high,
                 n=n,
+                over=over,
                 verdict=_verdict(estimate, low, high, relation, margin),
             )
         )
@@ -152,7 +165,7 @@ def trend(
     seeds = sorted(set.intersection(*(set(column) for column in columns)))
     rank = np.arange(len(steps)) - (len(steps) - 1) / 2.0
     slopes = [float(rank @ [column[seed] for column in columns] / (rank @ rank)) for seed in seeds]
-    estimate, low, high = _mean_limits(slopes, LEVEL)
+    estimate, low, high = mean_limits(slopes, LEVEL)
     signed = margin if direction == "rises" else -margin
     verdict = _verdict(estimate, low, high, relation, signed)
     means = [_mean(column) for column in columns]
@@ -264,7 +277,7 @@ def _levels(
     for group in groups:
         values, lost = _values(table, y, {**group, **where})
         missing += lost
-        estimate, low, high = _mean_limits(list(values.values()), 1.0 - (1.0 - LEVEL) / len(groups))
+        estimate, low, high = mean_limits(list(values.values()), 1.0 - (1.0 - LEVEL) / len(groups))
         found.append(
             Compared(
                 what=_words(group),
@@ -293,7 +306,7 @@ def _evidence(table: StudyTable, what: str, found: Sequence[Compared], missing: 
         route="training",
         verdict=verdict,
         summary=f"{what}: {others}{shown.estimate:.4g} in [{shown.low:.4g}, {shown.high:.4g}] at {LEVEL:.0%}{place}, "
-        f"n = {shown.n}{lost} (study {table.name}, {made}{table.provenance.get('date', 'no date')})",
+        f"n = {shown.n}{shown.over}{lost} (study {table.name}, {made}{table.provenance.get('date', 'no date')})",
         points=sum(one.n > 0 for one in found),
         effects=tuple((one.low - one.zero, one.high - one.zero) for one in found),
         numbers={
@@ -352,26 +365,6 @@ def _values(table: StudyTable, y: str, where: Row, pooled: bool = False) -> tupl
 def _check_column(table: StudyTable, name: str) -> None:
     if not table.rows or name not in table.rows[0]:
         raise ValueError(f"study {table.name} has no column {name}")
-
-
-def _difference_limits(a: Mapping[int, float], b: Mapping[int, float], alarm: float) -> tuple[float, float, float, int]:
-    """Return the mean difference and its limits: paired where the seeds are the same, else Welch's."""
-    if a.keys() == b.keys() or len(a.keys() & b.keys()) >= max(2, min(len(a), len(b)) - 1):
-        shared = sorted(a.keys() & b.keys())
-        return *_mean_limits([a[seed] - b[seed] for seed in shared], 1.0 - alarm), len(shared)
-    from scipy.stats import ttest_ind
-
-    n = min(len(a), len(b))
-    if n < 2:
-        return _mean(a) - _mean(b) if n else 0.0, -np.inf, np.inf, n
-    estimate = _mean(a) - _mean(b)
-    interval = ttest_ind(list(a.values()), list(b.values()), equal_var=False).confidence_interval(1.0 - alarm)
-    return estimate, float(interval.low), float(interval.high), n
-
-
-def _mean_limits(values: Sequence[float], confidence: float) -> tuple[float, float, float]:
-    """Return a mean with Student's limits; without values, 0 with infinite limits."""
-    return student_interval(values, confidence) if values else (0.0, -np.inf, np.inf)
 
 
 def _verdict(estimate: float, low: float, high: float, relation: str, claimed: float) -> Verdict:
