@@ -227,5 +227,12 @@ PAPERS = {
             published=(("booktitle", "International Conference on Learning Representations"),),
             kind="inproceedings",
         ),
+        Paper(
+            key="simon2026",
+            title="On the Relationship Between Activation Outliers and Feature Death in Sparse Autoencoders",
+            authors=("Simon, Elana", "Adams, Etowah", "Zou, James"),
+            year=2026,
+            arxiv="2605.31518",
+        ),
     )
 }
