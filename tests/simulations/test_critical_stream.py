@@ -117,7 +117,7 @@ def finite_differences(design, width, depth, effective_depth, rng, n_networks):
     phi = design.activation
 
     def branch(h, weights, biases):
-        return np.sqrt(1 - a**2) * h + a * (np.einsum("nij,njs->nis", weights, phi(h)) + biases)
+        return np.sqrt(1 - a**2) * h + a * (weights @ phi(h) + biases)
 
     def draw():
         weights = rng.standard_normal((n_networks, width, width)) * np.sqrt(design.sigma_w2 / width)
@@ -147,9 +147,9 @@ def test_gradients_against_finite_differences(seed):
             outputs=("log_gradient",),
         )
         found = simulate(
-            task.network, task.inputs, trials=2000, seed=seed, outputs=task.outputs, resample_inputs=False
+            task.network, task.inputs, trials=4000, seed=seed, outputs=task.outputs, resample_inputs=False
         ).outputs
-        logs = finite_differences(RELU, width, depth, effective_depth, rng, 2000)
+        logs = finite_differences(RELU, width, depth, effective_depth, rng, 8000)
         logs = logs[logs > -np.inf]
         for name, truth, error in (
             ("log_gradient", logs.mean(), logs.std() / np.sqrt(len(logs))),
