@@ -22,6 +22,7 @@ from neurondeath_torch.studies.learning_grid import learning_rows
 from neurondeath_torch.studies.noise import noise_rows
 from neurondeath_torch.studies.removal_speed import removal_rows
 from neurondeath_torch.studies.tables import STUDIES, StudyTableError, read_study, study_configuration, write_study
+from neurondeath_torch.studies.weight_drift import drift_rows
 from neurondeath_torch.training.campaign import Report, checkpoint_folder, run_campaign
 from neurondeath_torch.training.configuration import Experiment
 from neurondeath_torch.training.experiment_files import read_experiments
@@ -58,6 +59,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "demon_pruning": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
     "demon_noise": {"epochs": 20, "seeds": [0, 1, 2], **FEW_IMAGES},
     "activation": {"epochs": 12, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "weight_drift": {"steps": 300, "seeds": (0, 1, 2)},
+    "sparsity_cliff": DEEP,
     "continual_methods": {"seeds": [0, 1], "tasks.number": 8},
     "continual_methods_mnist": {"seeds": [0], "tasks.number": 4, **FEW_IMAGES},
     "dead_count_worth": {"seeds": [0, 1], "tasks.number": 10},
@@ -80,6 +83,7 @@ MADE_HERE: dict[str, Callable[..., Rows]] = {  # studies that are not a grid of 
     "noise_only": noise_rows,
     "removal_speed": removal_rows,
     "inference_speed": speed_rows,
+    "weight_drift": drift_rows,
 }
 
 

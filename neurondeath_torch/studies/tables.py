@@ -48,6 +48,8 @@ STUDIES = {
     "removal_speed": "what removing dead units saves: multiply-adds and seconds of a step",
     "inference_speed": "how much faster zeros make inference: layers and a deep stream, dense and sparse in turns",
     "activation": "Activate-while-Pruning on top of global magnitude pruning",
+    "weight_drift": "where the weights behind rectifiers drift, and their zeros, over optimisers and losses",
+    "sparsity_cliff": "accuracy over activation sparsity: default weights, edge of chaos, critical residual streams",
     "continual_methods": "methods against loss of plasticity, on 60 tasks of permuted digits",
     "continual_methods_mnist": "the same on 100 tasks of permuted MNIST",
     "dead_count_worth": "what dead, dormant and cloned units and ranks say about the accuracy on the next task",
