@@ -234,5 +234,35 @@ PAPERS = {
             year=2026,
             arxiv="2605.31518",
         ),
+        Paper(
+            key="joudaki2026",
+            title="Barriers for Learning in an Evolving World: Mathematical Understanding of Loss of Plasticity",
+            authors=(
+                "Joudaki, Amir",
+                "Lanzillotta, Giulia",
+                "Samragh Razlighi, Mohammad",
+                "Mirzadeh, Iman",
+                "Alizadeh, Keivan",
+                "Hofmann, Thomas",
+                "Farajtabar, Mehrdad",
+                "Faghri, Fartash",
+            ),
+            year=2026,
+            arxiv="2510.00304",
+        ),
+        Paper(
+            key="shvetsov2026",
+            title="Bug or Feature$^2$: Weight Drift, Activation Sparsity and Spikes",
+            authors=(
+                "Shvetsov, Egor",
+                "Serkov, Aleksandr",
+                "Shokorov, Viacheslav",
+                "Redko, Dmitry",
+                "Goloshchapov, Vladislav",
+                "Burnaev, Evgeny",
+            ),
+            year=2026,
+            arxiv="2605.17659",
+        ),
     )
 }

@@ -114,7 +114,7 @@ def _followed(
 def _batches(n: int, seed: int) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(seed_of(seed, 0, "order"))
     while True:
-        yield from torch.randperm(n, generator=generator).split(BATCH)
+        yield from torch.split(torch.randperm(n, generator=generator), BATCH)
 
 
 @torch.no_grad()
