@@ -109,7 +109,8 @@ def _draw(table: Table, *, log: bool) -> Figure:
             Line2D([], [], color=KIND, linestyle="--", label="upper bound"),
             *kind_handles(marker="simulated, 95 %"),
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3 * len(panels)))
+        n_rows = -(-len(handles) // (3 * len(panels)))
+        figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(handles) // n_rows))
     return figure
 
 
