@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurondeath.figures.picture import FORMATS, save
+from neurondeath.figures.picture import FORMATS, add_title, save
 from neurondeath.figures.registry import FIGURES, load
 from neurondeath.figures.tables import Table, TableError, read_table, write_table
 from neurondeath_theory.foundation.atomic_files import write_atomically
@@ -60,6 +60,7 @@ def make_figure(
     quick: bool = False,
     redraw: bool = False,
     formats: Sequence[str] = ("png",),
+    titles: bool = True,
     store: Path | None = None,
 ) -> list[Path]:
     """Make one figure and its table in a folder.
@@ -76,6 +77,8 @@ def make_figure(
         Draw from the existing table without computing anything.
     formats : sequence of {"png", "pdf", "svg"}
         File formats.
+    titles : bool
+        Write the claim of the figure above it.
     store : path, optional
         Results store of the simulations; in the folder by default.
 
@@ -106,6 +109,8 @@ def make_figure(
         raise TableError(
             f"table {str(path)!r} does not fit this version ({reason}); make {name} without --redraw"
         ) from None
+    if titles:
+        add_title(picture, FIGURES[name])
     return [save(picture, folder / f"{name}.{kind}") for kind in formats]
 
 

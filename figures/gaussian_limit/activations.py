@@ -43,7 +43,8 @@ def draw(table: Table) -> Figure:
             part = rows(table, activation=name)
             axis = axes[int("soft" in name)]
             axis.plot(part["x"], part["value"], color=colour(index), linestyle=line_style(index), label=name)
-        for axis in axes:
+        for axis, kind in zip(axes, ("one-sided", "odd"), strict=True):
+            axis.set_title(f"{kind}: $\\tau$ = 1, m = 1")
             axis.set_xlabel("pre-activation z")
             axis.set_xticks(np.arange(-3, 4, 1))
         axes[0].set_ylim(-2.2, 3.2)

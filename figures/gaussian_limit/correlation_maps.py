@@ -5,11 +5,22 @@ average over sampled pairs of pre-activations. Supports price2024's maps, and th
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
 from neurondeath_theory.gaussian_limit.correlation import correlation_map
@@ -20,9 +31,11 @@ __all__ = ["CAPTION", "compute", "draw"]
 
 CAPTION = (
     "Correlation maps R at the edge of chaos with q* = 1: ReLU, and clipped shifted ReLU with V'(q*) = 0.7 at two "
-    "sparsities s; right, the drift R(rho) - rho. Lines: exact. "
+    "sparsities s; right, the drift R(rho) - rho of positive rho. Lines: exact. "
     "Points: averages over {trials} sampled pairs, normal 95 % intervals."
 )
+DIAGONAL: dict[str, Any] = {"color": "0.6", "linewidth": 0.8}
+LOWEST = -0.1  # on the axis of R
 
 
 def compute(quick: bool, store: Path) -> Table:
@@ -54,21 +67,26 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(2 * COLUMN, 2.7)
         left, right = figure.subplots(1, 2)
-        left.plot([-1, 1], [-1, 1], color="0.65", linewidth=0.8, zorder=0)
-        right.axhline(0.0, color="0.65", linewidth=0.8, zorder=0)
-        for index, label in enumerate(distinct(table["design"])):
-            exact, sampled = (rows(table, kind=kind, design=label) for kind in ("exact", "sampled"))
-            for axis, share in ((left, 0.0), (right, 1.0)):
+        left.plot([LOWEST, 1.0], [LOWEST, 1.0], zorder=0, **DIAGONAL)
+        right.axhline(0.0, zorder=0, **DIAGONAL)
+        designs = distinct(table["design"])
+        for index, label in enumerate(designs):
+            for axis, share, least in ((left, 0.0, -1.0), (right, 1.0, 0.0)):
+                parts = (rows(table, kind=kind, design=label) for kind in ("exact", "sampled"))
+                exact, sampled = ({name: part[name][part["rho"] >= least] for name in part} for part in parts)
                 y = exact["r"] - share * exact["rho"]
-                axis.plot(exact["rho"], y, color=colour(index), linestyle=line_style(index), label=label)
+                axis.plot(exact["rho"], y, color=colour(index), linestyle=line_style(index))
                 values = (sampled[name] - share * sampled["rho"] for name in ("r", "low", "high"))
                 draw_estimates(axis, (sampled["rho"], *values), index)
-        left.set_ylim(-0.15, 1.05)
+        left.set_ylim(LOWEST, 1.05)
         left.set_ylabel("R($\\rho$), correlation of the next layer")
-        right.set_xlim(-0.05, 1.02)
-        right.set_ylim(-0.02, 0.65)
         right.set_ylabel("R($\\rho$) - $\\rho$")
         for axis in (left, right):
             axis.set_xlabel("correlation $\\rho$ of two inputs' pre-activations")
-        right.legend(loc="upper right")
+        handles = [
+            *series_handles(designs),
+            *kind_handles(line="exact", marker="sampled, 95 % intervals"),
+            Line2D([], [], label="no change, R = $\\rho$", **DIAGONAL),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure

@@ -67,7 +67,9 @@ def draw(table: Table) -> Figure:
             for phase, style in EDGES.items():
                 here = part["phase"] == phase
                 shape = (
-                    {"marker": "o", "clip_on": False} if len(set(part["sigma_w"][here])) == 1 else {"linestyle": style}
+                    {"marker": "o", "linestyle": "none", "clip_on": False}
+                    if len(set(part["sigma_w"][here])) == 1
+                    else {"linestyle": style}
                 )
                 axis.plot(part["sigma_w"][here], part["sigma_b"][here], color="black", **shape)
             axis.grid(visible=False)
@@ -77,7 +79,12 @@ def draw(table: Table) -> Figure:
             axis.set_ylim(biases[0], biases[-1])
         axes[0].set_ylabel(r"$\sigma_b$")
         handles: list[Any] = [Patch(facecolor=SHADES[phase], label=phase) for phase in PHASES if phase != "critical"]
-        handles.append(Line2D([], [], color="black", marker="o", label="edge of chaos"))
+        drawn = [line for axis in axes for line in axis.lines if len(line.get_xdata())]
+        for name, style in EDGES.items():
+            label = "edge of chaos, attracting" if "attracting" in name else "edge of chaos, not attracting"
+            if any(line.get_linestyle() == style and line.get_marker() == "None" for line in drawn):
+                handles.append(Line2D([], [], color="black", linestyle=style, label=label))
+        handles.append(Line2D([], [], color="black", marker="o", linestyle="none", label="edge of chaos, single point"))
         figure.legend(handles=handles, loc="outside lower center", ncols=5)
     return figure
 

@@ -6,6 +6,7 @@ above q*. Supports that clipping controls stability (price2024).
 
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ CAPTION = (
     "Slope V'(q*) and curvature V''(q*) of clipped shifted ReLU designs at the edge of chaos, q* = 1, against the "
     "clipping height m. Exact, nothing sampled."
 )
+EDGE: dict[str, Any] = {"color": "0.6", "linewidth": 0.8}
 
 
 def compute(quick: bool, store: Path) -> Table:
@@ -46,10 +48,11 @@ def draw(table: Table) -> Figure:
             style = {"color": colour(index), "linestyle": line_style(index), "label": f"s = {sparsity:g}"}
             upper.plot(part["m"], part["v_prime"], **style)
             lower.plot(part["m"], part["v_second"], **style)
-        upper.axhline(1.0, color="0.6", linewidth=0.8)
-        lower.axhline(0.0, color="0.6", linewidth=0.8)
+        upper.axhline(1.0, label="V' = 1 (above), V'' = 0 (below)", **EDGE)
+        lower.axhline(0.0, **EDGE)
         upper.set_ylabel("V'(q*)")
         lower.set_ylabel("V''(q*)")
         lower.set_xlabel("clipping height m (q* = 1)")
-        upper.legend(loc="lower right")
+        handles, labels = upper.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

@@ -10,9 +10,17 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, marker, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, estimate_record, rows, tabulate
 from neurondeath.simulations.monte_carlo import simulate
 from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
@@ -67,27 +75,21 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 2.9)
         axis = figure.subplots()
-        handles = []
-        for index, sparsity in enumerate(distinct(table["sparsity"])):
+        sparsities = distinct(table["sparsity"])
+        for index, sparsity in enumerate(sparsities):
             kinds = ("fixed variance", "chain", "network")
             fixed, chain, network = (rows(table, kind=kind, sparsity=sparsity) for kind in kinds)
             axis.plot(fixed["width"], fixed["alive"], color=colour(index), linestyle=line_style(index))
             draw_estimates(axis, (chain[name] for name in ("width", "alive", "low", "high")), index)
-            axis.errorbar(
-                network["width"] * 1.1,  # beside the filled marker
-                network["alive"],
-                yerr=np.maximum([network["alive"] - network["low"], network["high"] - network["alive"]], 0.0),
-                color=colour(index),
-                marker=marker(index),
-                fillstyle="none",
-                linestyle="none",
-                elinewidth=0.7,
-            )
-            style = {"color": colour(index), "marker": marker(index), "linestyle": line_style(index)}
-            handles.append(Line2D([], [], label=f"s = {sparsity:g}", **style))
+            beside = (network["width"] * 1.1, *(network[name] for name in ("alive", "low", "high")))
+            draw_estimates(axis, beside, index, hollow=True)
         axis.set_xscale("log", base=2)
         axis.set_ylim(-0.02, 1.03)
         axis.set_xlabel("width n (units per layer)")
         axis.set_ylabel(f"P(alive through {DEPTH} layers)")
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        grey = kind_handles(
+            line="(1 - s$^n$)$^{20}$: q stays at q*", marker="sampled chains", hollow="sampled networks"
+        )
+        names = (f"s = {sparsity:g}" for sparsity in sparsities)
+        figure.legend(handles=[*series_handles(names), *grey], loc="outside lower center", ncols=2)
     return figure

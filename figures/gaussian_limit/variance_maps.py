@@ -6,11 +6,22 @@ exactly. Supports the instability of unclipped designs and its remedy (price2024
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
 from neurondeath_theory.gaussian_limit.edge_of_chaos import sparse_design
@@ -24,6 +35,7 @@ CAPTION = (
     "for V'(q*) = 0.5, 0.7 and 0.9. Lines: exact. Grey: V = q. "
     "Points: mean of {trials} sampled layers of 10 units, normal 95 % intervals."
 )
+DIAGONAL: dict[str, Any] = {"color": "0.6", "linewidth": 0.8}
 SPARSITY, WIDTH = 0.85, 10
 
 
@@ -52,14 +64,20 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 2.9)
         axis = figure.subplots()
-        axis.plot([0.0, 4.0], [0.0, 4.0], color="0.65", linewidth=0.8, zorder=0)
-        for index, label in enumerate(distinct(table["design"])):
+        axis.plot([0.0, 4.0], [0.0, 4.0], zorder=0, **DIAGONAL)
+        designs = distinct(table["design"])
+        for index, label in enumerate(designs):
             exact, sampled = (rows(table, kind=kind, design=label) for kind in ("exact", "sampled"))
-            axis.plot(exact["q"], exact["v"], color=colour(index), linestyle=line_style(index), label=label)
+            axis.plot(exact["q"], exact["v"], color=colour(index), linestyle=line_style(index))
             draw_estimates(axis, (sampled[name] for name in ("q", "v", "low", "high")), index)
         axis.set_xlim(0.0, 4.0)
         axis.set_ylim(0.0, 6.0)
         axis.set_xlabel("variance q of the pre-activations")
         axis.set_ylabel("V(q), variance of the next layer")
-        axis.legend(loc="upper left")
+        handles = [
+            *series_handles(designs),
+            *kind_handles(line="exact", marker="sampled, 95 % intervals"),
+            Line2D([], [], label="V = q", **DIAGONAL),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

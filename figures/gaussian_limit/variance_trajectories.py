@@ -22,9 +22,11 @@ __all__ = ["CAPTION", "compute", "draw"]
 CAPTION = (
     "Pre-activation variance q of one input through networks of width 100 that start at q* = 1. Sampled from the exact "
     "law: {trials} networks per panel; shaded, the middle 90 % of them; lines, 8 single networks and the median. "
-    "Grey: the fixed points of the infinitely wide network, exact, solid where stable, dashed where not or touching."
+    "Grey: the fixed points of the infinitely wide network, exact, solid where stable, dashed where not or touching. "
+    "Variances above 1000 are drawn at 1000."
 )
 WIDTH, DEPTH, SINGLES = 100, 100, 8
+LARGEST = 1000.0  # largest variance drawn; exploding networks reach far more
 
 
 def compute(quick: bool, store: Path) -> Table:
@@ -61,7 +63,7 @@ def draw(table: Table) -> Figure:
         figure = new_figure(2 * COLUMN, 2.5)
         axes = figure.subplots(1, len(designs), sharey=True)
         for axis, label in zip(axes, designs, strict=True):
-            part = rows(table, design=label)
+            part = rows({**table, "q": np.minimum(table["q"], LARGEST)}, design=label)
             low, median, high = (rows(part, curve=curve) for curve in ("low", "median", "high"))
             axis.fill_between(low["depth"], low["q"], high["q"], color=colour(6), alpha=0.35, linewidth=0)
             for number in range(SINGLES):
@@ -72,7 +74,9 @@ def draw(table: Table) -> Figure:
                 for q in rows(part, curve=curve)["q"]:
                     axis.axhline(q, color="0.45", linestyle=style, linewidth=0.8)
             axis.set_yscale("log")
-            axis.set_ylim(0.4, 200.0)
+            axis.set_ylim(0.3, 1.3 * LARGEST)
+            axis.set_yticks([1.0, 10.0, 100.0, LARGEST], ["1", "10", "100", f"≥ {LARGEST:g}"])
+            axis.minorticks_off()
             axis.set_title(label)
             axis.set_xlabel("layer")
         axes[0].set_ylabel("variance q")

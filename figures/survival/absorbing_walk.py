@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath.simulations.counter_random import stream_key, stream_normals
 from neurondeath_theory.foundation.intervals import exact_interval
@@ -55,13 +64,15 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 2.7)
         axis = figure.subplots()
-        for index, law in enumerate(distinct(table["law"])):
+        laws = distinct(table["law"])
+        for index, law in enumerate(laws):
             part = rows(table, law=law)
             axis.plot(part["time"], part["exact"], color=colour(index), linestyle=line_style(index))
-            draw_estimates(axis, (part[name] for name in ("time", "dead", "low", "high")), index, label=law)
+            draw_estimates(axis, (part[name] for name in ("time", "dead", "low", "high")), index)
         axis.set_xscale("log", base=2)
         axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel("time t")
         axis.set_ylabel("P(dead by t)")
-        figure.legend(loc="outside lower center", ncols=3)
+        kinds = kind_handles(line="exact, observed without a break", marker="sampled, 95 % intervals")
+        figure.legend(handles=[*series_handles(laws), *kinds], loc="outside lower center", ncols=2)
     return figure

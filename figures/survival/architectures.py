@@ -7,14 +7,21 @@ blocks. Supports that with residual connections survival rises with depth instea
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, marker, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, rows, tabulate
 from neurondeath.simulations.monte_carlo import simulate
 from neurondeath_theory.networks.network import Network
@@ -70,7 +77,8 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(2 * COLUMN, 2.7)
         left, right = figure.subplots(1, 2)
-        handles = []
+        handles = series_handles(name.replace("_", " ") for name in ARCHITECTURES)
+        handles[-1].set_linestyle("none")  # batch norm, of which nothing is exact
         for index, name in enumerate(ARCHITECTURES):
             many = rows(table, set="64 points", architecture=name)
             x = many["depth"] + 0.4 * (index - 2)  # side by side: three of them are at 1
@@ -81,9 +89,6 @@ def draw(table: Table) -> Figure:
                 seen = one["death"] > 0
                 part = {column: values[seen] for column, values in one.items()}
                 draw_estimates(right, (part["depth"], part["death"], 1.0 - part["high"], 1.0 - part["low"]), index)
-            style: Any = "none" if name == "batch_norm" else line_style(index)
-            label = name.replace("_", " ")
-            handles.append(Line2D([], [], color=colour(index), marker=marker(index), linestyle=style, label=label))
         left.set_ylim(-0.02, 1.04)
         left.set_ylabel("P(alive), 64 Gaussian points")
         right.set_yscale("log")
@@ -92,7 +97,8 @@ def draw(table: Table) -> Figure:
         right.set_ylabel("P(dead), one point")
         for axis in (left, right):
             axis.set_xlabel("depth (hidden layers)")
-        figure.legend(handles=handles, loc="outside lower center", ncols=5)
+        kinds = kind_handles(line="exact (right)", marker="sampled, 95 % intervals")
+        figure.legend(handles=[*handles, *kinds], loc="outside lower center", ncols=4)
     return figure
 
 

@@ -23,7 +23,11 @@ CAPTION = (
     "Points: {trials} sampled networks, exact 95 % intervals."
 )
 WIDTH = 4
-BOUNDS = {"gallot": "Gallot, all pairs", "de_caen": "de Caen, all pairs", "lower_bound": "one point"}
+BOUNDS = {
+    "gallot": "Gallot bound, all pairs",
+    "de_caen": "de Caen bound, all pairs",
+    "lower_bound": "one-point bound",
+}
 
 
 def compute(quick: bool, store: Path) -> Table:
@@ -45,11 +49,13 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 2.7)
         axis = figure.subplots()
-        draw_estimates(axis, (table[name] for name in ("depth", "alive", "low", "high")), 0, label="sampled")
+        draw_estimates(
+            axis, (table[name] for name in ("depth", "alive", "low", "high")), 0, label="sampled, 95 % intervals"
+        )
         for index, (name, label) in enumerate(BOUNDS.items(), start=1):
             axis.plot(table["depth"], table[name], color=colour(index), linestyle=line_style(index - 1), label=label)
         axis.set_ylim(-0.02, 1.03)
         axis.set_xlabel("depth (hidden layers)")
         axis.set_ylabel("P(alive)")
-        axis.legend(loc="upper right")
+        figure.legend(loc="outside lower center", ncols=2)
     return figure

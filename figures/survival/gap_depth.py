@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, new_figure
 from neurondeath.figures.tables import Record, Table, distinct, estimate_record, rows, tabulate
@@ -62,6 +63,9 @@ def draw(table: Table) -> Figure:
         left.set_ylim(0.25, 1.0)
         right.set_yscale("log")
         right.set_ylim(bottom=0.3 * float((table["rays"] - table["lower_bound"]).min()))
+        right.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        right.yaxis.set_major_formatter("{x:g}")
+        right.yaxis.set_minor_formatter(NullFormatter())
         right.set_ylabel("P(alive) - lower bound")
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)

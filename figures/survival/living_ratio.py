@@ -6,10 +6,22 @@ Supports that the expected share of living points depends on widths alone (riste
 
 from pathlib import Path
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, marker, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    marker,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath.simulations.monte_carlo import simulate
 from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
@@ -23,7 +35,8 @@ CAPTION = (
     "Points: {trials} sampled networks each, with normal 95 % intervals; below, deviations in standard errors, "
     "of which 95 % should lie in the band (those of one set are correlated)."
 )
-SETS = ("rays", "gaussian:64", "digits:64")
+SETS = {"rays": "two opposite rays", "gaussian:64": "64 Gaussian points", "digits:64": "64 handwritten digits"}
+BAND = "0.9"
 DEPTHS = (1, 2, 3, 5, 7, 10, 14, 20, 28, 40)
 DEPTHS_SHOWN = (1, 2, 5, 10, 20, 40)
 
@@ -57,7 +70,7 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 3.9)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-        lower.axhspan(-NORMAL_QUANTILE, NORMAL_QUANTILE, color="0.93", zorder=0)
+        lower.axhspan(-NORMAL_QUANTILE, NORMAL_QUANTILE, color=BAND, zorder=0)
         widths, sets = distinct(table["width"]), distinct(table["set"])
         for number, width in enumerate(widths):
             curve = rows(table, width=width, set=sets[0])
@@ -67,7 +80,7 @@ def draw(table: Table) -> Figure:
                 reach = NORMAL_QUANTILE * part["stderr"]
                 x = part["depth"] * 1.04 ** (index - 1)  # side by side
                 y = part["living_ratio"]
-                draw_estimates(upper, (x, y, y - reach, y + reach), index)
+                draw_estimates(upper, (x, y, y - reach, y + reach), index, hollow=bool(number))
                 deviation = (y - part["exact"]) / part["stderr"]
                 lower.plot(
                     x,
@@ -85,13 +98,12 @@ def draw(table: Table) -> Figure:
         lower.set_ylim(-4, 4)
         lower.set_ylabel("deviation\n(std. errors)")
         lower.set_xlabel("depth (hidden layers)")
-        handles = [
-            Line2D([], [], color=colour(i), marker=marker(i), linestyle="none", label=spec)
-            for i, spec in enumerate(sets)
+        handles: list[Artist] = [
+            *series_handles((SETS[spec] for spec in sets), lines=False),
+            Patch(color=BAND, label="95 % of deviations"),
         ]
-        handles += [
-            Line2D([], [], color="0.5", linestyle=line_style(i), label=f"exact, width {width:g}")
-            for i, width in enumerate(widths)
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        for number, width in enumerate(widths):
+            handles.append(Line2D([], [], color="0.5", linestyle=line_style(number), label=f"exact, width {width:g}"))
+            handles += kind_handles(**{("marker", "hollow")[number]: f"sampled, width {width:g}"})
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

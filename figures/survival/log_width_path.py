@@ -5,11 +5,22 @@ lower bound, exact for one point, keeps its value along the path.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, estimate_record, rows, tabulate
 from neurondeath.simulations.monte_carlo import simulate
 from neurondeath_theory.networks.network import Network
@@ -23,6 +34,7 @@ CAPTION = (
     "Sampled: {trials} networks per point at integer widths, exact 95 % intervals."
 )
 OFFSETS = (-1, 0, 1, 2, 4)  # values of c
+LIMIT: dict[str, Any] = {"color": "0.55", "linestyle": (0, (1, 2)), "linewidth": 0.8}
 DEEPEST = 16  # log2 of the depth where lines end
 
 
@@ -49,16 +61,21 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 2.9)
         axis = figure.subplots()
-        for index, c in enumerate(distinct(table["c"])):
+        offsets = distinct(table["c"])
+        for index, c in enumerate(offsets):
             exact, sampled = rows(table, kind="exact", c=c), rows(table, kind="sampled", c=c)
             axis.plot(exact["depth"], exact["survival"], color=colour(index), linestyle=line_style(index))
-            axis.axhline(exact["limit"][0], color="0.7", linestyle=":", linewidth=0.8, zorder=0)
+            axis.axhline(exact["limit"][0], zorder=0, **LIMIT)
             values = (sampled[name] for name in ("depth", "alive", "low", "high"))
-            draw_estimates(axis, values, index, label=f"c = {c:g}")
-        axis.plot([], [], color="0.7", linestyle=":", label="limit exp(-2$^{-c}$)")
+            draw_estimates(axis, values, index)
         axis.set_xscale("log", base=2)
         axis.set_ylim(-0.02, 1.03)
         axis.set_xlabel("depth k (hidden layers), width n = log$_2$ k + c")
         axis.set_ylabel("P(alive) at one point")
-        figure.legend(loc="outside lower center", ncols=3)
+        handles = [
+            *series_handles(f"c = {c:g}" for c in offsets),
+            *kind_handles(line="exact", marker="sampled, 95 % intervals"),
+            Line2D([], [], label="limit exp(-2$^{-c}$)", **LIMIT),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

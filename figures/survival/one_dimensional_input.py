@@ -7,9 +7,18 @@ lu2019 has bounds (shaded). Points: Monte Carlo. Supports those bounds, and the 
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, new_figure, thinned
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    new_figure,
+    series_handles,
+    thinned,
+)
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath.simulations.monte_carlo import simulate
 from neurondeath_theory.networks.network import Network
@@ -57,7 +66,8 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 2.9)
         axis = figure.subplots()
-        for index, width in enumerate(distinct(table["width"])):
+        widths = distinct(table["width"])
+        for index, width in enumerate(widths):
             part = rows(table, width=width)
             axis.fill_between(
                 part["depth"], part["at_least"], part["at_most"], color=colour(index), alpha=0.2, linewidth=0
@@ -65,11 +75,11 @@ def draw(table: Table) -> Figure:
             axis.plot(part["depth"], part["exact"], color=colour(index), linestyle=line_style(index))
             shown = list(thinned(DEPTH, 14))
             values = (part[name][shown] for name in ("depth", "dead", "low", "high"))
-            draw_estimates(axis, values, index, label=f"width {width:g}")
+            draw_estimates(axis, values, index)
         axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel("hidden layers")
         axis.set_ylabel("P(born dead)")
-        handles, _ = axis.get_legend_handles_labels()
-        band = Patch(color="0.8", label="published bounds")
-        figure.legend(handles=[*handles, band], loc="outside lower center", ncols=3)
+        kinds = kind_handles(line="exact", marker="sampled, 95 % intervals", band="published bounds")
+        names = (f"width {width:g}" for width in widths)
+        figure.legend(handles=[*series_handles(names), *kinds], loc="outside lower center", ncols=2)
     return figure

@@ -5,19 +5,18 @@ that it raises survival, and that it does not prevent death.
 """
 
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from neurondeath.figures.picture import (
     COLUMN,
     colour,
     draw_estimates,
     house_style,
+    kind_handles,
     line_style,
-    marker,
     new_figure,
+    series_handles,
     thinned,
 )
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
@@ -63,25 +62,17 @@ def draw(table: Table) -> Figure:
         figure = new_figure(COLUMN, 2.9)
         axis = figure.subplots()
         shown = list(thinned(DEPTH, 17))
-        full, hollow = [], []
-        for index, width in enumerate(distinct(table["width"])):
+        widths = distinct(table["width"])
+        for index, width in enumerate(widths):
             he, rai = rows(table, width=width, init="he"), rows(table, width=width, init="rai")
             axis.plot(he["depth"], he["lower_bound"], color=colour(index), linestyle=line_style(index), linewidth=0.8)
-            axis.plot(
-                he["depth"][shown],
-                he["alive"][shown],
-                color=colour(index),
-                marker=marker(index),
-                fillstyle="none",
-                linestyle="none",
-            )
-            draw_estimates(axis, (rai[name][shown] for name in ("depth", "alive", "low", "high")), index)
-            style: dict[str, Any] = {"color": colour(index), "marker": marker(index), "linestyle": "none"}
-            full.append(Line2D([], [], label=f"RAI, width {width:g}", **style))
-            hollow.append(Line2D([], [], label=f"He, width {width:g}", fillstyle="none", **style))
-        bound = Line2D([], [], color="0.3", linewidth=0.8, label="lower bound, He")
+            for part, hollow in ((he, True), (rai, False)):
+                values = (part[name][shown] for name in ("depth", "alive", "low", "high"))
+                draw_estimates(axis, values, index, hollow=hollow)
         axis.set_ylim(-0.02, 1.03)
         axis.set_xlabel("depth (hidden layers)")
         axis.set_ylabel("P(alive)")
-        figure.legend(handles=[*full, bound, *hollow], loc="outside lower center", ncols=2)
+        kinds = kind_handles(marker="RAI, sampled", hollow="He, sampled", line="He, lower bound")
+        names = (f"width {width:g}" for width in widths)
+        figure.legend(handles=[*series_handles(names), *kinds], loc="outside lower center", ncols=2)
     return figure

@@ -68,5 +68,5 @@ def draw(table: Table) -> Figure:
             Patch(facecolor=shade, edgecolor="0.5", label=verdict)
             for verdict, shade in zip(VERDICTS, shades, strict=True)
         ]
-        figure.legend(handles=[*areas, *lines], loc="outside lower center", ncols=3)
+        figure.legend(handles=[*areas, *lines], loc="outside lower center", ncols=2)
     return figure

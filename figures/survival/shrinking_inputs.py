@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, estimate_record, rows, tabulate
 from neurondeath.simulations.inputs.input_sets import input_set
 from neurondeath.simulations.monte_carlo import simulate
@@ -47,15 +56,17 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 2.7)
         axis = figure.subplots()
-        for index, width in enumerate(distinct(table["width"])):
+        widths = distinct(table["width"])
+        for index, width in enumerate(widths):
             part = rows(table, width=width)
             axis.plot(part["radius"], part["lower_bound"], color=colour(index), linestyle=line_style(index))
             values = (part[name] for name in ("radius", "alive", "low", "high"))
-            draw_estimates(axis, values, index, label=f"width {width:g}")
-        axis.plot([], [], color="0.4", label="lower bound")
+            draw_estimates(axis, values, index)
         axis.set_xscale("log")
         axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel("spread r of the inputs")
         axis.set_ylabel("P(alive)")
-        figure.legend(loc="outside lower center", ncols=4, columnspacing=1.0)
+        kinds = kind_handles(line="lower bound", marker="sampled, 95 % intervals")
+        names = (f"width {width:g}" for width in widths)
+        figure.legend(handles=[*series_handles(names), *kinds], loc="outside lower center", ncols=2)
     return figure

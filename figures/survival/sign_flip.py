@@ -7,7 +7,6 @@ guarantees: 2^-k for the layer flip (rister2020), and the much stronger one of t
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from neurondeath.figures.picture import (
     COLUMN,
@@ -16,8 +15,8 @@ from neurondeath.figures.picture import (
     house_style,
     line_handles,
     line_style,
-    marker,
     new_figure,
+    series_handles,
 )
 from neurondeath.figures.tables import Record, Table, rows, tabulate
 from neurondeath.simulations.monte_carlo import simulate
@@ -58,13 +57,12 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(COLUMN, 2.9)
         axis = figure.subplots()
-        handles = []
-        for index, (flip, label) in enumerate(LABELS.items()):
+        for index, flip in enumerate(LABELS):
             part = rows(table, flip=flip)
             axis.plot(part["depth"], part["line"], color=colour(index), linestyle=line_style(index))
             draw_estimates(axis, (part[name] for name in ("depth", "living_ratio", "low", "high")), index)
-            handles.append(Line2D([], [], color=colour(index), marker=marker(index), linestyle="none", label=label))
-        handles += line_handles(["mean, exact", "layer guarantee", "neuron guarantee"])
+        handles = series_handles((f"{label}, sampled" for label in LABELS.values()), lines=False)
+        handles += line_handles(["no flip, exact mean", "layer flip, guaranteed", "neuron flip, guaranteed"])
         axis.set_ylim(-0.02, 1.03)
         axis.set_xlabel("depth (hidden layers)")
         axis.set_ylabel("living ratio")

@@ -50,7 +50,7 @@ def draw(table: Table) -> Figure:
         axis.plot(whole["dimension"], whole["orthant"], color="0.3", linestyle="-", label="whole orthant, $2^{-nd}$")
         for index, part in ((1, few), (2, whole)):
             seen = part["dead"] > 0
-            label = f"{part['set'][0]}, sampled"
+            label = f"{part['set'][0]}, sampled, 95 %"
             draw_estimates(axis, (part[c][seen] for c in ("dimension", "dead", "low", "high")), index, label=label)
         axis.set_yscale("log")
         axis.set_xticks(whole["dimension"])

@@ -12,7 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import colour, draw_estimates, house_style, marker, new_figure, thinned
+from neurondeath.figures.picture import (
+    KIND,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    new_figure,
+    series_handles,
+    thinned,
+)
 from neurondeath.figures.tables import Table, distinct, rows, tabulate
 from neurondeath.simulations.estimation.estimates import Simulation
 from neurondeath.simulations.monte_carlo import simulate
@@ -95,14 +104,13 @@ def _draw(table: Table, *, log: bool) -> Figure:
                 axis.set_ylim(-0.02, 1.03)
         axes[0].set_ylabel("P(alive)")
         handles = [
-            Line2D([], [], color=colour(i), marker=marker(i), linestyle="none", label=label)
-            for i, label in enumerate(labels)
+            *series_handles(labels, lines=False),
+            *kind_handles(line="lower bound"),
+            Line2D([], [], color=KIND, linestyle="--", label="upper bound"),
+            *kind_handles(marker="simulated, 95 %"),
         ]
-        handles += [
-            Line2D([], [], color="0.3", linestyle="-", label="lower bound"),
-            Line2D([], [], color="0.3", linestyle="--", label="upper bound"),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3 * len(panels)))
+        n_rows = -(-len(handles) // (3 * len(panels)))
+        figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(handles) // n_rows))
     return figure
 
 

@@ -11,9 +11,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, line_style, marker, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    marker,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of_chaos, sparse_design
@@ -107,7 +116,7 @@ def draw(table: Table) -> Figure:
         first, *others = figure.subplots(1, 3, width_ratios=(1.15, 1.0, 1.0))
         part = rows(table, panel="correlation")
         flow = rows(part, kind="limit")
-        first.plot(flow["x"], flow["value"], color="0.45", label="many branches")
+        first.plot(flow["x"], flow["value"], color="0.45", label="many branches, exact")
         for index, count in enumerate(distinct(rows(part, kind="exact")["branches"])):
             points = rows(part, kind="exact", branches=count)
             first.plot(
@@ -117,14 +126,14 @@ def draw(table: Table) -> Figure:
                 marker=marker(index),
                 fillstyle="none",
                 linestyle="none",
-                label=f"L = {count:g}",
+                label=f"L = {count:g}, exact",
             )
         points = rows(part, kind="sampled")
         draw_estimates(
             first,
             (points[name] for name in ("x", "value", "low", "high")),
             4,
-            label=f"sampled, L = {points['branches'][0]:g}",
+            label=f"L = {points['branches'][0]:g}, sampled",
         )
         first.set_title("clipped, D = 4")
         first.set_xlabel("effective depth passed, t")
@@ -145,10 +154,7 @@ def draw(table: Table) -> Figure:
             axis.set_title(title)
             axis.set_xlabel("effective depth D")
         others[0].set_ylabel("width x variance of the log")
-        handles = [
-            Line2D([], [], color=colour(index), linestyle=line_style(index), marker=marker(index), label=name)
-            for index, name in enumerate(DESIGNS)
-        ]
+        handles = [*series_handles(DESIGNS), *kind_handles(line="many branches, exact", marker="L = 50, sampled")]
         others[0].legend(handles=handles, loc="upper left")
     return figure
 

@@ -12,7 +12,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import COLUMN, colour, draw_estimates, house_style, marker, new_figure
+from neurondeath.figures.picture import (
+    COLUMN,
+    KIND,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    marker,
+    new_figure,
+)
 from neurondeath.figures.tables import Record, Table, rows, tabulate
 from neurondeath_theory.foundation.intervals import NORMAL_QUANTILE
 from neurondeath_theory.gaussian_limit.variance_chain import variance_chain
@@ -94,11 +103,12 @@ def draw(table: Table) -> Figure:
                 xytext=(4, 0),
                 va="center",
                 fontsize=7,
+                color=colour(index),
             )
         mean = rows(part, kind="mean")
-        left.plot(mean["depth"], mean["value"], color="0.35", linestyle=":")
+        left.plot(mean["depth"], mean["value"], color=KIND, linestyle=":")
         left.set_xlim(0, 67)
-        left.set_title("width 10")
+        left.set_title("width 10: quantiles of log q")
         left.set_xlabel("depth (hidden layers)")
         left.set_ylabel("log q (natural)")
         part = rows(table, panel="width")
@@ -114,10 +124,10 @@ def draw(table: Table) -> Figure:
         right.set_xlabel("width n (units per layer)")
         right.set_ylabel("standard deviation of log q")
         handles = [
-            Line2D([], [], color="black", label="exact"),
-            Line2D([], [], color="black", linestyle="--", label="normal law"),
-            Line2D([], [], color="0.35", linestyle=":", label="log of the mean"),
-            Line2D([], [], color="black", marker="o", linestyle="none", label="sampled networks"),
+            *kind_handles(line="exact"),
+            Line2D([], [], color=KIND, linestyle="--", label="normal law"),
+            Line2D([], [], color=KIND, linestyle=":", label="log of the mean"),
+            *kind_handles(marker="sampled networks"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure

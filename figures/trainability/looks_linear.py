@@ -8,12 +8,13 @@ merge, at any depth.
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from neurondeath.figures.picture import COLUMN, colour, house_style, line_handles, line_style, new_figure
+from neurondeath.figures.picture import COLUMN, colour, house_style, kind_handles, line_handles, line_style, new_figure
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath_theory.trainability.looks_linear import mirrored_weights
 
@@ -68,6 +69,7 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(2 * COLUMN, 4.4)
         axes = dict(zip(("size", "cosine", "spectrum", "active"), figure.subplots(2, 2).ravel(), strict=True))
+        bars: list[Any] = []
         for index, kind in enumerate(kinds):
             for panel in ("size", "cosine"):
                 path = rows(table, kind=kind, panel=panel)
@@ -83,7 +85,7 @@ def draw(table: Table) -> Figure:
                 linestyle=line_style(index),
             )
             active = rows(table, kind=kind, panel="active")
-            axes["active"].bar(
+            bar = axes["active"].bar(
                 active["x"] + 0.27 * (index - 1),
                 active["value"],
                 width=0.25,
@@ -91,7 +93,9 @@ def draw(table: Table) -> Figure:
                 hatch=("", "///", "...")[index],
                 edgecolor="white",
                 linewidth=0,
+                label=f"{kind} (d)",
             )
+            bars.append(bar)
         axes["size"].set_yscale("log")
         axes["spectrum"].set_yscale("log")
         axes["cosine"].set_ylim(-1.05, 1.05)
@@ -107,7 +111,9 @@ def draw(table: Table) -> Figure:
             axes[panel].set_title(title)
             axes[panel].set_xlabel(x)
             axes[panel].set_ylabel(y)
-        figure.legend(handles=line_handles(kinds), loc="outside lower center", ncols=3)
+        pairs = zip(line_handles(kinds), bars, strict=True)
+        handles = [*(one for pair in pairs for one in pair), *kind_handles(band="middle 90 %")]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 

@@ -4,11 +4,14 @@ Supports the forecast of `neurondeath_theory.trainability.learning_verdict` and 
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from neurondeath.figures.picture import house_style, new_figure
 from neurondeath.figures.tables import Table, tabulate
@@ -25,6 +28,8 @@ CAPTION = (
 )
 PANELS = ("he", "tailored slope", "looks-linear", "batch norm", "residual", "critical residual, D = 1")
 LIVING = (0.5, 0.9, 0.99)
+OUTLINE: list[AbstractPathEffect] = [withStroke(linewidth=2.2, foreground="black")]
+LIVING_LINES: dict[str, Any] = {"color": "white", "linewidth": 1.0, "path_effects": OUTLINE}
 
 
 def compute(quick: bool, store: Path) -> Table:
@@ -58,11 +63,16 @@ def draw(table: Table) -> Figure:
         axes = figure.subplots(2, 3, sharex=True, sharey=True)
         for axis, panel in zip(axes.ravel(), PANELS, strict=True):
             image = _draw_panel(axis, {name: values[table["panel"] == panel] for name, values in table.items()}, panel)
-        figure.colorbar(image, ax=axes, label="test accuracy", location="bottom", shrink=0.5, aspect=30)
+        figure.colorbar(image, ax=axes, label="test accuracy (0.1: chance)", location="bottom", shrink=0.5, aspect=30)
         for axis in axes[-1]:
             axis.set_xlabel("depth")
         for axis in axes[:, 0]:
             axis.set_ylabel("width")
+        handles = [
+            Line2D([], [], color="black", marker=".", markersize=5, linestyle="none", label="forecast: learns"),
+            Line2D([], [], label="share of images alive at birth (He)", **LIVING_LINES),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -76,10 +86,12 @@ def _draw_panel(axis: Axes, rows: Table, panel: str) -> AxesImage:
     axis.plot(places[1][learns], places[0][learns], ".", color="black", markersize=5)
     if panel == "he":
         living = (1.0 - 0.5 ** widths[:, None].astype(float)) ** depths[None, :]
-        lines = axis.contour(living, levels=LIVING, colors="white", linewidths=1.0)
-        axis.clabel(lines, fmt="%g")
+        lines = axis.contour(living, levels=LIVING, colors="white", linewidths=LIVING_LINES["linewidth"])
+        lines.set_path_effects(LIVING_LINES["path_effects"])
+        for text in axis.clabel(lines, fmt="%g"):
+            text.set_path_effects(OUTLINE)
     axis.set_xticks(np.arange(len(depths)), [f"{depth:g}" for depth in depths])
     axis.set_yticks(np.arange(len(widths)), [f"{width:g}" for width in widths])
     axis.grid(visible=False)
-    axis.set_title(panel)
+    axis.set_title("He" if panel == "he" else panel)
     return image

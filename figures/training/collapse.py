@@ -4,6 +4,7 @@ Supports the collapse of lu2018 and lu2019, and shows what sign flips at initial
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,6 +21,7 @@ CAPTION = (
     "initialisation: constant on the training points from the start, constant only after training, learned (squared "
     "error below 0.01), or none of these. Error bars of the share of constant networks: exact 95 % intervals."
 )
+NAMES = {"he": "He", "he, layer flip": "He,\nlayer flip", "he, neuron flip": "He,\nneuron flip", "rai": "RAI"}
 OUTCOMES = ("born constant", "died in training", "rest", "learned")
 
 
@@ -52,11 +54,19 @@ def draw(table: Table) -> Figure:
         axis.set_axisbelow(True)
         place, below = np.arange(len(table["initialisation"])), np.zeros(len(table["initialisation"]))
         for number, outcome in enumerate(OUTCOMES):
-            axis.bar(place, table[outcome], 0.65, bottom=below, color=colour(number), label=outcome)
+            axis.bar(
+                place,
+                table[outcome],
+                0.65,
+                bottom=below,
+                color=colour(number),
+                label=outcome.replace("rest", "none of these"),
+            )
             below = below + table[outcome]
         errors = np.maximum([table["constant"] - table["low"], table["high"] - table["constant"]], 0.0)
-        axis.errorbar(place, table["constant"], yerr=errors, color="0.6", linestyle="none", elinewidth=1.2, capsize=2.5)
-        axis.set_xticks(place, [name.replace(", ", ",\n") for name in table["initialisation"].tolist()])
+        bars: dict[str, Any] = {"color": "0.6", "linestyle": "none", "elinewidth": 1.2, "capsize": 2.5}
+        axis.errorbar(place, table["constant"], yerr=errors, label="born or died, 95 %", **bars)
+        axis.set_xticks(place, [NAMES.get(name, name) for name in table["initialisation"].tolist()])
         axis.set_xlabel("initialisation")
         axis.set_ylabel("share of networks")
         figure.legend(loc="outside lower center", ncols=2)

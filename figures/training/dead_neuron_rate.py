@@ -6,9 +6,16 @@ Supports liu2022 at our size.
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import colour, house_style, line_style, marker, new_figure
+from neurondeath.figures.picture import (
+    colour,
+    house_style,
+    kind_handles,
+    line_style,
+    marker,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Table, distinct, rows, tabulate
 from neurondeath.figures.training.seed_means import over_seeds
 from neurondeath_torch.studies.tables import read_study
@@ -55,16 +62,7 @@ def draw(table: Table) -> Figure:
             axis.invert_xaxis()
             axis.set_xlabel("share of weights left")
             axis.set_ylabel(label)
-        handles = [
-            Line2D(
-                [],
-                [],
-                color=colour(number),
-                marker=marker(number),
-                linestyle=line_style(number),
-                label=str(method).replace("-", " "),
-            )
-            for number, method in enumerate(methods)
-        ]
+        names = (str(method).replace("-", " ") for method in methods)
+        handles = [*series_handles(names), *kind_handles(band="95 % interval of the mean")]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure

@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurondeath.figures.picture import colour, draw_estimates, house_style, new_figure
+from neurondeath.figures.picture import draw_estimates, house_style, new_figure
 from neurondeath.figures.tables import Record, Table, rows, tabulate
 from neurondeath.figures.training.seed_means import over_seeds
 from neurondeath_torch.studies.tables import read_study
@@ -27,6 +27,9 @@ SETTINGS = {
     "batch size": "optimiser.batch_size",
     "weight decay": "optimiser.weight_decay",
 }
+
+
+CLOSE = 1.6  # ratio of two values whose labels would touch
 
 
 def compute(quick: bool, store: Path) -> Table:
@@ -56,19 +59,34 @@ def draw(table: Table) -> Figure:
     with house_style():
         figure = new_figure(6.9, 2.5)
         axes = figure.subplots(1, len(SETTINGS), sharey=True)
-        for number, (axis, setting) in enumerate(zip(axes, SETTINGS, strict=True)):
+        for axis, setting in zip(axes, SETTINGS, strict=True):
             part = rows(table, setting=setting)
-            after = rows(part, when="after")
-            at = {value: place for place, value in enumerate(sorted(set(part["value"].tolist())))}
-            place = np.array([at[value] for value in after["value"].tolist()], dtype=float)
-            draw_estimates(axis, (place, after["dead"], after["dead_low"], after["dead_high"]), number)
-            before = rows(part, when="before")
-            axis.plot([at[v] for v in before["value"].tolist()], before["dead"], "o", color=colour(number), mfc="none")
-            axis.set_xticks(list(at.values()), [f"{value:g}" for value in at])
+            for number, when in enumerate(("after", "before")):
+                values = (rows(part, when=when)[name] for name in ("value", "dead", "dead_low", "dead_high"))
+                draw_estimates(axis, values, number, hollow=when == "before", label=f"{when} training, 95 % intervals")
+            _scale(axis, sorted(set(part["value"].tolist())))
             axis.set_xlabel(setting)
-            axis.set_title(after["others"][0].item())
+            axis.set_title(part["others"][0].item())
         axes[0].set_ylabel("dead units of 300")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def _scale(axis: Axes, values: list[float]) -> None:
+    """Space values by their logarithms, zero apart from them, and label all but those that are too close."""
+    if values[0] > 0.0:
+        axis.set_xscale("log")
+    else:
+        axis.set_xscale("symlog", linthresh=values[1], linscale=0.5)
+        axis.set_xlim(-0.2 * values[1], 1.3 * values[-1])
+    labels: list[str] = []
+    shown = -1.0
+    for value in values:
+        apart = value >= CLOSE * shown
+        labels.append(f"{value:g}" if apart else "")
+        shown = value if apart else shown
+    axis.set_xticks(values, labels)
+    axis.minorticks_off()
 
 
 def _words(settings: dict[str, Any]) -> str:

@@ -40,4 +40,4 @@ def compute(quick: bool, store: Path) -> Table:
 def draw(table: Table) -> Figure:
     """Draw two rows of panels, one column per kind of network."""
     with house_style():
-        return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 1.0), "sparsity": (0.6, 1.0)})
+        return draw_training(table, ACCURACY_AND_SPARSITY, {"accuracy": (0.0, 1.0)})

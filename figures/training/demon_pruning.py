@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from neurondeath.figures.picture import colour, house_style, marker, new_figure
+from neurondeath.figures.picture import COLUMN, colour, house_style, marker, new_figure
 from neurondeath.figures.tables import Table, distinct, rows, tabulate
 from neurondeath.figures.training.seed_means import over_seeds
 from neurondeath_torch.studies.tables import read_study
@@ -35,7 +35,7 @@ def compute(quick: bool, store: Path) -> Table:
 def draw(table: Table) -> Figure:
     """Draw accuracy against the share of parameters left."""
     with house_style():
-        figure = new_figure(5.2, 3.2)
+        figure = new_figure(COLUMN, 3.3)
         axis = figure.subplots()
         for number, method in enumerate(distinct(table["method"])):
             part = rows(table, method=method)
@@ -57,7 +57,7 @@ def draw(table: Table) -> Figure:
         axis.set_xlim(left=0.0)
         axis.set_xlabel("share of parameters left")
         axis.set_ylabel("test accuracy")
-        figure.legend(loc="outside right upper")
+        figure.legend(loc="outside lower center", ncols=2, title="mean of a setting, 95 % intervals")
     return figure
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from neurondeath.figures.picture import colour, house_style, line_handles, line_style, new_figure
 from neurondeath.figures.tables import Table, distinct, rows, tabulate
@@ -22,6 +23,7 @@ CAPTION = (
     "seed."
 )
 HELD = ("nothing held", "biases fixed", "layers normalised")
+DESIGN: dict[str, Any] = {"color": "0.6", "linestyle": ":", "linewidth": 1.4}
 
 
 def compute(quick: bool, store: Path) -> Table:
@@ -60,9 +62,10 @@ def draw(table: Table) -> Figure:
                 part = rows(table, panel=panel, series=name)
                 label = f"{100.0 * part['accuracy'][0]:.1f} %"
                 axis.plot(part["layer"], part["zeros"], color=colour(number), linestyle=line_style(number), label=label)
-            axis.axhline(rows(table, panel=panel)["design"][0], color="grey", linestyle=":", linewidth=0.8)
+            axis.axhline(rows(table, panel=panel)["design"][0], zorder=3, **DESIGN)
             axis.set(title=panel, xlabel="layer", ylim=(0.0, 1.0))
             axis.legend(title="test accuracy", loc="lower left")
         axes[0].set_ylabel("share of zeros after training")
-        figure.legend(handles=line_handles(HELD), loc="outside lower center", ncols=len(HELD))
+        handles = [*line_handles(HELD), Line2D([], [], label="designed sparsity s", **DESIGN)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure

@@ -11,9 +11,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from neurondeath.figures.picture import colour, draw_estimates, house_style, line_style, marker, new_figure
+from neurondeath.figures.picture import (
+    KIND,
+    colour,
+    draw_estimates,
+    house_style,
+    kind_handles,
+    line_style,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath.figures.training.seed_means import over_seeds
 from neurondeath_torch.studies.tables import read_study
@@ -31,6 +41,7 @@ CAPTION = (
 )
 SHOWN_BATCHES = (1, 8, 64)
 SHOWN_SPARSITIES = (0.5, 0.85, 0.95)
+SLOWER = "0.9"  # shade
 RATIOS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
@@ -70,18 +81,25 @@ def draw(table: Table) -> Figure:
             lower.set_xscale("log", base=2)
             lower.set_xlabel("batch")
             lower.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            for axis in (upper, lower):
-                axis.axhspan(0.1, 1.0, color="0.93", zorder=0)
+        lowest = 0.9 * float(np.nanmin(np.minimum(table["ratio_low"], table["predicted"])))
+        for axis in axes.ravel():
+            axis.axhspan(lowest, 1.0, color=SLOWER, zorder=0)
         for axis in axes[:, 0]:
             axis.set_ylabel("dense over sparse time")
             axis.set_yscale("log")
             axis.yaxis.set_major_locator(FixedLocator(list(RATIOS)))
             axis.yaxis.set_minor_locator(NullLocator())
             axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_ylim(0.6, 1.1 * float(np.nanmax(np.maximum(table["ratio_high"], table["predicted"]))))
+            axis.set_ylim(lowest, 1.1 * float(np.nanmax(np.maximum(table["ratio_high"], table["predicted"]))))
         _legend(axes[0, 0], [f"batch {batch}" for batch in SHOWN_BATCHES])
         _legend(axes[1, 0], [f"{sparsity:.0%} zeros" for sparsity in SHOWN_SPARSITIES])
-        figure.supxlabel(f"measured on {distinct(table['measured_on'])[0]}", fontsize="x-small", color="0.4")
+        handles = [
+            *kind_handles(marker="measured, 95 % intervals", line="predicted"),
+            Line2D([], [], color=KIND, marker="*", markersize=9, linestyle="none", label="predicted crossover"),
+            Patch(color=SLOWER, label="sparse is slower"),
+        ]
+        where = f"measured on {distinct(table['measured_on'])[0]}"
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, title=where, title_fontsize=7)
     return figure
 
 
@@ -112,8 +130,4 @@ def _draw_series(axis: Axes, x: str, part: Mapping[str, Any], number: int) -> No
 
 
 def _legend(axis: Axes, labels: list[str]) -> None:
-    handles = [
-        Line2D([], [], color=colour(number), marker=marker(number), linestyle=line_style(number), label=label)
-        for number, label in enumerate(labels)
-    ]
-    axis.legend(handles=handles, loc="upper left" if "batch" in labels[0] else "upper right")
+    axis.legend(handles=series_handles(labels), loc="upper left" if "batch" in labels[0] else "upper right")

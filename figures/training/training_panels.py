@@ -3,10 +3,20 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from neurondeath.figures.picture import colour, line_handles, line_style, new_figure
+from neurondeath.figures.picture import (
+    chance_handle,
+    colour,
+    draw_chance,
+    kind_handles,
+    line_handles,
+    line_style,
+    new_figure,
+)
 from neurondeath.figures.tables import Record, Table, distinct, rows
 from neurondeath.figures.training.seed_means import Keys, over_seeds
 
@@ -44,11 +54,11 @@ def draw_training(
     table : Table
         With `panel`, `series`, `epoch` and, for every NAME of `measured`, NAME, NAME_low and NAME_high.
     measured : mapping
-        Column -> label, one per row of panels.
+        Column -> label, one per row of panels; all are shares. `accuracy` is shown with its chance level.
     limits : mapping
         Column -> limits of its axis.
     bands : bool
-        Shade between low and high.
+        Shade between low and high, as far as they are shares, from 0 to 1.
 
     Returns
     -------
@@ -63,8 +73,8 @@ def draw_training(
             part = rows(table, panel=panel, series=name)
             for axis, value in zip(axes[:, column], measured, strict=True):
                 axis.plot(part["epoch"], part[value], color=colour(number), linestyle=line_style(number))
-                if bands:
-                    low, high = part[f"{value}_low"], part[f"{value}_high"]
+                if bands:  # of shares, which have no values beyond 0 and 1
+                    low, high = (np.clip(part[f"{value}_{end}"], 0.0, 1.0) for end in ("low", "high"))
                     axis.fill_between(part["epoch"], low, high, color=colour(number), alpha=0.2, linewidth=0)
         axes[0, column].set_title(panel)
         axes[-1, column].set_xlabel("epoch")
@@ -72,5 +82,9 @@ def draw_training(
     for row, (value, label) in enumerate(measured.items()):
         axes[row, 0].set_ylabel(label)
         axes[row, 0].set_ylim(*limits.get(value, (None, None)))  # last, because shared axes scale to all panels
-    figure.legend(handles=line_handles(series), loc="outside lower center", ncols=len(series))
+        for axis in axes[row] if value == "accuracy" else ():
+            draw_chance(axis)
+    handles: list[Artist] = [*line_handles(series), *([chance_handle()] if "accuracy" in measured else [])]
+    handles += kind_handles(band="95 % interval of the mean") if bands else []
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure

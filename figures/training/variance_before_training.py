@@ -9,8 +9,17 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import colour, house_style, marker, new_figure
+from neurondeath.figures.picture import (
+    chance_handle,
+    colour,
+    draw_chance,
+    house_style,
+    marker,
+    new_figure,
+    series_handles,
+)
 from neurondeath.figures.tables import Record, Table, distinct, rows, tabulate
 from neurondeath.figures.training.sparse_training import clipping
 from neurondeath_torch.studies.tables import read_study
@@ -32,6 +41,7 @@ STUDIES = {
 }
 SPARSITY = 0.85
 FACTOR = 2.0  # a variance off q* by more than this factor has left it, as in the forecasts
+EDGE: dict[str, Any] = {"color": "0.45", "linestyle": ":", "linewidth": 0.8}
 LARGEST = 1e12  # largest ratio drawn; unclipped networks reach far more
 
 
@@ -61,21 +71,29 @@ def draw(table: Table) -> Figure:
     panels, series = distinct(table["panel"]), sorted(distinct(table["series"]))
     with house_style():
         figure = new_figure(6.9, 2.6)
-        axes = figure.subplots(1, len(panels), sharey=True)
+        axes = figure.subplots(1, len(panels), sharex=True, sharey=True)
         for axis, panel in zip(axes, panels, strict=True):
             for number, name in enumerate(series):
                 part = rows(table, panel=panel, series=name)
                 style = {"color": colour(number), "marker": marker(number), "linestyle": "none"}
                 ratio = np.minimum(np.nan_to_num(part["ratio"], nan=LARGEST), LARGEST)
-                axis.plot(ratio, part["accuracy"], **style, label=name if panel == panels[0] else None)
+                axis.plot(ratio, part["accuracy"], **style)
             for edge in (1.0 / FACTOR, FACTOR):
-                axis.axvline(edge, color="0.45", linestyle=":", linewidth=0.8)
+                axis.axvline(edge, **EDGE)
+            draw_chance(axis)
             axis.set_xscale("log")
+            axis.set_xticks([1.0, 1e4, 1e8, LARGEST], ["1", "10$^4$", "10$^8$", "≥10$^{12}$"])
+            axis.minorticks_off()
             axis.set_title(panel)
             axis.set_xlabel("variance over q*")
         axes[0].set_ylim(0.0, 1.0)
         axes[0].set_ylabel("test accuracy")
-        figure.legend(loc="outside lower center", ncols=len(series))
+        handles = [
+            *series_handles(series, lines=False),
+            Line2D([], [], label="off q* by a factor of two", **EDGE),
+            chance_handle(),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 

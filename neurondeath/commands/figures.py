@@ -26,6 +26,9 @@ def figures(
     redraw: Annotated[
         bool, typer.Option("--redraw", help="Draw from the tables in the folder, without simulations.")
     ] = False,
+    titles: Annotated[
+        bool, typer.Option("--titles/--no-titles", help="Write the claim of each figure above it; papers use captions.")
+    ] = True,
     formats: Annotated[str, typer.Option("--format", help="png, pdf, svg; several: png,pdf.")] = "png",
     columns: Annotated[str | None, typer.Option(help="Columns of the list: all, or names separated by commas.")] = None,
 ) -> None:
@@ -49,7 +52,7 @@ def figures(
                 if not redraw:
                     line.begin(text)
                 try:
-                    pictures = make_figure(name, folder, quick=quick, redraw=redraw, formats=kinds)
+                    pictures = make_figure(name, folder, quick=quick, redraw=redraw, formats=kinds, titles=titles)
                 finally:
                     line.end(f"{time.monotonic() - started:.1f} s")
                 if redraw:  # quick, and only now is it known that the table can be drawn

@@ -24,20 +24,6 @@ from tests.references.statistical import assert_agrees, assert_refutes
 NORMAL = 1.959963984540054  # of 95 %, two-sided
 
 
-@pytest.fixture(scope="session")
-def gallery(tmp_path_factory):
-    """Make all figures once, in their quick versions."""
-    folder = tmp_path_factory.mktemp("figures")
-    for name in FIGURES:
-        make_figure(name, folder, quick=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tables(gallery):
-    return {name: read_table(gallery / f"{name}.csv", figure=name)[0] for name in FIGURES}
-
-
 def binomial_error(table, truth):
     """Return the standard error of a share of trials at the probability that it estimates."""
     return np.sqrt(np.maximum(truth * (1.0 - truth), 1e-300) / table["trials"])
@@ -69,8 +55,8 @@ def test_vector_formats_are_byte_stable(gallery, tmp_path, tables, kind):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_axes_are_labelled_and_within_a_page(tables, name):
-    figure = load(name).draw(tables[name])
+def test_axes_are_labelled_and_within_a_page(pictures, name):
+    figure = pictures[name]
     assert all(axis.get_xlabel() or axis.get_shared_x_axes().get_siblings(axis) != [axis] for axis in figure.axes)
     assert any(axis.get_ylabel() for axis in figure.axes)
     assert figure.get_size_inches()[0] <= 7.0

@@ -31,6 +31,8 @@ def test_figures_are_made_and_listed(tmp_path, capsys):
     before = (folder / "activations.png").read_bytes()
     assert call("activations", "--redraw", "--out", str(folder)) == 0
     assert (folder / "activations.png").read_bytes() == before
+    assert call("activations", "--redraw", "--out", str(folder), "--no-titles") == 0
+    assert (folder / "activations.png").read_bytes() != before
 
 
 @pytest.mark.parametrize(
