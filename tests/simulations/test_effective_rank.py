@@ -68,7 +68,7 @@ def test_no_rank_without_features():
 @seeds
 def test_ranks_of_deep_networks(seed):
     """Collapse in 40 layers of width 6, and in a residual stream, against matrices drawn by NumPy."""
-    inputs, trials = input_set("gaussian:12", dimension=6, seed=2), 300
+    inputs, trials = input_set("gaussian:12", dimension=6, seed=2), 1200
     rng = np.random.default_rng(seed)
     for architecture in ("plain", "residual"):
         network = Network([6] * 40, architecture=architecture)
@@ -76,9 +76,9 @@ def test_ranks_of_deep_networks(seed):
         ranks, errors = estimate_outputs(crude_general.sample(task, seed, 0, trials), trials, [6] * 40, 12)[
             "effective_rank"
         ]
-        x = np.broadcast_to(inputs.points.T, (1000, 6, 12))
+        x = np.broadcast_to(inputs.points.T, (2000, 6, 12))
         for layer in range(40):
-            y = np.maximum(rng.standard_normal((1000, 6, 6)) * np.sqrt(2 / 6) @ x, 0.0)
+            y = np.maximum(rng.standard_normal((2000, 6, 6)) * np.sqrt(2 / 6) @ x, 0.0)
             x = x + y if architecture == "residual" else y
             x = x / np.maximum(np.abs(x).max(axis=(1, 2), keepdims=True), 1e-300)
             if layer in (0, 4, 39):
