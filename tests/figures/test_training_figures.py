@@ -142,3 +142,10 @@ def test_only_normalised_layers_hold_their_zeros(tables):
         for name in ("nothing held", "biases fixed"):
             assert np.abs(rows(table, panel=panel, series=name)["zeros"] - design).max() > 0.05
             assert held["accuracy"][0] > rows(table, panel=panel, series=name)["accuracy"][0]
+    dense, *sparse = (
+        rows(table, panel="layers normalised", series=name) for name in ("dense ReLU", "s = 0.85", "s = 0.9")
+    )
+    for part in sparse:
+        assert part["epoch"].tolist() == dense["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+        assert part["accuracy"][-1] > dense["accuracy"][-1] - 0.01
+        assert np.abs(part["zeros"] - part["design"]).max() < 0.005

@@ -24,7 +24,7 @@ from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_real
 from neurondeath_torch.studies.tables import StudyTable, read_study
 
-__all__ = ["LEVEL", "difference", "level", "near", "share", "trend"]
+__all__ = ["LEVEL", "Row", "difference", "level", "near", "selected_rows", "share", "trend"]
 
 LEVEL = 0.95  # of all intervals of a checker together
 DIRECTIONS = {"rises": ">", "falls": "<"}
@@ -149,7 +149,7 @@ def trend(
     """
     table = read_study(study, setting.studies)
     relation = DIRECTIONS[check_choice("direction", direction, list(DIRECTIONS))]
-    steps = sorted({row[along] for row in _rows(table, {**where, "at": "all"}) if row[along] is not None})
+    steps = sorted({row[along] for row in selected_rows(table, {**where, "at": "all"}) if row[along] is not None})
     steps = [step for step in steps if step in values] if values else steps
     if len(steps) < 2:
         raise ValueError(f"no two values of {along} among the runs of {_words(where)}")
@@ -245,7 +245,7 @@ def share(*, setting: Setting, study: str, count: str, of: str, where: Row, rela
         The number.
     """
     table = read_study(study, setting.studies)
-    rows = _rows(table, where)
+    rows = selected_rows(table, where)
     hits, trials = sum(row[count] for row in rows), sum(row[of] for row in rows)
     (low,), (high,) = binomial_limits([hits], trials, false_alarm=1.0 - LEVEL, comparisons=1)
     one = Compared(
@@ -328,7 +328,7 @@ def _groups(table: StudyTable, by: Sequence[str]) -> list[dict[str, Any]]:
     return [dict(zip(by, values, strict=True)) for values in dict.fromkeys(tuple(r[n] for n in by) for r in table.rows)]
 
 
-def _rows(table: StudyTable, where: Row) -> list[Row]:
+def selected_rows(table: StudyTable, where: Row) -> list[Row]:
     """Select rows by their cells and the epoch."""
     wanted = {name: None if value == "" else value for name, value in where.items() if name != "at"}
     for name in wanted:
@@ -350,7 +350,7 @@ def _rows(table: StudyTable, where: Row) -> list[Row]:
 def _values(table: StudyTable, y: str, where: Row, pooled: bool = False) -> tuple[dict[int, float], int]:
     """Return the measurement of each seed, and the number of runs without one."""
     _check_column(table, y)
-    rows = _rows(table, where)
+    rows = selected_rows(table, where)
     if not pooled and len({row["seed"] for row in rows}) < len(rows):
         raise ValueError(f"study {table.name} has several runs per seed of {_words(where)}; name more settings")
     ended = {(row["experiment"], row["seed"]) for row in table.rows if row.get("diverged")}
