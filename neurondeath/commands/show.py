@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from neurondeath.commands.data_formats import print_csv, print_json, records
+from neurondeath.commands.legend import legend
 from neurondeath.commands.output_options import Format, check_columns
 from neurondeath.commands.tables import Layout, Table
 from neurondeath.commands.terminal_table import Line, note_lines, table_lines
@@ -97,7 +98,15 @@ def _print_tables(tables: Sequence[Table], lead: Sequence[str], notes: Sequence[
     if hidden:
         count = f"{'up to ' * (len(hidden) > 1)}{hidden[-1]} column{'s' * (hidden[-1] > 1)}"
         lines += note_lines([f"{count} hidden: --columns all"], width)
-    _print_lines(lines + note_lines(notes, width))
+    below = note_lines(notes, width)
+    _print_lines([*lines, *note_lines(_explained([*lines, *below]), width), *below])
+
+
+def _explained(lines: Sequence[Line]) -> list[str]:
+    """Return the legend of what is shown, if it needs one."""
+    names = [name for line in lines for name in line.columns]
+    text = legend(names, " ".join(line.text.strip() for line in lines))
+    return [text] if text else []
 
 
 def _print_lines(lines: Sequence[Line]) -> None:
