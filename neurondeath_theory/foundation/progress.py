@@ -110,7 +110,7 @@ class PatientProgress:
         self._done += 1
         now = time.monotonic()
         wait = self._patience if self._display is None else self._display.seconds
-        if now - self._last < wait:
+        if now - self._last < wait or (self._display is None and self._done == self._total):
             return
         self._display, self._last = self._display or new_display(), now
         done, total = self._done, self._total
