@@ -213,9 +213,7 @@ def trainability(
         raise invalid("inputs", "hold at least 2 points, for their features to be compared", len(points))
     count = _count(network, len(points)) if networks is None else check_count("networks", networks, least=2)
     tried = remedy_laws(network) if wanted else []
-    progress = PatientProgress(
-        "networks", sum(one.law is not None for one in tried) * count + count, patience=PATIENCE
-    )
+    progress = PatientProgress("networks", sum(one.law is not None for one in tried) * count + count, patience=PATIENCE)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             measured = _measure(network, points, count, rate, seed, progress)
@@ -302,7 +300,9 @@ def _alive_at_least(network: Network) -> float | None:
     return float(survival_bounds(network.widths, input_dim=network.input_dim, bias=network.has_bias).lower[-1])
 
 
-def _remedy(remedy: LawOfRemedy, points: Array, count: int, rate: float, seed: int, progress: PatientProgress) -> LawRemedy:
+def _remedy(
+    remedy: LawOfRemedy, points: Array, count: int, rate: float, seed: int, progress: PatientProgress
+) -> LawRemedy:
     if remedy.law is None:
         return LawRemedy(name=remedy.name, call=remedy.call, verdict="refused", score=None, reason=remedy.refused)
     found = _measure(remedy.law, points, count, rate, seed, progress, remedy.embedded)

@@ -149,7 +149,9 @@ def _assigned_arguments(
             yield Given(argument, _name(argument), rest.pop(0))
     if rest:
         most = f"at most {len(arguments)} argument{'s' * (len(arguments) > 1)}" if arguments else "options only"
-        raise invalid(command, f"be given {most}", rest[0], f"try --only {rest[0]}" if selects else "options begin with --")
+        raise invalid(
+            command, f"be given {most}", rest[0], f"try --only {rest[0]}" if selects else "options begin with --"
+        )
 
 
 def _name(parameter: Any) -> str:

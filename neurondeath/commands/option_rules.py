@@ -63,7 +63,12 @@ def check_rules(rules: OptionRules, given: Sequence[Given]) -> None:
         for other in others:
             if option in written and other in written:
                 received = f"{written[option]} {written[other]}"
-                raise invalid(_shown(option), f"be used without {_shown(other)}", received, rules.remedies.get(f"{option} {other}", ""))
+                raise invalid(
+                    _shown(option),
+                    f"be used without {_shown(other)}",
+                    received,
+                    rules.remedies.get(f"{option} {other}", ""),
+                )
     for option, others in rules.needs.items():
         if option in written and not any(_is_met(other, written) for other in others):
             rule = f"be used with {_listed(other for other in others if not other.startswith(ABSENT))}"

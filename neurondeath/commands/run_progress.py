@@ -45,7 +45,9 @@ class RunLines:
         self.done += 1
         if not self.quiet and measured is not None:
             left = (time.monotonic() - self.begun) * (self.n_runs / self.done - 1)
-            self._report(f"run {self.done}/{self.n_runs}, about {clock(left)} left: {experiment}, seed {seed}", measured)
+            self._report(
+                f"run {self.done}/{self.n_runs}, about {clock(left)} left: {experiment}, seed {seed}", measured
+            )
 
     def _report(self, what: str, measured: Mapping[str, Any]) -> None:
         self.last = time.monotonic()

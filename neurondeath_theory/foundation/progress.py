@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from neurondeath_theory.foundation.notebook_display import NotebookBar, in_notebook
+from neurondeath_theory.foundation.validation import check_flag
 
 __all__ = [
     "Display",
@@ -17,6 +18,7 @@ __all__ = [
     "PlainLines",
     "clock",
     "displays_made",
+    "is_quiet",
     "new_display",
     "notebook_progress",
     "use_display",
@@ -110,7 +112,8 @@ class PatientProgress:
         self._done += 1
         now = time.monotonic()
         wait = self._patience if self._display is None else self._display.seconds
-        if now - self._last < wait or (self._display is None and self._done == self._total):
+        ended = self._done == self._total and isinstance(self._display, NotebookBar)  # its last state stays
+        if not ended and (now - self._last < wait or (self._display is None and self._done == self._total)):
             return
         self._display, self._last = self._display or new_display(), now
         done, total = self._done, self._total
@@ -124,6 +127,17 @@ class PatientProgress:
         """End the display."""
         if self._display is not None:
             self._display.close()
+
+
+def is_quiet(quiet: bool | None) -> bool:
+    """Validate a wish for silence; without one, only a notebook is not quiet.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is neither True, False nor None.
+    """
+    return not in_notebook() if quiet is None else check_flag("quiet", quiet)
 
 
 @contextmanager
