@@ -16,8 +16,8 @@ COLUMN_MEANINGS = {
     "sigma_b2": "variance of the biases",
     "q": "mean square of the pre-activations",
     "sparsity": "share of activations that are exactly zero",
-    "v_prime": "V'(q*), slope of the variance map at its fixed point q*, which is stable below 1",
-    "v_second": "V''(q*), curvature of the variance map there",
+    "v_prime": "V'(q*)",
+    "v_second": "V''(q*)",
     "clip": "m / sqrt(q*), the clipping height in standard deviations",
     "bias_share": "sigma_b2 / q*",
     "curvature": "q* V''(q*)",
@@ -46,7 +46,8 @@ COLUMN_MEANINGS = {
 SYMBOL_MEANINGS = {
     "n_l": (r"\bn_l\b", "width of layer l"),
     "chi_1": (r"\bchi_?1\b", "growth per layer of the mean squared gradient"),
-    "V'": (r"\bV'(?!')", "slope of the variance map"),
+    "V'": (r"\bV'(?!')", "slope of the variance map; a fixed point attracts where it is below 1"),
+    "V''": (r"\bV''", "curvature of the variance map"),
     "q*": (r"\bq\*", "fixed point of the variance map"),
     "D": (r"\bD = ", "effective depth of a residual stream"),
 }
@@ -61,7 +62,7 @@ def legend(columns: Iterable[str], text: str) -> str:
     columns : iterable of str
         Names of the columns that are shown.
     text : str
-        All that is shown.
+        The titles, notes and cells that are shown.
 
     Examples
     --------
@@ -72,8 +73,8 @@ def legend(columns: Iterable[str], text: str) -> str:
     """
     shown = set(columns)
     found = {name: meaning for name, meaning in COLUMN_MEANINGS.items() if name in shown}
-    explained = " ".join(found.values())
+    texts = " ".join([text, *found.values()])
     for name, (pattern, meaning) in SYMBOL_MEANINGS.items():
-        if re.search(pattern, text) and not re.search(pattern, explained):
+        if re.search(pattern, texts):
             found[name] = meaning
     return SEPARATOR.join(f"{name}: {meaning}" for name, meaning in found.items())

@@ -6,7 +6,7 @@ a terminal and in a pipe is the rule of `neurondeath.commands.terminal_table`.
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,14 +99,18 @@ def _print_tables(tables: Sequence[Table], lead: Sequence[str], notes: Sequence[
         count = f"{'up to ' * (len(hidden) > 1)}{hidden[-1]} column{'s' * (hidden[-1] > 1)}"
         lines += note_lines([f"{count} hidden: --columns all"], width)
     below = note_lines(notes, width)
-    _print_lines([*lines, *note_lines(_explained([*lines, *below]), width), *below])
+    names = {name for line in lines for name in line.columns}
+    explained = legend(names, " ".join([*lead, *notes, *_texts(tables, names)]))
+    _print_lines([*lines, *note_lines([explained] if explained else [], width), *below])
 
 
-def _explained(lines: Sequence[Line]) -> list[str]:
-    """Return the legend of what is shown, if it needs one."""
-    names = [name for line in lines for name in line.columns]
-    text = legend(names, " ".join(line.text.strip() for line in lines))
-    return [text] if text else []
+def _texts(tables: Sequence[Table], shown: Container[str]) -> Iterator[str]:
+    """Generate the texts of tables whose symbols are explained: all but prose, which explains itself."""
+    for table in tables:
+        yield from (table.title, *table.notes)
+        for name, cells in table.columns.items():
+            if name in shown and name not in table.layout.prose:
+                yield from (cell for cell in cells if isinstance(cell, str))
 
 
 def _print_lines(lines: Sequence[Line]) -> None:
