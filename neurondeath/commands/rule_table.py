@@ -12,7 +12,14 @@ COLUMNS = {"--columns": ("--format json",)}  # JSON always holds everything
 RANDOM_SETS = tuple(f"--inputs {kind}:" for kind in ("gaussian", "sphere", "cube", "orthant"))
 CHOSEN_IMAGES = tuple(f"--inputs {kind}:" for kind in ("digits", "mnist", "cifar10"))
 IMAGE_FILES = ("--inputs mnist", "--inputs cifar10", "--inputs mnist:", "--inputs cifar10:")
-STUDIES_BY_HAND = ("absolute_value", "alive_and_learning", "noise_only", "removal_speed", "inference_speed", "weight_drift")
+STUDIES_BY_HAND = (
+    "absolute_value",
+    "alive_and_learning",
+    "noise_only",
+    "removal_speed",
+    "inference_speed",
+    "weight_drift",
+)
 BY_HAND = ("--store", "--data-dir", "--device", "--jobs", "--run", "--save")  # of studies that are no grid of trainings
 LAW_OPTIONS = (
     *("--width", "--depth", "--widths", "--inputs", "--input-dim", "--input-seed", "--data-dir", "--architecture"),
