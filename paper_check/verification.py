@@ -31,6 +31,7 @@ from neurondeath.simulations.stores.store import Store
 from neurondeath.simulations.sweeps.driver import check_workers
 from neurondeath_theory.foundation.interruption import Interrupted, signal_of
 from neurondeath_theory.foundation.lazy_imports import import_or_explain
+from neurondeath_theory.foundation.progress import notebook_progress
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_flag, check_real, invalid
 from neurondeath_theory.foundation.visible_text import visible
@@ -233,7 +234,7 @@ def check(
         Parameters of the checks to change, as {"init": "orthogonal"}: the verdict under another assumption. Checks
         that do not know them are left out; not allowed with a self-test.
     progress : callable, optional
-        Called with each claim before it is checked, and with the result afterwards.
+        Called with each claim before it is checked, and with the result afterwards; by default a notebook shows a bar.
 
     Returns
     -------
@@ -284,13 +285,18 @@ def check(
         try:
             if retrain:
                 _retrain(wanted, Path(folder), data_dir)
-            with threadpool_limits(limits=1, user_api="blas"):  # more only slow down such small matrices
+            with (
+                threadpool_limits(limits=1, user_api="blas"),  # more only slow down such small matrices
+                notebook_progress("claims", len(wanted)) as shown,
+            ):
                 for claim in wanted:
                     if progress is not None:
                         progress(claim, None)
                     found.append(_self_test(claim, setting) if self_test else check_claim(claim, setting))
                     if progress is not None:
                         progress(claim, found[-1])
+                    elif shown is not None:
+                        shown.step()
         except (KeyboardInterrupt, Interrupted) as error:  # the finished claims are reported
             stopped_by = error.exit_code - 128 if isinstance(error, Interrupted) else signal_of(error)
     return Report(

@@ -24,7 +24,7 @@ from neurondeath.simulations.monte_carlo import simulate as estimate
 from neurondeath.simulations.samplers.last_ranks import last_ranks
 from neurondeath.simulations.task import Task
 from neurondeath_theory.foundation.interruption import Interrupted, stop_word
-from neurondeath_theory.foundation.progress import Display, new_display
+from neurondeath_theory.foundation.progress import Display, is_quiet, new_display
 from neurondeath_theory.foundation.validation import check_count, check_flag, invalid
 from neurondeath_theory.networks.network import Network
 from neurondeath_theory.remedies.advice import Advice
@@ -68,7 +68,7 @@ def advise(
     simulate: bool = True,
     trials: int | None = None,
     seed: int = 0,
-    quiet: bool = True,
+    quiet: bool | None = None,
 ) -> Advice:
     """Rank the remedies against neuron death for a network of this width and depth by what happens to them.
 
@@ -89,8 +89,8 @@ def advise(
         Networks per remedy, at least 2. 400 by default, fewer for large networks, at least 20: see `default_trials`.
     seed : int
         Seed of the networks, at least 0.
-    quiet : bool
-        Show no progress on stderr.
+    quiet : bool, optional
+        Show no progress; by default a notebook shows a bar, and nothing else does.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def advise(
     """
     n, wanted = check_count("width", width), check_flag("simulate", simulate)
     count = None if trials is None else check_count("trials", trials, least=2)
-    seed, quiet = check_count("seed", seed, least=0), check_flag("quiet", quiet)
+    seed, quiet = check_count("seed", seed, least=0), is_quiet(quiet)
     points = None if inputs is None else _fixed_points(inputs, n)
     advice = guaranteed_advice(n, depth, None if points is None else points.points, survival=survival)
     if not wanted:

@@ -10,7 +10,6 @@ units or attention. Gaussian inputs, the default, span more directions than imag
 """
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from neurondeath.simulations.law_remedies import LawOfRemedy, remedy_laws
 from neurondeath.simulations.samplers.birth_measurements import LARGEST_LOG, N_CLASSES, STEP_POINTS, measure_network
 from neurondeath.simulations.samplers.drawn_networks import draw_network
 from neurondeath_theory.foundation.number_format import format_number
-from neurondeath_theory.foundation.progress import Display, new_display
+from neurondeath_theory.foundation.progress import PatientProgress
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_count, check_flag, check_real, invalid
 from neurondeath_theory.networks.network import Network
@@ -37,6 +36,7 @@ __all__ = ["LawRemedy", "Trainability", "trainability"]
 LEAST_NETWORKS, MOST_NETWORKS = 8, 32
 MULTIPLICATIONS = 4e9  # that the number of networks is chosen for; seconds on one core
 MOST_POINTS = 256
+PATIENCE = 2.0  # seconds without a word
 Array = npt.NDArray[np.float64]
 
 
@@ -213,7 +213,7 @@ def trainability(
         raise invalid("inputs", "hold at least 2 points, for their features to be compared", len(points))
     count = _count(network, len(points)) if networks is None else check_count("networks", networks, least=2)
     tried = remedy_laws(network) if wanted else []
-    progress = _Progress(sum(one.law is not None for one in tried) * count + count)
+    progress = PatientProgress("networks", sum(one.law is not None for one in tried) * count + count, patience=PATIENCE)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             measured = _measure(network, points, count, rate, seed, progress)
@@ -232,35 +232,13 @@ def _count(network: Network, n_points: int) -> int:
     return int(np.clip(MULTIPLICATIONS / (work * (n_points + 5.0 * STEP_POINTS)), LEAST_NETWORKS, MOST_NETWORKS))
 
 
-class _Progress:
-    """Reports the networks that are done, once they have taken two seconds."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.done, self._last = total, 0, time.monotonic()
-        self._display: Display | None = None
-
-    def step(self) -> None:
-        """Count one network."""
-        self.done += 1
-        now = time.monotonic()
-        if now - self._last > (2.0 if self._display is None else self._display.seconds):
-            self._display = self._display or new_display()
-            self._display.update(self.done / self.total, "networks", f"{self.done}/{self.total}")
-            self._last = now
-
-    def close(self) -> None:
-        """End the display."""
-        if self._display is not None:
-            self._display.close()
-
-
 def _measure(
     network: Network,
     points: Array,
     count: int,
     rate: float,
     seed: int,
-    progress: _Progress,
+    progress: PatientProgress,
     embedded: bool = False,
 ) -> dict[str, Any]:
     """Draw networks, behind an embedding of their own if asked for, and summarise what is measured of them."""
@@ -322,7 +300,9 @@ def _alive_at_least(network: Network) -> float | None:
     return float(survival_bounds(network.widths, input_dim=network.input_dim, bias=network.has_bias).lower[-1])
 
 
-def _remedy(remedy: LawOfRemedy, points: Array, count: int, rate: float, seed: int, progress: _Progress) -> LawRemedy:
+def _remedy(
+    remedy: LawOfRemedy, points: Array, count: int, rate: float, seed: int, progress: PatientProgress
+) -> LawRemedy:
     if remedy.law is None:
         return LawRemedy(name=remedy.name, call=remedy.call, verdict="refused", score=None, reason=remedy.refused)
     found = _measure(remedy.law, points, count, rate, seed, progress, remedy.embedded)

@@ -15,7 +15,8 @@ from neurondeath.simulations.sweeps.driver import check_workers, run_tasks
 from neurondeath.simulations.sweeps.goals import check_goal
 from neurondeath.simulations.sweeps.pools import LOCAL, open_pool
 from neurondeath.simulations.task import Task
-from neurondeath_theory.foundation.validation import check_count, check_flag, invalid
+from neurondeath_theory.foundation.progress import is_quiet
+from neurondeath_theory.foundation.validation import check_count, invalid
 from neurondeath_theory.networks.network import Network
 
 __all__ = ["simulate"]
@@ -41,7 +42,7 @@ def simulate(
     scheduler: str = LOCAL,
     store: str | Path | None = None,
     dtype: str = "float32",
-    quiet: bool = True,
+    quiet: bool | None = None,
 ) -> Simulation:
     """Sample networks and estimate, layer by layer, P(alive) and the mean living ratio.
 
@@ -92,8 +93,8 @@ def simulate(
         are kept in memory only.
     dtype : {"float32", "float64"}
         Arithmetic of the forward pass; "effective_rank" needs "float64", and sets it.
-    quiet : bool
-        Show no progress on stderr.
+    quiet : bool, optional
+        Show no progress; by default a notebook shows a bar, and nothing else does.
 
     Returns
     -------
@@ -131,7 +132,7 @@ def simulate(
     goal = check_goal(trials, relative_error, max_trials, max_seconds)
     seed = check_count("seed", seed, least=0)
     n_workers = check_workers("workers", workers)
-    quiet = check_flag("quiet", quiet)
+    quiet = is_quiet(quiet)
     points = input_set(
         inputs, dimension=network.input_dim, seed=input_seed, resample=resample_inputs, data_dir=data_dir
     )

@@ -15,8 +15,9 @@ from neurondeath.simulations.sweeps.grid_files import read_grid_file
 from neurondeath.simulations.sweeps.grid_options import OPTIONS, read_values
 from neurondeath.simulations.sweeps.parts import WHOLE, Part
 from neurondeath.simulations.sweeps.pools import LOCAL, open_pool
+from neurondeath_theory.foundation.progress import is_quiet
 from neurondeath_theory.foundation.results import Columns, Result
-from neurondeath_theory.foundation.validation import check_choice, check_count, check_flag, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 
 __all__ = ["SimulationResults", "read_results", "sweep"]
 
@@ -80,7 +81,7 @@ def sweep(
     scheduler: str = LOCAL,
     part: str | None = None,
     store: str | Path | None = None,
-    quiet: bool = True,
+    quiet: bool | None = None,
     **options: Any,
 ) -> SimulationResults:
     """Sample every combination of options of networks and inputs, as `neurondeath simulate` does.
@@ -99,8 +100,8 @@ def sweep(
         "I/N": only the I-th of N parts of the work; `merge_stores` merges their stores.
     store : path, optional
         A results store: trials that it contains are not sampled again. By default the trials are kept in memory only.
-    quiet : bool
-        Show no progress on stderr.
+    quiet : bool, optional
+        Show no progress; by default a notebook shows a bar, and nothing else does.
     **options
         Options of networks and inputs, each a value, a list of values or a text such as "2:16:2": width, depth, widths,
         inputs, input_dim, input_seed, resample_inputs, data_dir, architecture, block_depth, effective_depth,
@@ -138,7 +139,7 @@ def sweep(
     number = check_count("seed", seed, least=0)
     threads = check_workers("workers", workers)
     share = WHOLE if part is None else Part.parse(part)
-    check_flag("quiet", quiet)
+    quiet = is_quiet(quiet)
     if grid is not None and given:
         raise invalid("grid", "be given without further options", str(grid), "the file names all options")
     if grid is not None:

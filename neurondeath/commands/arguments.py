@@ -134,10 +134,13 @@ def _assigned(command: str, parameters: Sequence[Any], words: Sequence[str], *, 
                 raise invalid(name, "be followed by a value", rest[0] if rest else None)
             value = rest.pop(0)
         yield Given(parameter, name, value)
-    yield from _assigned_arguments(command, [one for one in parameters if is_argument(one)], free)
+    arguments = [one for one in parameters if is_argument(one)]
+    yield from _assigned_arguments(command, arguments, free, selects="--only" in options)
 
 
-def _assigned_arguments(command: str, arguments: Sequence[Any], words: Sequence[str]) -> Iterator[Given]:
+def _assigned_arguments(
+    command: str, arguments: Sequence[Any], words: Sequence[str], *, selects: bool
+) -> Iterator[Given]:
     """Generate the arguments of a command; a list of values takes all that the arguments behind it leave."""
     rest = list(words)
     for number, argument in enumerate(arguments, start=1):
@@ -146,7 +149,9 @@ def _assigned_arguments(command: str, arguments: Sequence[Any], words: Sequence[
             yield Given(argument, _name(argument), rest.pop(0))
     if rest:
         most = f"at most {len(arguments)} argument{'s' * (len(arguments) > 1)}" if arguments else "options only"
-        raise invalid(command, f"be given {most}", rest[0], "options begin with --")
+        raise invalid(
+            command, f"be given {most}", rest[0], f"try --only {rest[0]}" if selects else "options begin with --"
+        )
 
 
 def _name(parameter: Any) -> str:

@@ -13,6 +13,7 @@ from neurondeath.commands.claim_tables import show_list, show_one
 from neurondeath.commands.messages import OpenLine, message
 from neurondeath.commands.output_options import ColumnsOption, Format, check_columns
 from neurondeath.commands.show import show_path
+from neurondeath.commands.time_left import TimeLeft
 from neurondeath.paper_check.changed_claims import changed_claims, read_change
 from neurondeath.paper_check.claim_keys import claim_template as write_claim_template
 from neurondeath.paper_check.claims import Claim, packaged_claims, read_claims, select_claims
@@ -148,16 +149,17 @@ def check(
 
 
 class _Progress:
-    """One line per claim on stderr: its number and name, then its verdict and time."""
+    """One line per claim on stderr: its number and name, on a terminal the time left, then its verdict and time."""
 
     def __init__(self, n_claims: int) -> None:
         self.line = OpenLine()
-        self._number, self._n_claims = 0, n_claims
+        self._number, self._n_claims, self._left = 0, n_claims, TimeLeft(n_claims)
 
     def __call__(self, claim: Claim, found: CheckedClaim | None) -> None:
         if found is None:
+            left = self._left.text(self._number)
             self._number += 1
-            self.line.begin(f"[{self._number} of {self._n_claims}] {claim.paper} {claim.id} ...")
+            self.line.begin(f"[{self._number} of {self._n_claims}{left}] {claim.paper} {claim.id} ...")
             return
         outcome = found.verdict.value
         if found.mutations:

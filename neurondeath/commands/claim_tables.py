@@ -1,5 +1,6 @@
 """Claims of the papers as text, before they are checked: the list, and one claim with all that its checks know."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,8 +33,10 @@ def show_list(claims: Sequence[Claim], output: Format, columns: str | None) -> N
         "figure": [claim.figure for claim in claims],
         "statement": [claim.statement for claim in claims],
     }
+    counts = Counter(listed["expected"])
+    expected = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     notes = ["neurondeath check --show ID: assumptions, routes and parameters of a claim"]
-    show(listed, output, chosen=columns, title=f"{len(claims)} claims", notes=notes, layout=LIST)
+    show(listed, output, chosen=columns, title=f"{len(claims)} claims, expected: {expected}", notes=notes, layout=LIST)
 
 
 def show_one(claim: Claim, output: Format, columns: str | None) -> None:

@@ -36,6 +36,7 @@ __all__ = ["Command", "command_line", "report_refusal", "run"]
 BAD_INPUT = 2
 FAULT = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
+EPILOG = "Symbols are explained below each table that has them; all terms are in docs/glossary.md of the sources."
 LONGEST_LINE = 400  # characters of a message
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 TRACEBACK_VARIABLE = "NEURONDEATH_TRACEBACK"
@@ -85,7 +86,9 @@ def command_line(name: str, commands: Mapping[str, Command], *, help: str) -> ty
         def get_help(self, ctx: Any) -> str:
             return help_page(self, ctx)
 
-    app = typer.Typer(name=name, cls=LazyGroup, rich_markup_mode=None, help=help, context_settings=HELP_OPTIONS)
+    app = typer.Typer(
+        name=name, cls=LazyGroup, rich_markup_mode=None, help=help, epilog=EPILOG, context_settings=HELP_OPTIONS
+    )
 
     @app.callback(invoke_without_command=True)
     def root(

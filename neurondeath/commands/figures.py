@@ -10,6 +10,7 @@ from neurondeath.commands.messages import OpenLine, message
 from neurondeath.commands.output_options import Format
 from neurondeath.commands.show import show, show_path
 from neurondeath.commands.tables import Layout
+from neurondeath.commands.time_left import TimeLeft
 from neurondeath.figures.gallery import check_formats, check_names, check_outputs, make_figure, write_page
 from neurondeath.figures.registry import FIGURES
 from neurondeath_theory.foundation.interruption import Interrupted, signal_of, stop_word
@@ -43,12 +44,12 @@ def figures(
         raise invalid("--out", "be given", None, "name a folder, as in --out figures_out")
     check_outputs(wanted, out, kinds, redraw=redraw)
     finished = 0
-    line = OpenLine()
+    line, left = OpenLine(), TimeLeft(len(wanted))
     with output_folder("--out", out) as folder:
         try:
             for number, name in enumerate(wanted, start=1):
                 started = time.monotonic()
-                text = f"[{number}/{len(wanted)}] {name} ..."
+                text = f"[{number}/{len(wanted)}{left.text(finished)}] {name} ..."
                 if not redraw:
                     line.begin(text)
                 try:
@@ -67,4 +68,4 @@ def figures(
         finally:
             if finished:
                 write_page(folder)  # also for the finished figures of an interrupted run
-    message(f"{len(wanted)} figures in {out}")
+    message(f"{len(wanted)} figure{'s' * (len(wanted) > 1)} in {out}")

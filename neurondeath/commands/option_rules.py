@@ -28,11 +28,14 @@ class OptionRules:
         Option -> others of which at least one must be given with it.
     excludes : mapping of str to sequence of str
         Option -> others that must not be given with it.
+    remedies : mapping of str to str
+        Option and one that it excludes, with a space between -> what to do in place.
     """
 
     alone: Mapping[str, Sequence[str]] = field(default_factory=dict)
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     excludes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    remedies: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_rules(rules: OptionRules, given: Sequence[Given]) -> None:
@@ -60,7 +63,12 @@ def check_rules(rules: OptionRules, given: Sequence[Given]) -> None:
         for other in others:
             if option in written and other in written:
                 received = f"{written[option]} {written[other]}"
-                raise invalid(_shown(option), f"be used without {_shown(other)}", received)
+                raise invalid(
+                    _shown(option),
+                    f"be used without {_shown(other)}",
+                    received,
+                    rules.remedies.get(f"{option} {other}", ""),
+                )
     for option, others in rules.needs.items():
         if option in written and not any(_is_met(other, written) for other in others):
             rule = f"be used with {_listed(other for other in others if not other.startswith(ABSENT))}"

@@ -42,6 +42,9 @@ RULES = {
     "size": OptionRules(
         needs={"--growth": ("--depth",), "--first": ("--growth",)},
         excludes={**COLUMNS, "--growth": ("--survival", "--width"), "--depth": ("--width",)},
+        remedies={
+            "--growth --survival": "raise --first until the bound at infinite depth, in the last line, is enough"
+        },
     ),
     "eoc": OptionRules(
         needs={

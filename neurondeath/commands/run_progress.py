@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurondeath.commands.messages import message
+from neurondeath_theory.foundation.progress import clock
 from neurondeath_torch.training.configuration import Experiment
 
 __all__ = ["RunLines"]
@@ -35,7 +36,7 @@ class RunLines:
         if self.quiet or now - self.last <= PLAIN_SECONDS:
             return
         trained = epoch - self.first_epoch
-        left = f", about {(now - self.first) / trained * (goal - epoch):.0f} s left" if trained else ""
+        left = f", about {clock((now - self.first) / trained * (goal - epoch))} left" if trained else ""
         task = f", task {measured['task'] + 1}/{experiment.tasks.number}" if measured.get("task") is not None else ""
         self._report(f"  epoch {epoch}/{goal}{task}{left} of {experiment}, seed {seed}", measured)
 
@@ -44,7 +45,9 @@ class RunLines:
         self.done += 1
         if not self.quiet and measured is not None:
             left = (time.monotonic() - self.begun) * (self.n_runs / self.done - 1)
-            self._report(f"run {self.done}/{self.n_runs}, about {left:.0f} s left: {experiment}, seed {seed}", measured)
+            self._report(
+                f"run {self.done}/{self.n_runs}, about {clock(left)} left: {experiment}, seed {seed}", measured
+            )
 
     def _report(self, what: str, measured: Mapping[str, Any]) -> None:
         self.last = time.monotonic()

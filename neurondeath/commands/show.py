@@ -6,7 +6,7 @@ a terminal and in a pipe is the rule of `neurondeath.commands.terminal_table`.
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from neurondeath.commands.data_formats import print_csv, print_json, records
+from neurondeath.commands.legend import legend
 from neurondeath.commands.output_options import Format, check_columns
 from neurondeath.commands.tables import Layout, Table
 from neurondeath.commands.terminal_table import Line, note_lines, table_lines
@@ -97,7 +98,19 @@ def _print_tables(tables: Sequence[Table], lead: Sequence[str], notes: Sequence[
     if hidden:
         count = f"{'up to ' * (len(hidden) > 1)}{hidden[-1]} column{'s' * (hidden[-1] > 1)}"
         lines += note_lines([f"{count} hidden: --columns all"], width)
-    _print_lines(lines + note_lines(notes, width))
+    below = note_lines(notes, width)
+    names = {name for line in lines for name in line.columns}
+    explained = legend(names, " ".join([*lead, *notes, *_texts(tables, names)]))
+    _print_lines([*lines, *note_lines([explained] if explained else [], width), *below])
+
+
+def _texts(tables: Sequence[Table], shown: Container[str]) -> Iterator[str]:
+    """Generate the texts of tables whose symbols are explained: all but prose, which explains itself."""
+    for table in tables:
+        yield from (table.title, *table.notes)
+        for name, cells in table.columns.items():
+            if name in shown and name not in table.layout.prose:
+                yield from (cell for cell in cells if isinstance(cell, str))
 
 
 def _print_lines(lines: Sequence[Line]) -> None:

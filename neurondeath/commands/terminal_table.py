@@ -20,10 +20,11 @@ BELOW = "    "  # indentation of prose below its row
 
 @dataclass(frozen=True)
 class Line:
-    """One line of output."""
+    """One line of output; of the names of columns also which ones."""
 
     text: str
     bold: bool = False
+    columns: tuple[str, ...] = ()
 
 
 def table_lines(table: Table, width: int | None, *, everything: bool = False) -> tuple[list[Line], int]:
@@ -70,11 +71,12 @@ def _block_lines(block: Block, width: int | None) -> list[Line]:
     """Write the names of the columns, then row after row."""
     lines: list[Line] = []
     for row in range(len((block.beside or block.below)[0].cells)):
+        names = tuple(column.cells[0] for column in block.beside) if row == 0 else ()
         cells = [wrap(column.cells[row], column.limit) for column in block.beside]
         for height in range(max(map(len, cells), default=0)):
             texts = [cell[height] if height < len(cell) else "" for cell in cells]
             parts = [_padded(text, column) for text, column in zip(texts, block.beside, strict=True)]
-            lines.append(Line(GAP.join(parts).rstrip(), bold=row == 0))
+            lines.append(Line(GAP.join(parts).rstrip(), bold=row == 0, columns=names))
         for column in block.below:
             text = BELOW * bool(block.beside) + column.cells[row]
             lines += [Line(one, bold=row == 0) for one in wrap(text, width) if one.strip()]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from neurondeath.commands.messages import lines_begun, message
-from neurondeath_theory.foundation.progress import Display, displays_made, new_display
+from neurondeath_theory.foundation.progress import PatientProgress, displays_made
 
 __all__ = ["signs_of_life", "with_progress"]
 
@@ -27,19 +27,13 @@ def with_progress(items: Sequence[Item], what: str) -> Iterator[Item]:
     what : str
         What they are, in the plural.
     """
-    display: Display | None = None
-    last = time.monotonic()
+    progress = PatientProgress(what, len(items), patience=PATIENCE)
     try:
-        for done, item in enumerate(items):
-            now = time.monotonic()
-            if now - last > (PATIENCE if display is None else display.seconds):
-                display = display or new_display()
-                display.update(done / len(items), what, f"{done}/{len(items)}")
-                last = now
+        for item in items:
             yield item
+            progress.step()
     finally:
-        if display is not None:
-            display.close()
+        progress.close()
 
 
 @contextmanager

@@ -29,8 +29,11 @@ def check_output_file(name: str, path: Path | str) -> Path:
     Raises
     ------
     InvalidArgumentError
-        If its folder does not exist or cannot be written to, or the path is a folder, a named pipe or a device.
+        If its folder does not exist or cannot be written to, or it is no path, or that of a folder, a named pipe or a
+        device.
     """
+    if not isinstance(path, (str, Path)):
+        raise invalid(name, "be the path of a file", path)
     target = Path(path)
     rule = "name a file in a folder that exists and can be written to"
     try:

@@ -111,6 +111,7 @@ def check_real(
     high: float = math.inf,
     low_open: bool = False,
     high_open: bool = False,
+    unit: str = "",
 ) -> float:
     """Accept a finite real number in an interval, closed at an end unless that end is marked as open."""
     left, right = (
@@ -122,7 +123,7 @@ def check_real(
     elif (low, high) == (-math.inf, math.inf):
         rule = "be a finite number"
     else:
-        rule = f"lie in {left}{low:g}, {high:g}{right}"
+        rule = f"lie in {left}{low:g}, {high:g}{right}" + (f" {unit}" if unit else "")
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise invalid(name, rule, value)
     number = float(value)

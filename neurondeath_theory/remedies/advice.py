@@ -12,7 +12,7 @@ layer-wise guarantee; next the remedies that miss the goal, by P(alive); last th
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,11 @@ class Advice(Result):
     not_simulated : str
         Why nothing was simulated, where that was asked for.
     """
+
+    priority: ClassVar[tuple[str, ...]] = (
+        *("rank", "remedy", "standing", "guaranteed", "simulated", "simulated_living_ratio", "living_ratio"),
+        *("call", "statement"),
+    )
 
     width: int
     depth: int

@@ -179,7 +179,7 @@ def two_point_survival(
     [0.789598, 0.751689, 0.747256] [0.875, 0.847656, 0.844345]
     """
     layers = _check_layers(layer_widths(widths, width, depth))
-    angle = check_real("angle", angle, low=0.0, high=math.pi)
+    angle = check_real("angle", angle, low=0.0, high=math.pi, unit="radians")
     fine, slack = _propagate(layers, angle, coarse=False)
     coarse, _ = _propagate(layers, angle, coarse=True)
     relative = _gap(fine, coarse) + slack

@@ -78,7 +78,7 @@ class AngleLaw(Result):
 
     def probability_below(self, angle: float) -> Array:
         """P(angle <= `angle` | both alive) after every layer, parallel points included, shape (k,); by normal steps."""
-        at = check_real("angle", angle, low=0.0, high=math.pi / 2)
+        at = check_real("angle", angle, low=0.0, high=math.pi / 2, unit="radians")
         v = 2.0 * math.log(math.tan(at / 2)) if at > 0.0 else -math.inf
         share = np.clip((v - self._edges[:-1]) / np.diff(self._edges), 0.0, 1.0)
         return np.asarray(self.parallel + (1.0 - self.parallel) * (self._mass @ share))
@@ -168,7 +168,7 @@ def angle_law(
         raise invalid("depth", f"be at most {MOST_LAYERS}", len(layers), "angles end at single precision long before")
     for wrong in np.flatnonzero((layers < 2) | (layers > WIDEST))[:1]:
         raise invalid(f"widths[{wrong}]", f"lie in [2, {WIDEST}]", int(layers[wrong]))
-    start = check_real("angle", angle, low=0.0, high=math.pi, low_open=True)
+    start = check_real("angle", angle, low=0.0, high=math.pi, low_open=True, unit="radians")
     fine, coarse = propagate_exactly(layers, start, coarse=False), propagate_exactly(layers, start, coarse=True)
     edges, mass = propagate_by_normal_steps(layers, start)
     angles = 2.0 * np.arctan(np.exp(0.25 * (edges[1:] + edges[:-1])))

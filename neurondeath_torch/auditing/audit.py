@@ -7,17 +7,17 @@ the theory does not apply - a normalisation, a sum of branches or attention betw
 an activation that is not piecewise linear - the audit gives the reason instead of a prediction.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from neurondeath_theory.foundation.progress import Display, new_display
+from neurondeath_theory.foundation.notebook_tables import notebook_table
+from neurondeath_theory.foundation.progress import PatientProgress
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
 from neurondeath_torch.auditing.audited_layers import AuditedLayer
@@ -38,7 +38,6 @@ from neurondeath_torch.watching.monitor import DeadUnitMonitor
 __all__ = ["COLUMNS", "Audit", "audit"]
 
 COLUMNS = tuple(name for name in AuditedLayer.__dataclass_fields__ if name not in ("form", "bounds_only"))
-PATIENCE = 5.0  # seconds without a word
 POINTS_PER_PASS = 256  # where the data are a single tensor
 MODES = ("eval", "train")
 # what an audit does not say of a model with critical residual streams
@@ -70,6 +69,11 @@ class Audit(Result):
     report : DeadUnitReport
         Dead units by every definition.
     """
+
+    priority: ClassVar[tuple[str, ...]] = (
+        *("activation", "units", "dead", "living_ratio", "expected_living_ratio", "sparsity", "predicted_sparsity"),
+        *("q", "predicted_q", "correlation", "predicted_correlation"),
+    )
 
     layers: tuple[AuditedLayer, ...]
     n_points: int
@@ -108,6 +112,9 @@ class Audit(Result):
     def __str__(self) -> str:
         calls = [remedy.partition("  #")[0] for remedy in self.remedies]
         return " ".join([*self.verdict, *([f"Remedies: {'; '.join(calls)}."] if calls else [])])
+
+    def _repr_html_(self) -> str:
+        return notebook_table(" ".join(self.verdict), self.columns(), self.priority, self.remedies)
 
 
 def audit(
@@ -195,14 +202,14 @@ fires on less than 1.83 % of all inputs (95 % confidence).
         data = torch.split(data, POINTS_PER_PASS)
     data = called(model, data, call)
     patterns, device = check_patterns("layers", layers), device_of(model)
-    progress, passes = _Progress(data, limit), 0
-    with monitor, progress, _unchanged(model, mode), torch.no_grad():
+    progress, passes = PatientProgress("audit", _number_of_batches(data, limit), step="batch"), 0
+    with monitor, closing(progress), _unchanged(model, mode), torch.no_grad():
         for inputs in input_batches(data, once=True):
             if limit is not None and passes == limit:
                 break
             run_model(model, on_device(inputs, device))
             passes += 1
-            progress.update(passes)
+            progress.step()
     report = monitor.report()
     rows = _layers(report, recorder)
     if stream_layer(model) is not None:
@@ -225,33 +232,13 @@ fires on less than 1.83 % of all inputs (95 % confidence).
     )
 
 
-class _Progress:
-    """Shows how far a long audit has come."""
-
-    def __init__(self, data: Any, limit: int | None) -> None:
-        try:
-            known = len(data)
-        except TypeError:
-            known = 0
-        self._total = min(known, limit) if known and limit is not None else known or limit or 0
-        self._display: Display | None = None
-        self._begun = self._last = time.monotonic()
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def update(self, passes: int) -> None:
-        """Show the number of batches, now and then."""
-        now = time.monotonic()
-        if now - self._begun < PATIENCE or (self._display is not None and now - self._last < self._display.seconds):
-            return
-        self._display, self._last = self._display or new_display(), now
-        of = f"/{self._total}" if self._total else ""
-        self._display.update(passes / self._total if self._total else 0.0, "audit", f"batch {passes}{of}")
-
-    def __exit__(self, *_: object) -> None:
-        if self._display is not None:
-            self._display.close()
+def _number_of_batches(data: Any, limit: int | None) -> int:
+    """Count the batches that will be read, 0 if the data do not know their length."""
+    try:
+        known = len(data)
+    except TypeError:
+        known = 0
+    return min(known, limit) if known and limit is not None else known or limit or 0
 
 
 class _AuditMonitor(DeadUnitMonitor):

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+import numpy as np
+import numpy.typing as npt
 from torch import nn
 
+from neurondeath_theory.foundation.notebook_display import NotebookOutput, in_notebook
+from neurondeath_theory.foundation.notebook_tables import notebook_table
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.progress import new_display
 from neurondeath_theory.foundation.validation import check_count, check_real, invalid
@@ -84,6 +88,18 @@ class UnitWatch:
     layers, threshold, watch, outputs, passes
         As for `DeadUnitMonitor`; by default only passes in training mode are counted.
 
+    Attributes
+    ----------
+    steps : int
+        Number of the last step.
+    alarms : list of Alarm
+        All alarms so far.
+    report : DeadUnitReport or None
+        The last report.
+    dead_since : dict of str to int array, shape (units,)
+        For each activation the step of the report since which every report finds a unit dead; -1 for a unit that the
+        last one finds alive.
+
     Raises
     ------
     InvalidArgumentError
@@ -102,6 +118,10 @@ class UnitWatch:
     ...         numbers = watch.step()
     >>> numbers["neurondeath/1.relu/dead_share"], str(alarms[0])
     (0.5, 'step 2: 2 of 4 units of `1` (relu) are dead on 16 points, more than the expected 25 %')
+    >>> watch.dead_since["1"].tolist()
+    [-1, -1, 2, 2]
+    >>> print(watch)
+    step 2: 2 of 4 units dead, the first since step 2, 1 alarm
     """
 
     def __init__(
@@ -132,6 +152,8 @@ class UnitWatch:
         self.steps = 0
         self.alarms: list[Alarm] = []
         self.report: DeadUnitReport | None = None
+        self.dead_since: dict[str, npt.NDArray[np.int64]] = {}
+        self._output = NotebookOutput()
 
     def __enter__(self) -> Self:
         self.start()
@@ -176,6 +198,8 @@ class UnitWatch:
         """Report now, on the passes since the last report, and start the counts again."""
         self.report = self._monitor.report()
         self._monitor.reset()
+        for one in self.report.activities:
+            self._note_death(one)
         values = self.report.scalars()
         found = [alarm for one in self.report.activities for alarm in self._alarms_of(one)]
         values["neurondeath/alarms"] = float(len(found))
@@ -186,7 +210,36 @@ class UnitWatch:
             for writer in self._writers:
                 writer.alarm(alarm)
             self._on_alarm(alarm)
+        if in_notebook():
+            self._output.show(self._repr_html_(), str(self))
         return values
+
+    def __str__(self) -> str:
+        if self.report is None:
+            return f"step {self.steps}: no report yet, one every {self._every} steps"
+        dead = [int(step) for steps in self.dead_since.values() for step in steps[steps >= 0]]
+        first = f", the first since step {min(dead)}" if dead else ""
+        alarms = f"{len(self.alarms)} alarm{'s' * (len(self.alarms) != 1)}"
+        return f"step {self.steps}: {len(dead)} of {self.report.n_units} units dead{first}, {alarms}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        seen = [] if self.report is None else self.report.activities
+        since = [steps[steps >= 0] for steps in (self.dead_since[one.name] for one in seen)]
+        columns: dict[str, list[Any]] = {
+            "activation": [one.label for one in seen],
+            "units": [one.n_units for one in seen],
+            "dead": [len(steps) for steps in since],
+            "dead since step": [f"{steps.min()} to {steps.max()}" if len(steps) else "" for steps in since],
+            "firing rate": [one.firing_rate for one in seen],
+        }
+        return notebook_table(str(self), columns)
+
+    def _note_death(self, one: UnitActivity) -> None:
+        """Keep since when each unit has been dead."""
+        since = self.dead_since.setdefault(one.name, np.full(one.n_units, -1))
+        self.dead_since[one.name] = np.where(one.dead, np.where(since < 0, self.steps, since), -1)
 
     def _alarms_of(self, one: UnitActivity) -> list[Alarm]:
         """Judge an activation; an alarm that stays is raised once."""

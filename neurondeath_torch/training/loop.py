@@ -21,6 +21,7 @@ from torch import nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
 from neurondeath_theory.foundation.number_format import format_number
+from neurondeath_theory.foundation.progress import notebook_progress
 from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_count
 from neurondeath_torch.methods.training_method import TrainingMethod
@@ -133,7 +134,8 @@ def train(
     stopped : callable
         Called before every batch; if it returns True, the epoch is abandoned and the run returned unfinished.
     progress : callable, optional
-        Called after every epoch with the epoch, the number of epochs and the measurements.
+        Called after every epoch with the epoch, the number of epochs and the measurements; by default a notebook shows
+        a bar.
 
     Returns
     -------
@@ -172,6 +174,7 @@ def train(
                 *name, name=experiment.name, description=experiment.description(), provenance=provenance_here(chosen)
             )
         n_resumed = len(run.measured)
+        shown = held.enter_context(notebook_progress("training", experiment.all_epochs, step="epoch"))
         for epoch in range(experiment.all_epochs + 1):
             if epoch >= len(run.measured) and not run.train_epoch(epoch, stopped):
                 return run.result(finished=False)
@@ -180,6 +183,8 @@ def train(
                 store.note(*name, epoch, measured, provenance=run.made[epoch], replace=epoch >= n_resumed)
             if progress is not None:
                 progress(epoch, experiment.all_epochs, measured)
+            elif shown is not None and epoch:
+                shown.step()
             if measured["diverged"]:
                 break
     return run.result(finished=True)

@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from neurondeath_theory.foundation.progress import Display, PlainLines, new_display
+from neurondeath_theory.foundation.progress import Display, PlainLines, clock, new_display
 
 __all__ = ["Progress"]
 
@@ -79,7 +79,7 @@ class Progress:
         elapsed = time.monotonic() - self._begun
         rate = f"{self.trials_done / max(elapsed, 1e-9):.0f}/s" if self.trials_done else "starting"
         left = self.seconds_left()
-        more = f", {_clock(left)} left" if left is not None and self.trials_done != self.n_trials else ""
+        more = f", {clock(left)} left" if left is not None and self.trials_done != self.n_trials else ""
         of = "" if self.n_trials is None else f"/{self.n_trials}"
         return f"{self.trials_done}{of} trials, {rate}{more}"
 
@@ -90,19 +90,3 @@ class Progress:
             if not (self.what and isinstance(self._display, PlainLines)):
                 self._show(time.monotonic())
             self._display.close()
-
-
-def _clock(seconds: float) -> str:
-    """Format a time in suitable units.
-
-    Examples
-    --------
-    >>> _clock(7.2), _clock(125), _clock(7300)
-    ('7 s', '2 min 5 s', '2 h 1 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -11,7 +11,7 @@ from neurondeath.commands import COMMANDS
 from neurondeath.commands.console import command_line, run
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted([DOCS / "getting-started.md", *(DOCS / "questions").glob("*.md")])
+PAGES = sorted([DOCS / "getting-started.md", DOCS / "tasks.md", *(DOCS / "questions").glob("*.md")])
 NAMED_FILE = re.compile(r"`(\w+\.toml)`:?\n\n```toml\n(.*?)```", flags=re.DOTALL)  # "This is `grid.toml`:" and its text
 
 

@@ -259,8 +259,8 @@ def test_pair_survival_keeps_the_shape_and_falls_with_the_angle():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: two_point_survival([2, 2], 4.0), "`angle` must lie in [0, 3.14159]; got 4.0"),
-        (lambda: two_point_survival([2, 2], math.nan), "`angle` must lie in [0, 3.14159]; got nan"),
+        (lambda: two_point_survival([2, 2], 4.0), "`angle` must lie in [0, 3.14159] radians; got 4.0"),
+        (lambda: two_point_survival([2, 2], math.nan), "`angle` must lie in [0, 3.14159] radians; got nan"),
         (lambda: two_point_survival([], 1.0), "`widths` must be a non-empty sequence"),
         (lambda: two_point_survival([2, 0], 1.0), "`widths[1]` must be a whole number from 1"),
         (lambda: two_point_survival([10**6], 1.0), "`widths[0]` must be at most 100000; got 1000000"),

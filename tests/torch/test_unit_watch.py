@@ -2,12 +2,15 @@
 
 import sys
 import types
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError, MissingExtraError
+from neurondeath_theory.foundation.progress import PatientProgress
 from neurondeath_torch.auditing.audit import audit
 from neurondeath_torch.reporting.callbacks import lightning_callback, trainer_callback
 from neurondeath_torch.reporting.unit_watch import UnitWatch
@@ -137,6 +140,30 @@ def test_alarms_are_raised_once_until_the_activation_has_recovered():
     fallen = next(one for one in watch.alarms if one.kind == "falling" and one.activation == "act")
     assert fallen.value < fallen.limit
     assert not model._forward_hooks
+
+
+def test_it_is_known_since_when_each_unit_has_been_dead():
+    model = seeded(Net, 0)
+    healthy = [parameter.detach().clone() for parameter in model.parameters()]
+    since = np.full(8, -1)
+    watch = UnitWatch(model, every=1, expected_dead=1.0, falling=0.0)
+    assert str(watch) == "step 0: no report yet, one every 1 steps"
+    with watch:
+        for step, dead in enumerate((0, 2, 5, 3, 3, 6), start=1):
+            with torch.no_grad():
+                for parameter, value in zip(model.parameters(), healthy, strict=True):
+                    parameter.copy_(value)
+            kill(model, dead)
+            model(X)
+            watch.step()
+            since = np.where(watch.report.dead_units()["act"], np.where(since < 0, step, since), -1)
+            assert (since >= 0).sum() == dead
+            assert watch.dead_since["act"].tolist() == since.tolist()
+    assert sorted(since[since >= 0]) == [2, 2, 3, 6, 6, 6]
+    assert str(watch).endswith(
+        f"{watch.report.n_dead} of {watch.report.n_units} units dead, the first since step 2, 0 alarms"
+    )
+    assert "2 to 6" in watch._repr_html_()
 
 
 def test_only_training_passes_count_and_steps_without_passes_report_nothing(capsys):
@@ -281,14 +308,15 @@ def test_the_callback_of_transformers(monkeypatch):
 
 def test_a_long_audit_shows_how_far_it_is(monkeypatch, capsys):
     module = sys.modules["neurondeath_torch.auditing.audit"]
-    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setattr(module, "PatientProgress", partial(PatientProgress, patience=0.0))
     monkeypatch.setattr("neurondeath_theory.foundation.progress.PlainLines.seconds", 0.0)
     audit(seeded(Net, 0), [X, X, X])
-    assert capsys.readouterr().err.splitlines() == [f"audit, batch {i}/3" for i in (1, 2, 3)]
+    expected = ["1/3, about 0 s left", "2/3, about 0 s left", "3/3"]
+    assert capsys.readouterr().err.splitlines() == [f"audit, batch {how_far}" for how_far in expected]
     audit(seeded(Net, 0), iter([X, X]))
     assert capsys.readouterr().err.splitlines() == ["audit, batch 1", "audit, batch 2"]
     audit(seeded(Net, 0), iter([X, X, X]), max_batches=2)
     assert capsys.readouterr().err.splitlines()[-1] == "audit, batch 2/2"
-    monkeypatch.setattr(module, "PATIENCE", 5.0)
+    monkeypatch.setattr(module, "PatientProgress", PatientProgress)
     audit(seeded(Net, 0), [X, X, X])
     assert capsys.readouterr().err == ""

@@ -6,7 +6,7 @@ import unicodedata
 __all__ = ["is_conflict", "is_progress", "names", "shows"]
 
 PROGRESS = re.compile(
-    r"tasks \d|engine \w|hint: |\[\d+(/\d+)?\] |runs? \d|epoch |drew \d|picture: |\d+ figures in|\d+ claims?: |store |"
+    r"tasks \d|engine \w|hint: |\[\d+(/\d+)?\] |runs? \d|epoch |drew \d|picture: |\d+ figures? in|\d+ claims?: |store |"
     r"note: |training |\d+ of \d+ "
 )
 CONFLICT = re.compile(r"must be (used|left out|given)|without|together|only with|twice|once|in place of|instead")
