@@ -57,8 +57,8 @@ verify: $(VENV)/.tests ## the long suites: statistical tests over many seeds, al
 faults: $(VENV)/.tests ## fault injection: kills, signals, full disks, damaged files
 	$(BIN)/python -m pytest tests/faults -m faults
 
-browser: $(VENV)/.browser ## the explorer in chromium (apt-get install chromium)
-	$(BIN)/python -m pytest tests/explorer -m browser
+browser: $(VENV)/.browser ## the explorer, and the site where it is built, in chromium (apt-get install chromium)
+	$(BIN)/python -m pytest tests/explorer tests/documentation -m browser
 
 lint: $(VENV)/.linters ## style, types, the arrows between packages, and the language
 	$(BIN)/ruff format --check .

@@ -52,6 +52,7 @@ html_title = f"neurondeath {release}"
 html_static_path = ["_static"]
 html_css_files = ["neurondeath.css"]
 html_math_renderer = "mathml"
+html_context = {"default_mode": "auto"}  # without it the theme reports an error on a first visit
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -66,7 +67,7 @@ html_theme_options = {
     "pygments_light_style": "tango",
     "pygments_dark_style": "monokai",
 }
-html_sidebars = {"index": [], "getting-started": [], "generated/gallery/**": []}
+html_sidebars = {"index": [], "getting-started": [], "results": [], "tasks": [], "generated/gallery/**": []}
 
 
 def _mark_up(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:

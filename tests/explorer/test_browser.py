@@ -4,16 +4,15 @@ Needs playwright and a chromium of the system; run by `make browser`.
 """
 
 import re
-import shutil
 
 import pytest
 
 import neurondeath as nd
 from neurondeath.explorer.choices import NAMES
+from tests.references.browsers import started_browser
 
 pytestmark = pytest.mark.browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 30_000  # milliseconds
 VALUES = {  # control -> value, and what it needs of others
     "width": ("7", {}),
@@ -31,14 +30,8 @@ VALUES = {  # control -> value, and what it needs of others
 @pytest.fixture(scope="module")
 def browser():
     """Start the browser of the system."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make browser installs it")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the path (apt-get install chromium)")
-    with api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with started_browser() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
