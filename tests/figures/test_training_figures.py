@@ -23,6 +23,7 @@ FIGURES = (
     "demon_pruning",
     "larger_variance",
     "sparse_and_deep",
+    "sparsity_cliff",
     "speed_of_sparsity",
     "stripping",
     "variance_before_training",
@@ -149,3 +150,15 @@ def test_only_normalised_layers_hold_their_zeros(tables):
         assert part["epoch"].tolist() == dense["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
         assert part["accuracy"][-1] > dense["accuracy"][-1] - 0.01
         assert np.abs(part["zeros"] - part["design"]).max() < 0.005
+
+
+def test_streams_stay_accurate_where_plain_networks_fall_off(tables):
+    table = tables["sparsity_cliff"]
+    stream, plain, default = (
+        rows(table, design=design) for design in ("critical residual", "edge of chaos", "default weights")
+    )
+    chosen = read_study("sparsity_cliff").last_epochs()
+    own = [row["test_accuracy"] for row in chosen if row["model.residual"] and row["model.sparsity"] == 0.9]
+    assert rows(stream, sparsity=0.9)["accuracy"][0] == pytest.approx(np.mean(own))
+    assert rows(stream, sparsity=0.9)["accuracy_low"][0] > rows(plain, sparsity=0.9)["accuracy_high"][0]
+    assert (rows(default, sparsity=0.9)["accuracy"] < 0.2).all()
