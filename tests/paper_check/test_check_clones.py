@@ -58,3 +58,14 @@ def test_units_that_are_no_clones_part():
     found = clones.apart_after_training(setting=Setting(), noise="dropout", **claim)
     assert found.verdict.value == "REFUTED"
     assert min(found.numbers["distance"]) > 0.01
+
+
+@pytest.mark.parametrize("relation", ["<=", ">="])
+def test_every_network_must_satisfy_the_claim(monkeypatch, relation):
+    distances = iter([0.0, 1.0, 0.0, 1.0])
+    monkeypatch.setattr(clones, "_train", lambda *rest: next(distances))
+    found = clones.apart_after_training(
+        setting=Setting(), optimisers=["sgd"], noise="none", relation=relation, right=0.5
+    )
+    assert found.verdict.value == "REFUTED"
+    assert found.points == 4

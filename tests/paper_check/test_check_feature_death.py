@@ -28,6 +28,24 @@ def test_encoders_are_those_drawn_plainly(few, k, p):
     assert np.mean(plain) > 0.001
 
 
+@pytest.mark.parametrize("k", [0, 16])
+def test_features_are_silent_where_no_input_makes_them_fire(few, k):
+    inputs = feature_death._inputs({"gamma": 1.0, "k": k}, [3, 0])[:4]
+    rows = np.random.default_rng(5).standard_normal((1024, 64))
+    fired = set()
+    for point in inputs:
+        features = rows @ point / np.linalg.norm(rows, axis=1)
+        order = np.argsort(-features)[: k or None]
+        fired |= {int(number) for number in order if features[number] > 0.0}
+    assert feature_death._silent_share(inputs, k, np.random.default_rng(5)) == 1.0 - len(fired) / 1024
+
+
+def test_features_that_are_chosen_below_zero_do_not_fire(few):
+    inputs = np.outer([1.0, 2.0], np.ones(64))  # all features below zero are silent, however many are chosen
+    share = feature_death._silent_share(inputs, 1000, np.random.default_rng(5))
+    assert share == feature_death._silent_share(inputs, 0, np.random.default_rng(5)) > 0.4
+
+
 def test_wrong_formulas_are_refuted_by_quadrature():
     cases = [{"gamma": 1.0, "k": 32}, {"gamma": 3.0, "k": 0}]
 
