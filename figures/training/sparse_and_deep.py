@@ -21,7 +21,8 @@ CAPTION = (
     "Share of zeros of every layer on the test images, after 2 epochs of MNIST, in networks of 100 layers of width "
     "300: clipped shifted ReLU in critical residual streams of effective depth 1, designed at a sparsity s (dotted). "
     "Nothing held, biases left as drawn, or layers normalised; test accuracy in the legend of each panel. Right: test "
-    "accuracy over 6 epochs with normalised layers, beside dense ReLU in the same stream. {trials} seed."
+    "accuracy over 6 epochs with normalised layers, beside dense ReLU in the same stream; odd: clipped soft threshold. "
+    "{trials} seed."
 )
 LEARNING = "layers normalised"
 DENSE = "dense ReLU"
@@ -53,7 +54,7 @@ def compute(quick: bool, store: Path) -> Table:
                 {
                     "panel": LEARNING,
                     "design": 0.5 if sparsity is None else sparsity,
-                    "series": DENSE if sparsity is None else f"s = {sparsity:g}",
+                    "series": DENSE if sparsity is None else f"s = {sparsity:g}{_odd(row)}",
                     "layer": 0,
                     "epoch": row["epoch"],
                     "zeros": row["test_sparsity"],
@@ -62,6 +63,10 @@ def compute(quick: bool, store: Path) -> Table:
                 }
             )
     return tabulate(records)
+
+
+def _odd(row: Mapping[str, Any]) -> str:
+    return ", odd" if row["model.activation"] == "clipped-soft-threshold" else ""
 
 
 def _held(row: Mapping[str, Any]) -> str:
