@@ -98,7 +98,7 @@ class UnitWatch:
         The last report.
     dead_since : dict of str to int array, shape (units,)
         For each activation the step of the report since which every report finds a unit dead; -1 for a unit that the
-        last one finds alive.
+        last one finds alive. Where units are removed, the others count from the next report.
 
     Raises
     ------
@@ -237,8 +237,10 @@ class UnitWatch:
         return notebook_table(str(self), columns)
 
     def _note_death(self, one: UnitActivity) -> None:
-        """Keep since when each unit has been dead."""
-        since = self.dead_since.setdefault(one.name, np.full(one.n_units, -1))
+        """Keep since when each unit has been dead; after a removal of units it begins again."""
+        since = self.dead_since.get(one.name)
+        if since is None or len(since) != one.n_units:
+            since = np.full(one.n_units, -1)
         self.dead_since[one.name] = np.where(one.dead, np.where(since < 0, self.steps, since), -1)
 
     def _alarms_of(self, one: UnitActivity) -> list[Alarm]:

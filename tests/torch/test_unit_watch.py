@@ -15,6 +15,7 @@ from neurondeath_torch.auditing.audit import audit
 from neurondeath_torch.reporting.callbacks import lightning_callback, trainer_callback
 from neurondeath_torch.reporting.unit_watch import UnitWatch
 from neurondeath_torch.reporting.writers import TensorBoardWriter, WandbWriter
+from neurondeath_torch.surgery.removal import remove_dead_units
 from neurondeath_torch.watching.monitor import DeadUnitMonitor
 from tests.torch.test_monitor import points, seeded
 
@@ -320,3 +321,21 @@ def test_a_long_audit_shows_how_far_it_is(monkeypatch, capsys):
     monkeypatch.setattr(module, "PatientProgress", PatientProgress)
     audit(seeded(Net, 0), [X, X, X])
     assert capsys.readouterr().err == ""
+
+
+def test_a_watch_goes_on_after_a_removal_of_units():
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1))
+    with torch.no_grad():
+        model[0].bias[:2] = -100.0
+    inputs = torch.randn(32, 4, generator=torch.Generator().manual_seed(1))
+    with UnitWatch(model, every=1) as watch:
+        model(inputs)
+        watch.step()
+        assert watch.dead_since["1"].tolist() == [1, 1, -1, -1, -1, -1]
+        remove_dead_units(model, inputs)
+        with torch.no_grad():
+            model[0].bias[0] = -100.0
+        model(inputs)
+        watch.step()
+        assert watch.dead_since["1"].tolist() == [2, -1, -1, -1]
+        assert "1 of 4 units dead, the first since step 2" in str(watch)
