@@ -11,7 +11,7 @@ from neurondeath_theory.foundation.validation import invalid
 __all__ = ["check_ending", "check_output_file", "output_folder"]
 
 
-def check_output_file(name: str, path: Path | str) -> Path:
+def check_output_file(name: str, path: str | os.PathLike[str]) -> Path:
     """Accept a path where a file can be made or replaced.
 
     Parameters
@@ -32,7 +32,7 @@ def check_output_file(name: str, path: Path | str) -> Path:
         If its folder does not exist or cannot be written to, or it is no path, or that of a folder, a named pipe or a
         device.
     """
-    if not isinstance(path, (str, Path)):
+    if not isinstance(path, (str, os.PathLike)):
         raise invalid(name, "be the path of a file", path)
     target = Path(path)
     rule = "name a file in a folder that exists and can be written to"
