@@ -4,10 +4,10 @@
 # figures and evidence
 from neurondeath.figures.gallery import make_figure as make_figure
 from neurondeath.figures.registry import FIGURES as FIGURES
+from neurondeath.paper_check.checked_claims import Report as Report
 from neurondeath.paper_check.citations import cite as cite
 from neurondeath.paper_check.evidence import Evidence as Evidence
 from neurondeath.paper_check.evidence import Verdict as Verdict
-from neurondeath.paper_check.verification import Report as Report
 from neurondeath.paper_check.verification import check as check
 
 # simulation
@@ -255,11 +255,11 @@ from neurondeath_torch.surgery.resetting import reset_units as reset_units
 from neurondeath_torch.surgery.shrunk_models import load_shrunk as load_shrunk
 from neurondeath_torch.training.configuration import Experiment as Experiment
 from neurondeath_torch.training.experiment_files import read_experiments as read_experiments
-from neurondeath_torch.training.loop import TrainingRun as TrainingRun
 from neurondeath_torch.training.loop import train as train
 from neurondeath_torch.training.many_networks import train_many as train_many
 from neurondeath_torch.training.trained_models import load_trained as load_trained
 from neurondeath_torch.training.trained_models import save_trained as save_trained
+from neurondeath_torch.training.training_run import TrainingRun as TrainingRun
 from neurondeath_torch.watching.clones import Clones as Clones
 from neurondeath_torch.watching.clones import find_clones as find_clones
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport as DeadUnitReport

@@ -79,13 +79,13 @@ from neurondeath_torch.surgery.shrunk_models import load_shrunk as load_shrunk
 # training
 from neurondeath_torch.training.configuration import Experiment as Experiment
 from neurondeath_torch.training.experiment_files import read_experiments as read_experiments
-from neurondeath_torch.training.loop import TrainingRun as TrainingRun
 from neurondeath_torch.training.loop import train as train
 from neurondeath_torch.training.many_networks import train_many as train_many
 
 # watching
 from neurondeath_torch.training.trained_models import load_trained as load_trained
 from neurondeath_torch.training.trained_models import save_trained as save_trained
+from neurondeath_torch.training.training_run import TrainingRun as TrainingRun
 from neurondeath_torch.watching.clones import Clones as Clones
 from neurondeath_torch.watching.clones import find_clones as find_clones
 from neurondeath_torch.watching.dead_unit_report import DeadUnitReport as DeadUnitReport

@@ -7,8 +7,8 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
+from neurondeath.paper_check.checked_claims import CheckedClaim, Report
 from neurondeath.paper_check.evidence import Evidence, Verdict
-from neurondeath.paper_check.verification import CheckedClaim, Report
 from neurondeath_theory.foundation.version import __version__
 
 __all__ = ["report_data", "tally", "versions"]

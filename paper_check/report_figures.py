@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from neurondeath.paper_check.checked_claims import Report
 from neurondeath.paper_check.page_text import anchor, page_text
-from neurondeath.paper_check.verification import Report
 from neurondeath_theory.foundation.interruption import Interrupted, signal_of
 from neurondeath_theory.foundation.visible_text import visible
 

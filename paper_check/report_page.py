@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from neurondeath.paper_check.checked_claims import CheckedClaim, Report
 from neurondeath.paper_check.claims import Claim, bounds_of
 from neurondeath.paper_check.evidence import Evidence, Verdict
 from neurondeath.paper_check.formula_markup import formula_markup
@@ -20,7 +21,6 @@ from neurondeath.paper_check.page_text import anchor, page_text
 from neurondeath.paper_check.papers import PAPERS
 from neurondeath.paper_check.report import tally, versions
 from neurondeath.paper_check.report_figures import Pictures
-from neurondeath.paper_check.verification import CheckedClaim, Report
 from neurondeath_theory.foundation.number_format import format_number
 
 __all__ = ["page"]

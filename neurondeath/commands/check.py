@@ -15,9 +15,9 @@ from neurondeath.commands.output_options import ColumnsOption, Format, check_col
 from neurondeath.commands.show import show_path
 from neurondeath.commands.time_left import TimeLeft
 from neurondeath.paper_check.changed_claims import changed_claims, read_change
+from neurondeath.paper_check.checked_claims import CheckedClaim, Report
 from neurondeath.paper_check.claim_keys import claim_template as write_claim_template
 from neurondeath.paper_check.claims import Claim, packaged_claims, read_claims, select_claims
-from neurondeath.paper_check.verification import CheckedClaim, Report
 from neurondeath.paper_check.verification import check as check_claims
 from neurondeath.simulations.sweeps.driver import check_workers
 from neurondeath_theory.foundation.atomic_files import write_atomically

@@ -3,9 +3,9 @@
 from neurondeath.commands.output_options import Format
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout, Table
+from neurondeath.paper_check.checked_claims import Report
 from neurondeath.paper_check.evidence import Setting, Verdict
 from neurondeath.paper_check.report import report_data, tally
-from neurondeath.paper_check.verification import Report
 
 __all__ = ["report_columns", "show_report"]
 

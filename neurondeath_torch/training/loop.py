@@ -9,20 +9,16 @@ deciding data change and the learning-rate schedule restarts; weights, optimiser
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
-from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.progress import notebook_progress
-from neurondeath_theory.foundation.results import Result
 from neurondeath_theory.foundation.validation import check_choice, check_count
 from neurondeath_torch.methods.training_method import TrainingMethod
 from neurondeath_torch.surgery.shrunk_models import load_shrunk
@@ -48,57 +44,13 @@ from neurondeath_torch.training.run_store import RunStore, StoredRun
 from neurondeath_torch.training.sealed_archives import FAILURES
 from neurondeath_torch.training.task_measurements import measure_task, task_means
 from neurondeath_torch.training.task_sequences import TaskSequence
+from neurondeath_torch.training.training_run import TrainingRun
 
-__all__ = ["TrainingRun", "find_device", "load_experiment_data", "train"]
+__all__ = ["find_device", "load_experiment_data", "train"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 Stopped = Callable[[], bool]
 Progress = Callable[[int, int, Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingRun(Result):
-    """Result of one training.
-
-    Attributes
-    ----------
-    experiment : Experiment
-        The experiment.
-    seed : int
-        Its seed.
-    epochs : tuple of dict
-        Measurements, one dict per epoch, starting with epoch 0 (before training); see `measurements` and `forecasts`.
-    finished : bool
-        Whether the run is complete; False if it was stopped.
-    model : nn.Module or None
-        The network after the last epoch; None if the run was read from a store without a checkpoint.
-    """
-
-    experiment: Experiment
-    seed: int
-    epochs: tuple[Mapping[str, Any], ...]
-    finished: bool
-    model: nn.Module | None = None
-
-    @property
-    def last(self) -> Mapping[str, Any]:
-        """Measurements of the last epoch."""
-        return self.epochs[-1]
-
-    def columns(self) -> Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]:
-        """Columns of the table: the measurements that are single numbers, one row per epoch."""
-        names = [name for name, value in self.last.items() if not isinstance(value, (list, dict))]
-        return {name: [epoch.get(name) for epoch in self.epochs] for name in names}
-
-    def __str__(self) -> str:
-        last = self.last
-        ended = "diverged" if last["diverged"] else "" if self.finished else "stopped"
-        quality = "test_loss" if last["test_accuracy"] is None else "test_accuracy"
-        return (
-            f"{self.experiment}, seed {self.seed}: {quality.replace('_', ' ')} {format_number(last[quality])} after "
-            f"{last['epoch']} epochs, {last['dead_units']} of {last['units']} units dead, "
-            f"{last['active_parameters']} active parameters" + (f"; {ended}" if ended else "")
-        )
 
 
 def train(

@@ -16,8 +16,6 @@ import sympy
 
 import neurondeath.figures.gallery
 import neurondeath.paper_check.claims
-from neurondeath.commands import COMMANDS
-from neurondeath.commands.console import command_line, run
 from neurondeath.paper_check.citations import cite
 from neurondeath.paper_check.claims import Check, Claim
 from neurondeath.paper_check.evidence import Evidence, Verdict, sound_evidence
@@ -33,15 +31,8 @@ SLOW = EXAMPLE.replace('figure = "survival_depth"', "").replace(
 
 
 @pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(line):
-        code = run(command_line("paper_check", COMMANDS, help=""), "paper_check", line.split())
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+def call(caller):
+    return caller("paper_check")
 
 
 @pytest.mark.parametrize(

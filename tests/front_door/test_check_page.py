@@ -8,8 +8,6 @@ import pytest
 
 import neurondeath.figures.gallery
 import neurondeath.paper_check.claims
-from neurondeath.commands import COMMANDS
-from neurondeath.commands.console import command_line, run
 from neurondeath.paper_check.claims import packaged_claims
 from neurondeath.paper_check.papers import PAPERS
 from neurondeath.paper_check.report_figures import draw_pictures
@@ -20,15 +18,8 @@ from tests.references.fake_claims import EXAMPLE, claim
 
 
 @pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(line):
-        code = run(command_line("paper_check", COMMANDS, help=""), "paper_check", line.split())
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+def call(caller):
+    return caller("paper_check")
 
 
 class Reader(HTMLParser):

@@ -13,7 +13,6 @@ import pytest
 
 from neurondeath import __main__ as root
 from neurondeath.commands import COMMANDS
-from neurondeath.commands.console import command_line, run
 from neurondeath.commands.network_layers import shown_layers
 from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_theory.foundation.widths import parse_counts
@@ -22,17 +21,8 @@ from neurondeath_theory.trainability.tailored_slope import tailored_slope
 
 
 @pytest.fixture
-def nd(capsys, tmp_path, monkeypatch):
-    """Run a command line in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    app = command_line(root.NAME, COMMANDS, help=root.HELP)
-
-    def call(line):
-        code = run(app, root.NAME, line.split())
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+def nd(caller):
+    return caller(root.NAME, help=root.HELP)
 
 
 def test_bounds_json(nd):

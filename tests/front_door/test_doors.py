@@ -14,21 +14,12 @@ import pytest
 
 import neurondeath as nd
 from neurondeath.commands import COMMANDS
-from neurondeath.commands.console import command_line, run
 from neurondeath.simulations.inputs.input_sets import read_points
 
 
 @pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """Run a command line in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(line):
-        code = run(command_line("neurondeath", COMMANDS, help="Help."), "neurondeath", line.split())
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+def call(caller):
+    return caller("neurondeath", help="Help.")
 
 
 def test_size_and_its_earlier_name(call):

@@ -5,8 +5,6 @@ import json
 import pytest
 
 from neurondeath import __main__ as root
-from neurondeath.commands import COMMANDS
-from neurondeath.commands.console import command_line, run
 from neurondeath.simulations.learning_forecast import trainability
 from neurondeath_theory.networks.network import Network
 
@@ -21,18 +19,9 @@ def deep():
 
 
 @pytest.fixture
-def nd(capsys, tmp_path, monkeypatch):
-    """Run a command line in a folder with a model: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
+def nd(caller, tmp_path):
     (tmp_path / "models.py").write_text(MODEL)
-    app = command_line(root.NAME, COMMANDS, help=root.HELP)
-
-    def call(line):
-        code = run(app, root.NAME, line.split())
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return caller(root.NAME, help=root.HELP)
 
 
 def test_json_has_the_numbers_of_the_function(nd):

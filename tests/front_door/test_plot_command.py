@@ -184,18 +184,11 @@ def test_a_map_shows_every_cell():
 
 
 @pytest.fixture
-def plot(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def plot(caller):
+    call = caller("nd")
     for width in (2, 3):
         simulate(Network([width] * 5), "gaussian:8", trials=60, store="s.sqlite")
-    app = command_line("nd", COMMANDS, help="")
-
-    def call(line):
-        code = run(app, "nd", ["plot", "s.sqlite", *line.split()])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return lambda line: call(f"plot s.sqlite {line}")
 
 
 def test_pictures_from_the_command_line(plot, tmp_path):

@@ -8,8 +8,6 @@ import re
 
 import pytest
 
-from neurondeath.commands import COMMANDS
-from neurondeath.commands.console import command_line, run
 from neurondeath.simulations.estimation.estimates import read_store
 from neurondeath.simulations.stores.store import Store
 from neurondeath.simulations.sweeps.progress import Progress
@@ -17,17 +15,8 @@ from tests.simulations.test_driver import dump
 
 
 @pytest.fixture
-def nd(capsys, tmp_path, monkeypatch):
-    """Run a command line in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    app = command_line("nd", COMMANDS, help="")
-
-    def call(line):
-        code = run(app, "nd", line.split())
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+def nd(caller):
+    return caller("nd")
 
 
 def read_json(nd, line):

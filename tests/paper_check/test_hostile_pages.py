@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurondeath.paper_check.checked_claims import CheckedClaim, CheckedMutation, Report
 from neurondeath.paper_check.claims import Claim, Mutation, packaged_claims
 from neurondeath.paper_check.evidence import Evidence, Setting, Verdict
 from neurondeath.paper_check.formula_markup import ATTRIBUTES, ELEMENTS, formula_markup
 from neurondeath.paper_check.report_figures import Pictures
 from neurondeath.paper_check.report_page import page
-from neurondeath.paper_check.verification import CheckedClaim, CheckedMutation, Report
 from tests.paper_check.hostile_claims import CONTROLS, HOSTILE, LATEX, SCRIPTS, TEXT_FIELDS, Marks, what_acts
 
 
