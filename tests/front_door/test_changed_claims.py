@@ -40,6 +40,13 @@ def test_the_list_has_every_claim(call):
     ]
 
 
+def test_the_list_counts_the_verdicts_that_are_expected(call):
+    expected = [claim.expected.value for claim in packaged_claims()]
+    title = call("--list")[1].splitlines()[0]
+    assert title.startswith(f"{len(expected)} claims, expected: {expected.count('CONFIRMED')} CONFIRMED, ")
+    assert f"{expected.count('REFUTED')} REFUTED" in title
+
+
 def test_a_claim_is_shown_with_what_its_checks_know(call):
     code, out, _ = call("--show", "r4", "--format", "json")
     shown = json.loads(out)

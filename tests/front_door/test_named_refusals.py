@@ -1,11 +1,14 @@
 """Refusals name what was written on the command line, in one line, also where the fault shows late."""
 
+import os
 import sqlite3
 
 import pytest
 
 from neurondeath import __main__ as root
 from neurondeath.commands.console import run
+from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_theory.foundation.output_files import check_output_file
 from tests.front_door.test_refusals import application
 
 MODELS = """
@@ -82,3 +85,23 @@ def test_damage_that_a_run_finds_is_one_line(refused, tmp_path, capsys):
         for definition in definitions:
             connection.execute(definition)
     assert "damaged" in refused(" ".join(words))
+
+
+def test_refusals_of_pairs_say_what_to_do_in_place(refused):
+    line = refused("size --growth 0.1 --survival 0.9 --depth 10")
+    assert line.endswith("raise --first until the bound at infinite depth, in the last line, is enough")
+
+
+@pytest.mark.parametrize("path", [3, None, b"model.onnx"])
+def test_what_is_no_path_is_no_output_file(path):
+    with pytest.raises(InvalidArgumentError, match="`out` must be the path of a file"):
+        check_output_file("out", path)
+
+
+def test_every_kind_of_path_is_an_output_file(tmp_path):
+    class Own(os.PathLike):
+        def __fspath__(self):
+            return str(tmp_path / "file")
+
+    for path in (str(tmp_path / "file"), tmp_path / "file", Own()):
+        assert check_output_file("out", path) == tmp_path / "file"

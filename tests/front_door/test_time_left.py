@@ -7,6 +7,7 @@ import pytest
 
 from neurondeath.commands import time_left
 from neurondeath.commands.time_left import TimeLeft
+from neurondeath_theory.foundation import progress
 
 pytest.importorskip("pty")  # not on Windows
 
@@ -30,6 +31,17 @@ def test_the_mean_of_what_is_done_is_expected_of_the_rest(monkeypatch, is_termin
     left = TimeLeft(4)
     now[0] += 100.0
     assert left.text(done) == text
+
+
+def test_counted_steps_show_the_time_left(monkeypatch, capsys):
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    progress.use_display(progress.PlainLines)
+    shown = progress.PatientProgress("work", 4, step="part", patience=5.0)
+    for seconds in (2.0, 8.0, 1.0, 9.0):  # too early, the first, too soon after it, the last
+        now[0] += seconds
+        shown.step()
+    assert capsys.readouterr().err.splitlines() == ["work, part 2/4, about 10 s left", "work, part 4/4"]
 
 
 CLAIMS = """

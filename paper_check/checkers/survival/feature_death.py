@@ -20,6 +20,7 @@ from neurondeath.paper_check.checkers.findings import ABSOLUTE, Sampled, sampled
 from neurondeath.paper_check.comparisons import compare
 from neurondeath.paper_check.evidence import Evidence, Setting
 from neurondeath.paper_check.formulas import evaluate
+from neurondeath_theory.foundation.validation import check_real
 from neurondeath_theory.remedies.sparse_autoencoders import sparse_autoencoder_death
 from neurondeath_theory.survival.never_firing import isotropic_never_firing
 
@@ -89,6 +90,7 @@ def by_encoders(
     share, threshold : str
         As in `by_quadrature`; without them, the library's share of directions that no input makes fire.
     """
+    check_real("allowance", allowance, low=0.0)
     rows = []
     for number, case in enumerate(cases):
         inputs = _inputs(case, [setting.seed, number])
