@@ -101,17 +101,26 @@ def count_of(width: int, batch: int) -> int:
     return max(LEAST_CALLS + 4, min(MOST_CALLS, 2**27 // (width * batch)))
 
 
-def ours(width: int, depth: int, sparsity: float, batch: int) -> dict[str, Any]:
+def ours(width: int, depth: int, sparsity: float, batch: int, precision: str = "float32") -> dict[str, Any]:
     from neurondeath_torch.deploying.sparse_inference import sparse_inference
 
     inputs = fresh_inputs(width, batch, count_of(width, batch))
     import torch
 
     example = torch.from_numpy(np.random.default_rng(2).standard_normal((8 * batch, width), dtype=np.float32))
-    network = sparse_inference(torch_model(width, depth, sparsity), example, batches=[batch], threads=THREADS)
+    model = torch_model(width, depth, sparsity)
+    network = sparse_inference(model, example, batches=[batch], precision=precision, threads=THREADS)
     result = measure(network, inputs, lambda y: y)
     zeros = network.zeros.units
-    return result | {"zeros": float(np.mean(zeros)), "report": str(network)}
+    return result | {"zeros": float(np.mean(zeros)), "error": network.error, "report": str(network)}
+
+
+def bfloat16(width: int, depth: int, sparsity: float, batch: int) -> dict[str, Any]:
+    return ours(width, depth, sparsity, batch, "bfloat16")
+
+
+def int8(width: int, depth: int, sparsity: float, batch: int) -> dict[str, Any]:
+    return ours(width, depth, sparsity, batch, "int8")
 
 
 def eager(width: int, depth: int, sparsity: float, batch: int) -> dict[str, Any]:
@@ -185,7 +194,7 @@ def numpy(width: int, depth: int, sparsity: float, batch: int) -> dict[str, Any]
     return measure(call, fresh_inputs(width, batch, count_of(width, batch)), lambda y: y)
 
 
-CONTESTANTS = {function.__name__: function for function in (ours, eager, compiled, onnx, numpy)}
+CONTESTANTS = {function.__name__: function for function in (ours, bfloat16, int8, eager, compiled, onnx, numpy)}
 
 if __name__ == "__main__":
     print(json.dumps(CONTESTANTS[sys.argv[1]](**json.loads(sys.argv[2]))))

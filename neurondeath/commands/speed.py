@@ -19,6 +19,7 @@ COLUMNS = ("batch", "needed_predicted", "needed", "dense_us", "sparse_us", "rati
 LAYOUT = Layout(keys=("batch",), priority=("ratio", "ratio_predicted", "needed", "needed_predicted", "sparse_us"))
 BATCHES = "1,2,4,8,16,32,64"
 MOST_BATCHES = 64
+PRECISIONS = ("float32", "bfloat16", "int8")
 V_PRIME = 0.7  # of clipped activations unless another or --m is given
 OPTIONS = {"kind": "--activation", "batches": "--batch"}
 
@@ -38,6 +39,9 @@ def speed(
     effective_depth: Annotated[
         float, typer.Option(help="D of the critical residual stream, in (0, depth]; depth is the plain network.")
     ] = 1.0,
+    precision: Annotated[
+        str, typer.Option(help=f"Of the weights that the sparse network reads: one of {', '.join(PRECISIONS)}.")
+    ] = "float32",
     seed: Annotated[int, typer.Option(help="Seed of the weights and inputs.")] = 0,
     columns: ColumnsOption = None,
     output: FormatOption = Format.table,
@@ -50,6 +54,7 @@ def speed(
     check_count("--seed", seed, least=0)
     check_count("--width", width)
     check_count("--depth", depth)
+    check_choice("--precision", precision, PRECISIONS)
     design = _design(activation, sparsity, v_prime, m)
     from neurondeath.simulations.inference.speed import inference_speed
 
@@ -63,17 +68,20 @@ def speed(
                 depth,
                 sizes,
                 effective_depth=effective_depth,
+                precision=precision,
                 seed=seed,
                 progress=lambda share, how_far: display.update(share, f"{depth} x {width}", how_far),
             )
     finally:
         display.close()
     rows = found.columns()
+    weights = "" if precision == "float32" else f", {precision} weights"
     show(
         rows,
         output,
         chosen=columns,
-        title=f"{depth} layers of width {width}, {design.activation}, effective depth {effective_depth:g}, one thread",
+        title=f"{depth} layers of width {width}, {design.activation}, effective depth {effective_depth:g}"
+        f"{weights}, one thread",
         notes=[_note(found)],
         layout=LAYOUT,
         json=lambda: _document(found, rows),
@@ -116,6 +124,7 @@ def _document(found: Any, rows: Any) -> dict[str, Any]:
         "effective_depth": found.effective_depth,
         "activation": str(found.design.activation),
         "sparsity": found.design.sparsity,
+        "precision": found.precision,
         "threads": 1,
         "predicted": entries({"needed": "needed_predicted", "ratio": "ratio_predicted"}),
         "measured": [

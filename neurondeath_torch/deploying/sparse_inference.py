@@ -15,12 +15,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from neurondeath.simulations.inference.networks import MOST_THREADS, SparseNetwork
+from neurondeath.simulations.inference.programs import Program
+from neurondeath.simulations.inference.weight_precision import PLACES
 from neurondeath.simulations.inference.zeros import zero_shares
-from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_torch.deploying.graph_reading import read_program
 from neurondeath_torch.networks.data_passes import device_of, evaluating
 from neurondeath_torch.networks.input_data import InputData, joined_inputs
@@ -35,7 +38,12 @@ BATCHES = (1, 8, 64)
 
 
 def sparse_inference(
-    model: nn.Module, example: InputData, *, batches: Sequence[int] | None = None, threads: int = 1
+    model: nn.Module,
+    example: InputData,
+    *,
+    batches: Sequence[int] | None = None,
+    precision: str = "float32",
+    threads: int = 1,
 ) -> SparseNetwork:
     """Convert a trained model into a network that runs with NumPy alone and skips zeros.
 
@@ -49,14 +57,20 @@ def sparse_inference(
     batches : sequence of int, optional
         Batch sizes for which the ways are measured at once, at most the number of inputs; by default 1, 8 and 64 as far
         as there are inputs. Others are measured at their first call.
+    precision : str
+        Of the weights: float32; bfloat16, with 1 part in 256 of each weight, or int8, with 1 part in 254 of the largest
+        outgoing weight of a unit, which are read in half and a quarter of the time where the weights of a layer do not
+        lie in the processor's nearest caches (from about a million weights on), and take as much less space in a file.
+        Sums are in single precision always.
     threads : int
         Threads that share the rows of a batch.
 
     Returns
     -------
     SparseNetwork
-        The network: called with arrays, one input per row, it returns an array; its outputs agree with the model's to
-        1e-5 of the largest output on the example.
+        The network: called with arrays, one input per row, it returns an array. With weights in float32 its outputs
+        agree with the model's to 1e-5 of the largest output on the example; in fewer bits they differ by what its
+        `error` says, and `str` of it.
 
     Raises
     ------
@@ -79,6 +93,7 @@ def sparse_inference(
     (True, 0.5)
     """
     model = plain_model(model)
+    check_choice("precision", precision, tuple(PLACES))
     check_count("threads", threads, most=MOST_THREADS)
     points = joined_inputs("example", example)
     if not isinstance(points, torch.Tensor):
@@ -94,9 +109,23 @@ def sparse_inference(
         wanted = _outputs(model, points)
         program = read_program(model, _as_model(model, points[:TRACED_POINTS]))
     rows = points.detach().cpu().float().numpy()
-    network = SparseNetwork(program, zero_shares(program, rows.reshape(-1, program.input_size)), threads=threads)
+    network = _converted(program, rows, wanted, threads)
+    if not (network.error or 0.0) <= LARGEST_ERROR:
+        rule = f"be computed to {LARGEST_ERROR:g} of its largest output in single precision"
+        remedy = "convert a model in single precision whose outputs are finite and do not depend on chance"
+        raise invalid("model", rule, network.error, remedy)
+    if precision != "float32":
+        network = _converted(program.with_precision(precision), rows, wanted, threads)
     network.tune(rows, sizes)
-    _check_outputs(network, rows, wanted)
+    return network
+
+
+def _converted(program: Program, rows: npt.NDArray[np.float32], wanted: torch.Tensor, threads: int) -> SparseNetwork:
+    """Return the network of a program, with the zeros and the error of its outputs on the example."""
+    network = SparseNetwork(program, zero_shares(program, rows.reshape(-1, program.input_size)), threads=threads)
+    truth = wanted.detach().cpu().double().numpy()
+    found = network(rows).reshape(truth.shape).astype(np.float64)
+    network.error = float(np.abs(found - truth).max()) / (float(np.abs(truth).max()) or 1.0)
     return network
 
 
@@ -115,15 +144,3 @@ def _as_model(model: nn.Module, points: torch.Tensor) -> torch.Tensor:
     """Return points in the precision of the model's parameters."""
     parameter = next((one for one in model.parameters() if one.is_floating_point()), None)
     return points if parameter is None else points.to(parameter.dtype)
-
-
-def _check_outputs(network: SparseNetwork, rows: Any, wanted: torch.Tensor) -> None:
-    """Compare the network with the model on the example."""
-    truth = wanted.detach().cpu().double().numpy()
-    found = network(rows).reshape(truth.shape).astype(np.float64)
-    size = float(np.abs(truth).max())
-    error = float(np.abs(found - truth).max()) / (size or 1.0)
-    if not error <= LARGEST_ERROR:
-        rule = f"be computed to {LARGEST_ERROR:g} of its largest output in single precision"
-        remedy = "convert a model in single precision whose outputs are finite and do not depend on chance"
-        raise invalid("model", rule, error, remedy)

@@ -1,6 +1,9 @@
 """One file per network: a line that names the format, a JSON header, the arrays as they lie in memory, a checksum.
 
-    MAGIC, the length of the header (8 bytes), the header, the arrays (little endian, float32), CRC-32 (8 hex digits)
+    MAGIC, the length of the header (8 bytes), the header, the arrays (little endian), CRC-32 (8 hex digits)
+
+The arrays are the weights of every layer in its precision (float32, the upper 16 bits of float32, or int8), its biases
+and, with int8, the scales of its units, then the vectors of the steps (float32).
 
 Nothing in it is code and nothing is unpickled or unpacked. The header states the sizes of all arrays, which must add up
 to the size of the file before memory is taken for them; then everything is checked as for any program.
@@ -17,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath.simulations.inference.programs import LayerWeights, Program, Step
+from neurondeath.simulations.inference.weight_precision import from_bits, in_bits, unit_scales
 from neurondeath.simulations.inference.zeros import ZeroShares
 from neurondeath_theory.foundation.atomic_files import write_atomically
 from neurondeath_theory.foundation.errors import InvalidArgumentError
@@ -26,18 +30,20 @@ from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["read_network", "write_network"]
 
-MAGIC = b"neurondeath sparse network 1\n"
+MAGIC = b"neurondeath sparse network 2\n"
 LENGTH = struct.Struct("<Q")
 DIGITS = 8  # of the checksum
 MOST_HEADER = 2**26
 MOST_BYTES = 2**33
 WHAT = "file of a sparse network"
 NUMBER = np.dtype("<f4")
+STORED: dict[str, np.dtype[Any]] = {"float32": NUMBER, "bfloat16": np.dtype("<u2"), "int8": np.dtype("i1")}
+SIZES = "its arrays have other sizes than it states"
 FAILURES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, struct.error)
 
 
-def write_network(path: str | Path, program: Program, zeros: ZeroShares) -> Path:
-    """Write a network to a file, atomically.
+def write_network(path: str | Path, program: Program, zeros: ZeroShares, error: float | None = None) -> Path:
+    """Write a network to a file, atomically, with the error of its outputs.
 
     Raises
     ------
@@ -45,19 +51,25 @@ def write_network(path: str | Path, program: Program, zeros: ZeroShares) -> Path
         If the folder does not exist or cannot be written to, or the path is a folder or a device.
     """
     target = check_output_file("path", path)
-    arrays: list[npt.NDArray[np.float32]] = []
+    parts = []
     for layer in program.layers:
-        arrays += [layer.weight, layer.bias]
-    arrays += [step.vector for step in program.steps]
+        parts += [in_bits(layer.weight, layer.precision).astype(STORED[layer.precision]), layer.bias.astype(NUMBER)]
+        if layer.precision == "int8":
+            parts.append(unit_scales(layer.weight, layer.precision).astype(NUMBER))
+    parts += [step.vector.astype(NUMBER) for step in program.steps]
     header = {
         "input_size": program.input_size,
-        "layers": [{"name": layer.name, "shape": list(layer.weight.shape)} for layer in program.layers],
+        "layers": [
+            {"name": layer.name, "shape": list(layer.weight.shape), "precision": layer.precision}
+            for layer in program.layers
+        ],
         "steps": [_written(step) for step in program.steps],
         "zeros": list(zeros.units),
         "skipped": zeros.skipped,
+        "error": error,
     }
     text = json.dumps(header, allow_nan=False).encode()
-    body = b"".join([MAGIC, LENGTH.pack(len(text)), text, *(array.astype(NUMBER).tobytes() for array in arrays)])
+    body = b"".join([MAGIC, LENGTH.pack(len(text)), text, *(part.tobytes() for part in parts)])
     try:
         return write_atomically(target, body + f"{zlib.crc32(body):08x}".encode())
     except OSError as error:
@@ -65,7 +77,7 @@ def write_network(path: str | Path, program: Program, zeros: ZeroShares) -> Path
         raise invalid("path", "name a file that can be written", str(path), reason=reason) from None
 
 
-def read_network(path: str | Path) -> tuple[Program, ZeroShares]:
+def read_network(path: str | Path) -> tuple[Program, ZeroShares, float | None]:
     """Read what `write_network` wrote.
 
     Raises
@@ -96,7 +108,7 @@ def _written(step: Step) -> dict[str, Any]:
     }
 
 
-def _parsed(content: bytes) -> tuple[Program, ZeroShares]:
+def _parsed(content: bytes) -> tuple[Program, ZeroShares, float | None]:
     """Check and read the content of a file."""
     if not content.startswith(MAGIC):
         raise ValueError("it is of another kind, or of another version")
@@ -109,27 +121,52 @@ def _parsed(content: bytes) -> tuple[Program, ZeroShares]:
         raise ValueError("its header is longer than the file")
     header = json.loads(body[begin : begin + length], parse_constant=_refuse)
     layers, steps = _list(header["layers"]), _list(header["steps"])
-    shapes = [tuple(_count(side) for side in _list(layer["shape"])) for layer in layers]
-    if any(len(shape) != 2 for shape in shapes):
-        raise ValueError("a layer is not a matrix")
-    sizes = [size for rows, columns in shapes for size in (rows * columns, rows)]
-    sizes += [_count(step["vector"]) for step in steps]
-    data = memoryview(body)[begin + length :]
-    if sum(sizes) * NUMBER.itemsize != len(data):
-        raise ValueError("its arrays have other sizes than it states")
-    ends = np.cumsum(sizes, dtype=np.int64)
-    numbers = np.frombuffer(data, NUMBER).astype(np.float32)
-    arrays = [numbers[end - size : end] for size, end in zip(sizes, ends, strict=True)]
-    matrices = [
-        LayerWeights(_text(layer["name"]), arrays[2 * i].reshape(shape), arrays[2 * i + 1])
-        for i, (layer, shape) in enumerate(zip(layers, shapes, strict=True))
-    ]
-    chain = [_step(step, vector) for step, vector in zip(steps, arrays[2 * len(layers) :], strict=True)]
-    program = Program(_count(header["input_size"]), tuple(matrices), tuple(chain))
+    data = _Arrays(memoryview(body)[begin + length :])
+    matrices = tuple(_layer(layer, data) for layer in layers)
+    vectors = [data.take(NUMBER, _count(step["vector"])) for step in steps]
+    if data.left:
+        raise ValueError(SIZES)
+    chain = [_step(step, vector) for step, vector in zip(steps, vectors, strict=True)]
+    program = Program(_count(header["input_size"]), matrices, tuple(chain))
     shares = [_share(value) for value in _list(header["zeros"])]
     if len(shares) != len(program.products):
         raise ValueError("it has not one share of zeros per product")
-    return program, ZeroShares(tuple(shares), _share(header["skipped"]))
+    error = header["error"]
+    if error is not None and not 0.0 <= _real(error) < math.inf:
+        raise ValueError("its header has a negative error")
+    return program, ZeroShares(tuple(shares), _share(header["skipped"])), None if error is None else _real(error)
+
+
+class _Arrays:
+    """The arrays of a file, taken one after another."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+
+    @property
+    def left(self) -> int:
+        """Bytes that no array took."""
+        return len(self._data)
+
+    def take(self, dtype: np.dtype[Any], size: int) -> npt.NDArray[Any]:
+        """Return the next array, of a size that the file has."""
+        if size * dtype.itemsize > len(self._data):
+            raise ValueError(SIZES)
+        part, self._data = self._data[: size * dtype.itemsize], self._data[size * dtype.itemsize :]
+        return np.frombuffer(part, dtype).astype(dtype.newbyteorder("="))
+
+
+def _layer(written: Any, data: _Arrays) -> LayerWeights:
+    shape = tuple(_count(side) for side in _list(written["shape"]))
+    if len(shape) != 2:
+        raise ValueError("a layer is not a matrix")
+    precision = _text(written["precision"])
+    if precision not in STORED:
+        raise ValueError("a layer has an unknown precision")
+    bits, bias = data.take(STORED[precision], shape[0] * shape[1]).reshape(shape), data.take(NUMBER, shape[0])
+    scales = data.take(NUMBER, shape[1] if precision == "int8" else 0)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a hostile file: what is not finite is refused
+        return LayerWeights(_text(written["name"]), from_bits(bits, scales, precision), bias, precision)
 
 
 def _step(written: Any, vector: npt.NDArray[np.float32]) -> Step:

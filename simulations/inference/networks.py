@@ -48,6 +48,8 @@ class SparseNetwork(Result):
         What it computes.
     zeros : ZeroShares
         Zeros that were counted on example inputs.
+    error : float, optional
+        Largest difference between its outputs and those of the model it was made from, relative to the largest output.
     threads : int
         Threads that share the rows of a batch.
 
@@ -55,6 +57,8 @@ class SparseNetwork(Result):
     ----------
     program : Program
         What it computes.
+    error : float or None
+        As given; None where it was not made from a model.
     sparse_fraction : float
         Share of the multiply-adds of all layers that zeros make unnecessary: their unit was zero on the example inputs,
         or their weight is zero.
@@ -74,8 +78,8 @@ class SparseNetwork(Result):
     ([[1.5], [4.5]], 0.667)
     """
 
-    def __init__(self, program: Program, zeros: ZeroShares, *, threads: int = 1) -> None:
-        self.program, self.zeros = program, zeros
+    def __init__(self, program: Program, zeros: ZeroShares, *, error: float | None = None, threads: int = 1) -> None:
+        self.program, self.zeros, self.error = program, zeros, error
         self.threads = check_count("threads", threads, most=MOST_THREADS)
         packed = pack(program)
         self._runner = ChainRunner(program, packed)
@@ -150,7 +154,7 @@ class SparseNetwork(Result):
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one file, which `load_sparse` reads; raises as `write_network`."""
-        return write_network(path, self.program, self.zeros)
+        return write_network(path, self.program, self.zeros, self.error)
 
     def columns(self) -> Mapping[str, Sequence[Any]]:
         """Columns of the table, one row per product, in the order of execution."""
@@ -162,6 +166,7 @@ class SparseNetwork(Result):
             "n_outputs": [layer.weight.shape[0] for layer in layers],
             "zero_inputs": list(self.zeros.units),
             "zero_weights": [layer.zero_share for layer in layers],
+            "precision": [layer.precision for layer in layers],
             **{
                 f"batch_{measured.n_rows}": [WAYS[measured.plan.choices[number]] for number in products]
                 for _, measured in sorted(self.plans.items())
@@ -175,6 +180,10 @@ class SparseNetwork(Result):
             f"sparse network {sizes[0]} -> {sizes[-1]}, {n_products} layer{'s' if n_products > 1 else ''}: "
             f"{100.0 * self.sparse_fraction:.1f} % of the multiply-adds meet a zero"
         ]
+        rounded = sorted({layer.precision for layer in self.program.layers} - {"float32"})
+        if rounded:
+            off = "" if self.error is None else f": outputs differ by up to {format_number(100.0 * self.error, 2)} %"
+            parts.append(f"{' and '.join(rounded)} weights{off}")
         for _, measured in sorted(self.plans.items()):
             faster = format_number(measured.dense_seconds / measured.seconds, 3)
             parts.append(
@@ -226,7 +235,7 @@ class SparseNetwork(Result):
         return ThreadPoolExecutor(self.threads, thread_name_prefix="sparse_network")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (self.program, self.zeros, self.threads)
+        return _rebuilt, (self.program, self.zeros, self.error, self.threads)
 
 
 def load_sparse(path: str | Path, *, threads: int = 1) -> SparseNetwork:
@@ -261,12 +270,12 @@ def load_sparse(path: str | Path, *, threads: int = 1) -> SparseNetwork:
     [6.0]
     """
     check_count("threads", threads, most=MOST_THREADS)
-    program, zeros = read_network(path)
-    return SparseNetwork(program, zeros, threads=threads)
+    program, zeros, error = read_network(path)
+    return SparseNetwork(program, zeros, error=error, threads=threads)
 
 
-def _rebuilt(program: Program, zeros: ZeroShares, threads: int) -> SparseNetwork:
-    return SparseNetwork(program, zeros, threads=threads)
+def _rebuilt(program: Program, zeros: ZeroShares, error: float | None, threads: int) -> SparseNetwork:
+    return SparseNetwork(program, zeros, error=error, threads=threads)
 
 
 def _size_class(n_rows: int) -> int:

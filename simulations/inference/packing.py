@@ -1,7 +1,8 @@
 """Lay out a program for the kernels: the table of its steps, one array of constants, weights in the order of reading.
 
 Every weight matrix lies in strips (see `sparse_products`); one with many zeros also column by column and row by row
-without them. Vectors take turns in a few places: a value's place is free again after the last step that reads it.
+without them. Strips hold the bits of the layer's precision. Vectors take turns in a few places: a value's place is free
+again after the last step that reads it.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurondeath.simulations.inference.programs import KINDS, Program
+from neurondeath.simulations.inference.weight_precision import PLACES, in_bits, unit_scales
 from neurondeath.simulations.kernels import sparse_chain as codes
 from neurondeath.simulations.kernels.gathered_sums import LANES, WIDTHS
 from neurondeath.simulations.kernels.needed_units import WORD
@@ -59,7 +61,7 @@ def pack(program: Program) -> Packed:
             continue
         row[codes.CONSTANTS] = parts.add(np.concatenate([np.array(step.numbers, np.float32), step.vector]))
         row[codes.COUNT] = int(step.numbers[0]) if step.kind == "largest" else (len(step.vector) - 3) // 4
-    if sum(layer.weight.size for layer in program.layers) > FAR_FLOATS:
+    if sum(layer.weight.size // PLACES[layer.precision] for layer in program.layers) > FAR_FLOATS:
         steps[program.products, codes.COUNT] = AHEAD
     largest = max(program.sizes)
     table = (largest + 1) * 4 * LANES if sparse else 0
@@ -114,24 +116,26 @@ def _whole_lines(size: int) -> int:
     return -(-padded(size) // ALIGNMENT) * ALIGNMENT
 
 
-def _add_layer(program: Program, layer: int, parts: "_Parts", stored: "_Parts") -> list[int]:
+def _add_layer(program: Program, number: int, parts: "_Parts", stored: "_Parts") -> list[int]:
     """Lay out a layer; return where its biases, strips, and weights without zeros begin, in the order of the codes."""
-    weight, bias = program.layers[layer].weight, program.layers[layer].bias
+    layer = program.layers[number]
+    weight, places = layer.weight, PLACES[layer.precision]
     n_outputs, n_inputs = weight.shape
     biases = np.zeros(padded(n_outputs), np.float32)
-    biases[:n_outputs] = bias
+    biases[:n_outputs] = layer.bias
     at = [parts.add(biases)]
-    by_unit = np.zeros((n_inputs, padded(n_outputs)), np.float32)
-    by_unit[:, :n_outputs] = weight.T
+    bits = in_bits(weight, layer.precision)
+    by_unit = np.zeros((n_inputs, padded(n_outputs)), bits.dtype)
+    by_unit[:, :n_outputs] = bits.T
     strip_list = [by_unit[:, column : column + width].ravel() for column, width in strips(n_outputs)]
-    at.append(parts.add(np.concatenate(strip_list)))
-    if program.layers[layer].zero_share < LEAST_ZERO_WEIGHTS:
-        return [*at, 0, 0, 0, 0, 0, 0]
-    for matrix in (weight.T, weight):  # column by column, then row by row
-        rows, columns = np.nonzero(matrix)
+    at.append(parts.add(np.concatenate(strip_list).view(np.float32)))
+    forms = []
+    for matrix in (weight.T, weight) if layer.zero_share >= LEAST_ZERO_WEIGHTS else ():
+        rows, columns = np.nonzero(matrix)  # column by column, then row by row
         begins = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(matrix)))])
-        at += [parts.add(matrix[rows, columns]), stored.add(begins), stored.add(columns)]
-    return at
+        forms += [parts.add(matrix[rows, columns]), stored.add(begins), stored.add(columns)]
+    scales = parts.add(unit_scales(weight, layer.precision)) if layer.precision == "int8" else 0
+    return [*at, *(forms or [0] * 6), scales, places]
 
 
 class _Parts:

@@ -6,13 +6,14 @@ Value 0 is the input; step i computes value i + 1 from earlier ones; the last va
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from neurondeath.simulations.inference.weight_precision import PLACES, rounded
 from neurondeath.simulations.kernels import sparse_chain as codes
-from neurondeath_theory.foundation.validation import check_count, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 
 __all__ = ["KINDS", "MOST_FLOATS", "LayerWeights", "Program", "Step", "StepKind"]
 
@@ -58,11 +59,15 @@ POSITIVE = ("m", "least")  # numbers that must be at least 0; m may be infinite
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
-    """A layer's name, weights of shape (n_outputs, n_inputs) and biases, in single precision."""
+    """A layer's name, weights of shape (n_outputs, n_inputs) and biases, in single precision.
+
+    `precision` says in how many bits the weights can be held: float32, bfloat16 or int8 (see `weight_precision`).
+    """
 
     name: str
     weight: Floats
     bias: Floats
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         where = f"layer {self.name!r}"
@@ -73,6 +78,15 @@ class LayerWeights:
             raise invalid("program", f"have weights in single precision in {where}", str(self.weight.dtype))
         if not (np.isfinite(self.weight).all() and np.isfinite(self.bias).all()):
             raise invalid("program", f"have finite weights and biases in {where}", "NaN or infinity")
+        check_choice("precision", self.precision, tuple(PLACES))
+        if self.precision != "float32" and not np.array_equal(rounded(self.weight, self.precision), self.weight):
+            rule = f"have weights that are {self.precision} numbers in {where}"
+            raise invalid("program", rule, "others", "round them: see with_precision")
+
+    def with_precision(self, precision: str) -> "LayerWeights":
+        """Return the layer with its weights rounded to a precision."""
+        check_choice("precision", precision, tuple(PLACES))
+        return replace(self, weight=rounded(self.weight, precision), precision=precision)
 
     @property
     def zero_share(self) -> float:
@@ -132,6 +146,10 @@ class Program:
         for number, step in enumerate(self.steps):
             sizes.append(_size_after(number, step, sizes, self.layers))
         object.__setattr__(self, "sizes", tuple(sizes))
+
+    def with_precision(self, precision: str) -> "Program":
+        """Return the program with the weights of all layers rounded to a precision."""
+        return replace(self, layers=tuple(layer.with_precision(precision) for layer in self.layers))
 
     @property
     def output_size(self) -> int:

@@ -28,11 +28,12 @@ from neurondeath.simulations.inference.chain_runs import ChainRunner
 from neurondeath.simulations.inference.packing import pack
 from neurondeath.simulations.inference.plan_choice import seconds_of
 from neurondeath.simulations.inference.programs import LayerWeights, Program, Step
+from neurondeath.simulations.inference.weight_precision import PLACES
 from neurondeath.simulations.inference.zeros import product_inputs
 from neurondeath.simulations.kernels import sparse_chain as codes
 from neurondeath_theory.foundation.number_format import format_number
 from neurondeath_theory.foundation.results import Result
-from neurondeath_theory.foundation.validation import check_count, check_widths, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_widths, invalid
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, check_design
 from neurondeath_theory.networks.activations import hard_tanh, shifted_relu
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
@@ -64,6 +65,8 @@ class InferenceSpeed(Result):
         The design.
     width, depth, effective_depth : int, int, float
         Of the network.
+    precision : str
+        Of the weights that the sparse network reads.
     batches : tuple of int
         Batch sizes.
     predicted_needed, needed : tuple of float
@@ -80,6 +83,7 @@ class InferenceSpeed(Result):
     width: int
     depth: int
     effective_depth: float
+    precision: str
     batches: tuple[int, ...]
     predicted_needed: tuple[float, ...]
     needed: tuple[float, ...]
@@ -107,9 +111,10 @@ class InferenceSpeed(Result):
             f"{format_number(ratio, 3)} at batch {batch}" for batch, ratio in zip(self.batches, self.ratio, strict=True)
         ]
         predicted = "none" if self.predicted_crossover is None else f"batch {self.predicted_crossover}"
+        weights = "" if self.precision == "float32" else f"{self.precision} weights, "
         return (
-            f"{self.depth} layers of width {self.width}, {format_number(100.0 * self.design.sparsity, 3)} % zeros, one "
-            f"thread: sparse over dense speed {', '.join(ratios)}; predicted crossover: {predicted}"
+            f"{self.depth} layers of width {self.width}, {format_number(100.0 * self.design.sparsity, 3)} % zeros, "
+            f"{weights}one thread: sparse over dense speed {', '.join(ratios)}; predicted crossover: {predicted}"
         )
 
 
@@ -120,6 +125,7 @@ def inference_speed(
     batches: int | Sequence[int] = (1, 2, 4, 8, 16, 32, 64),
     *,
     effective_depth: float | None = None,
+    precision: str = "float32",
     seed: int = 0,
     progress: Callable[[float, str], None] = lambda share, how_far: None,
 ) -> InferenceSpeed:
@@ -135,6 +141,9 @@ def inference_speed(
         Batch sizes, each at most 4096.
     effective_depth : float, optional
         D of the critical residual stream, in (0, depth]; by default 1. D = depth is the plain network.
+    precision : str
+        Of the weights that the sparse network reads: float32, bfloat16 or int8. The dense one reads the same numbers as
+        float32.
     seed : int
         Seed of the weights and inputs.
     progress : callable
@@ -160,6 +169,7 @@ def inference_speed(
     check_design(design)
     n_units, layers = check_count("width", width), check_count("depth", depth)
     sizes = check_widths("batches", [batches] if isinstance(batches, (int, np.integer)) else batches).tolist()
+    check_choice("precision", precision, tuple(PLACES))
     _, length = check_effective_depth(layers, min(1.0, layers) if effective_depth is None else effective_depth)
     rng = np.random.default_rng(check_count("seed", seed, least=0))
     n_weights = n_units * n_units * layers
@@ -173,7 +183,7 @@ def inference_speed(
     progress(0.0, "drawing the network")
     with threadpool_limits(1):
         drawn = [_drawn(f"layer {number + 1}", design, n_units, rng) for number in range(layers)]
-        program = _stream(drawn, design.activation, design.q, length / layers)
+        program = _stream(drawn, design.activation, design.q, length / layers).with_precision(precision)
         runner = ChainRunner(program, pack(program))
         progress(0.1, "measuring this machine")
         law = _SpeedLaw.measured(program, rng)
@@ -189,6 +199,7 @@ def inference_speed(
         width=n_units,
         depth=layers,
         effective_depth=length,
+        precision=precision,
         batches=tuple(sizes),
         predicted_needed=theory.mean_shares,
         needed=needed,

@@ -2,7 +2,9 @@
 
     target[v] += sum_k factors[k] * rows[numbers[k] * stride + v],    v = 0 .. N * LANES - 1
 
-Only the rows that are needed are read. Written out in the compiler's own language, the N vectors of sums stay in
+Only the rows that are needed are read. Their numbers are single-precision, or stored in fewer bits: the upper half of
+single-precision ones (bfloat16) or whole numbers (int8), several to a place of the array; sums are single-precision
+always. Written out in the compiler's own language, the N vectors of sums stay in
 registers while k runs, so that every row costs its reading and nothing else; compilers would store all sums after every
 row. Sums run over k in order, one fused operation per step. Infinite and undefined numbers go through unchanged.
 
@@ -13,6 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -27,6 +31,16 @@ __all__ = [
     "gathered_sum_4",
     "gathered_sum_8",
     "gathered_sum_12",
+    "halved_sum_1",
+    "halved_sum_2",
+    "halved_sum_4",
+    "halved_sum_8",
+    "halved_sum_12",
+    "quartered_sum_1",
+    "quartered_sum_2",
+    "quartered_sum_4",
+    "quartered_sum_8",
+    "quartered_sum_12",
 ]
 
 LANES = BITS // 32  # single-precision numbers in a vector register
@@ -34,8 +48,8 @@ WIDTHS = (12, 8, 4, 2, 1)  # vectors of sums: 12 of 16 registers, the others for
 LINE_BYTES = 64
 
 
-def _make_sum(width: int) -> Any:
-    """Build the loop for a number of vectors as an intrinsic: arrays and offsets in, nothing out."""
+def _make_sum(width: int, parts: int) -> Any:
+    """Build the loop for a number of vectors, with so many weights to a place: arrays and offsets in, nothing out."""
 
     @intrinsic
     def gathered_sum(typing_context, target, rows, factors, numbers, at, count, ahead):
@@ -50,7 +64,7 @@ def _make_sum(width: int) -> Any:
                 context.cast(builder, builder.extract_value(arguments[4], i), kind, types.intp)
                 for i, kind in enumerate(signature.args[4])
             ]
-            _generate_loop(builder, pointers, offsets, arguments[5:], width)
+            _generate_loop(builder, pointers, offsets, arguments[5:], (width, parts))
             return context.get_dummy_value()
 
         return signature, generate
@@ -58,9 +72,10 @@ def _make_sum(width: int) -> Any:
     return gathered_sum
 
 
-def _generate_loop(builder, pointers, offsets, counts, width):
+def _generate_loop(builder, pointers, offsets, counts, form):
     """Emit the loop over k."""
     count, ahead = counts
+    width, parts = form
     index, real = ir.IntType(64), ir.FloatType()
     vector = ir.VectorType(real, LANES)
     fused = cgutils.get_or_insert_function(
@@ -99,7 +114,7 @@ def _generate_loop(builder, pointers, offsets, counts, width):
     builder.cbranch(fetches, fetch, sums_block)
 
     builder.position_at_end(fetch)
-    _generate_fetch(builder, row_of(later), width)
+    _generate_fetch(builder, row_of(later), width * LANES * 4 // parts)
     builder.branch(sums_block)
 
     builder.position_at_end(sums_block)
@@ -111,8 +126,7 @@ def _generate_loop(builder, pointers, offsets, counts, width):
     factor = builder.shuffle_vector(lane, undefined, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
     totals = []
     for v, phi in enumerate(sums):
-        weights = builder.load(place(row, v))
-        weights.align = 4
+        weights = _generate_weights(builder, row, v, parts)
         totals.append(builder.call(fused, [factor, weights, phi]))
         phi.add_incoming(totals[-1], sums_block)
     following = builder.add(k, constant(1))
@@ -129,18 +143,34 @@ def _generate_loop(builder, pointers, offsets, counts, width):
         builder.store(initial[v], place(target, v)).align = 4
 
 
-def _generate_fetch(builder, row, width):
+def _generate_weights(builder, row, v, parts):
+    """Emit the reading of vector v of a row, as single-precision numbers."""
+    bits = 32 // parts
+    kind = ir.VectorType(ir.FloatType() if parts == 1 else ir.IntType(bits), LANES)
+    first = builder.gep(row, [ir.Constant(ir.IntType(64), v * LANES // parts)])
+    stored = builder.load(builder.bitcast(first, kind.as_pointer()))
+    stored.align = 4
+    words, real = ir.VectorType(ir.IntType(32), LANES), ir.VectorType(ir.FloatType(), LANES)
+    if parts == 1:
+        return stored
+    if parts == 2:
+        upper = builder.shl(builder.zext(stored, words), ir.Constant(words, [16] * LANES))
+        return builder.bitcast(upper, real)
+    return builder.sitofp(builder.sext(stored, words), real)
+
+
+def _generate_fetch(builder, row, n_bytes):
     """Emit the requests for the cache lines of a row."""
     byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
     prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
     start = builder.bitcast(row, byte)
-    for offset in range(0, width * LANES * 4, LINE_BYTES):
+    for offset in range(0, n_bytes, LINE_BYTES):
         line = builder.gep(start, [ir.Constant(ir.IntType(64), offset)])
         builder.call(prefetch, [line, *(ir.Constant(word, value) for value in (0, 3, 1))])  # to read, keep, data
 
 
-def _make_plain_sum(width: int) -> Callable[..., None]:
+def _make_plain_sum(width: int, parts: int) -> Callable[..., None]:
     """Return the same loop in plain Python, for runs without the compiler."""
 
     def gathered_sum(target, rows, factors, numbers, at, count, ahead):
@@ -148,11 +178,24 @@ def _make_plain_sum(width: int) -> Callable[..., None]:
         sums = target[target_at : target_at + width * LANES]
         for k in range(count):
             first = rows_at + int(numbers[numbers_at + k]) * stride
-            sums += factors[factors_at + k] * rows[first : first + width * LANES]
+            sums += factors[factors_at + k] * _plain_weights(rows[first : first + width * LANES // parts], parts)
 
     return gathered_sum
 
 
+def _plain_weights(places: npt.NDArray[np.float32], parts: int) -> npt.NDArray[np.float32]:
+    """Return stored weights as single-precision numbers."""
+    if parts == 1:
+        return places
+    if parts == 2:
+        return (places.view(np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return places.view(np.int8).astype(np.float32)
+
+
 SETTINGS: Any = numba.config
 _make = _make_plain_sum if SETTINGS.DISABLE_JIT else _make_sum
-gathered_sum_12, gathered_sum_8, gathered_sum_4, gathered_sum_2, gathered_sum_1 = (_make(width) for width in WIDTHS)
+gathered_sum_12, gathered_sum_8, gathered_sum_4, gathered_sum_2, gathered_sum_1 = (_make(width, 1) for width in WIDTHS)
+halved_sum_12, halved_sum_8, halved_sum_4, halved_sum_2, halved_sum_1 = (_make(width, 2) for width in WIDTHS)
+quartered_sum_12, quartered_sum_8, quartered_sum_4, quartered_sum_2, quartered_sum_1 = (
+    _make(width, 4) for width in WIDTHS
+)

@@ -2,7 +2,8 @@
 
 A step is a row of integers. SOURCE, OTHER and TARGET are where vectors begin, in numbers per row of the batch: with n
 rows a vector that begins at s lies from s * n on, row after row, each of the vector's stride. What follows depends on
-the kind of step: where its constants begin, and of products where the weights lie in their two forms.
+the kind of step: where its constants begin, and of products where the weights lie in their two forms, where
+the scales of weights of 8 bits, and how many weights are stored in a place of the first form.
 """
 
 from neurondeath.simulations.kernels.chain_steps import (
@@ -32,8 +33,8 @@ __all__ = ["BY_UNITS", "BY_WEIGHTS", "N_COLUMNS", "SIDE_BY_SIDE", "run_chain"]
 
 # columns of a step
 KIND, SOURCE, SOURCE_STRIDE, OTHER, TARGET, TARGET_STRIDE, SIZE, TARGET_SIZE, CONSTANTS, COUNT = range(10)
-STRIPS, COLUMN_WEIGHTS, COLUMNS, OUTPUTS, ROW_WEIGHTS, ROWS, INPUTS = range(10, 17)
-N_COLUMNS = 17
+STRIPS, COLUMN_WEIGHTS, COLUMNS, OUTPUTS, ROW_WEIGHTS, ROWS, INPUTS, SCALES, PARTS = range(10, 19)
+N_COLUMNS = 19
 # kinds of steps
 BY_UNITS, BY_WEIGHTS, BY_LIBRARY, THRESHOLD, SQUARE, JUMP, PIECES, LARGEST, RESCALE, CENTRE, SUM = range(11)
 AFFINE, STANDARDISE, TIMES = 11, 12, 13
@@ -78,14 +79,15 @@ def _multiply_by_units(steps, number, space, constants, numbers, extent):
     n_rows, row_floats, list_stride = extent
     source, target = steps[number, SOURCE] * n_rows, steps[number, TARGET] * n_rows
     start_from_bias(space, target, steps[number, TARGET_STRIDE], constants, steps[number, CONSTANTS], n_rows)
-    place = (source, target, steps[number, STRIPS], row_floats * n_rows + WORD)
+    place = (source, target, steps[number, STRIPS], row_floats * n_rows + WORD, steps[number, SCALES])
     shape = (
         steps[number, SIZE],
         steps[number, TARGET_SIZE],
         steps[number, SOURCE_STRIDE],
         steps[number, TARGET_STRIDE],
     )
-    lists = (list_stride, list_stride * n_rows, (list_stride + 1) * n_rows, steps[number, COUNT])
+    counts, begins = list_stride * n_rows, (list_stride + 1) * n_rows
+    lists = (list_stride, counts, begins, steps[number, COUNT], steps[number, PARTS])
     add_needed(space, constants, numbers, place, shape, lists, n_rows)
 
 

@@ -4,7 +4,8 @@
 
 - `add_needed`: the units that are not zero are listed, and their outgoing weights added up. Weights lie in strips of up
   to 12 vectors of outputs, a strip holds the weights of unit after unit, so those of a needed unit are contiguous. Rows
-  of a batch share what is in the processor's cache: strips are cut into blocks of units that fit.
+  of a batch share what is in the processor's cache: strips are cut into blocks of units that fit. Weights may be stored
+  in 16 or 8 bits, 2 or 4 to a place; those of 8 bits are whole numbers, and each unit has the scale of its own.
 - `add_scattered`: weights with many zeros, column by column: the nonzero weights of every needed unit.
 - `add_by_output`: the same weights row by row, for many inputs at once, which lie side by side.
 
@@ -18,6 +19,16 @@ from neurondeath.simulations.kernels.gathered_sums import (
     gathered_sum_4,
     gathered_sum_8,
     gathered_sum_12,
+    halved_sum_1,
+    halved_sum_2,
+    halved_sum_4,
+    halved_sum_8,
+    halved_sum_12,
+    quartered_sum_1,
+    quartered_sum_2,
+    quartered_sum_4,
+    quartered_sum_8,
+    quartered_sum_12,
 )
 from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
 from neurondeath.simulations.kernels.needed_units import list_needed
@@ -58,6 +69,36 @@ def add_strip(space, constants, numbers, at, count, ahead, width):
 
 
 @inlined_kernel
+def add_halved_strip(space, constants, numbers, at, count, ahead, width):
+    """Do the same with weights of 16 bits."""
+    if width == 12:
+        halved_sum_12(space, constants, space, numbers, at, count, ahead)
+    elif width == 8:
+        halved_sum_8(space, constants, space, numbers, at, count, ahead)
+    elif width == 4:
+        halved_sum_4(space, constants, space, numbers, at, count, ahead)
+    elif width == 2:
+        halved_sum_2(space, constants, space, numbers, at, count, ahead)
+    else:
+        halved_sum_1(space, constants, space, numbers, at, count, ahead)
+
+
+@inlined_kernel
+def add_quartered_strip(space, constants, numbers, at, count, ahead, width):
+    """Do the same with weights of 8 bits."""
+    if width == 12:
+        quartered_sum_12(space, constants, space, numbers, at, count, ahead)
+    elif width == 8:
+        quartered_sum_8(space, constants, space, numbers, at, count, ahead)
+    elif width == 4:
+        quartered_sum_4(space, constants, space, numbers, at, count, ahead)
+    elif width == 2:
+        quartered_sum_2(space, constants, space, numbers, at, count, ahead)
+    else:
+        quartered_sum_1(space, constants, space, numbers, at, count, ahead)
+
+
+@inlined_kernel
 def strip_width(n_vectors):
     """Return the width of the next strip where so many vectors of outputs are left."""
     if n_vectors >= 12:
@@ -73,26 +114,29 @@ def strip_width(n_vectors):
 def add_needed(space, constants, numbers, place, shape, lists, n_rows):
     """Add the weights of needed units to every row of the target, which holds the bias.
 
-    `place` holds where sources, targets, weights and factors begin, `shape` the sizes of a source and of a target and
-    their strides, `lists` the stride of the lists, where counts and beginnings of the rows are in `numbers`, and how
-    many rows of weights to fetch ahead.
+    `place` holds where sources, targets, weights, factors and the scales of weights of 8 bits begin, `shape` the sizes
+    of a source and of a target and their strides, `lists` the stride of the lists, where counts and beginnings of the
+    rows are in `numbers`, how many rows of weights to fetch ahead, and how many weights are stored in a place.
     """
-    source, target, weights, factors = place
+    source, target, weights, factors, scales = place
     n_inputs, n_outputs, source_stride, target_stride = shape
-    list_stride, counts, begins, ahead = lists
+    list_stride, counts, begins, ahead, parts = lists
     for r in range(n_rows):
         numbers[counts + r] = list_needed(
             space, source + r * source_stride, n_inputs, numbers, r * list_stride, factors + r * list_stride
         )
         numbers[begins + r] = 0
+        if parts == 4:
+            for k in range(numbers[counts + r]):
+                space[factors + r * list_stride + k] *= constants[scales + numbers[r * list_stride + k]]
     n_vectors = (n_outputs + LANES - 1) // LANES
-    block = n_inputs if n_rows == 1 else max(64, BLOCK_FLOATS // (12 * LANES))
+    block = n_inputs if n_rows == 1 else max(64, BLOCK_FLOATS * parts // (12 * LANES))
     for block_at in range(0, n_inputs, block):
         end = block_at + block
         column = 0
         while column < n_vectors:
             width = strip_width(n_vectors - column)
-            floats, rows_at = width * LANES, weights + column * LANES * n_inputs
+            stride, rows_at = width * LANES // parts, weights + column * LANES * n_inputs // parts
             for r in range(n_rows):
                 first = numbers[begins + r]
                 last = numbers[counts + r]
@@ -105,9 +149,14 @@ def add_needed(space, constants, numbers, place, shape, lists, n_rows):
                     rows_at,
                     factors + r * list_stride + first,
                     r * list_stride + first,
-                    floats,
+                    stride,
                 )
-                add_strip(space, constants, numbers, at, last - first, ahead, width)
+                if parts == 1:
+                    add_strip(space, constants, numbers, at, last - first, ahead, width)
+                elif parts == 2:
+                    add_halved_strip(space, constants, numbers, at, last - first, ahead, width)
+                else:
+                    add_quartered_strip(space, constants, numbers, at, last - first, ahead, width)
                 if column + width == n_vectors:
                     numbers[begins + r] = last
             column += width

@@ -47,12 +47,22 @@ def test_csv_and_table(speed):
     assert "ratio" not in out.splitlines()[1]
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_weights_in_fewer_bits(speed, precision):
+    code, out, _ = speed(*NETWORK, "--batch", "1", "--precision", precision, "--format", "json")
+    assert code == 0
+    assert json.loads(out)["precision"] == precision
+    _, out, _ = speed(*NETWORK, "--batch", "1", "--precision", precision)
+    assert f"{precision} weights, one thread" in out.splitlines()[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         (["--width", "100000", "--depth", "4", "--sparsity", "0.9"], "--width"),
         (["--width", "8", "--depth", "100000", "--sparsity", "0.9"], "--width"),
         (["--width", "8", "--depth", "0", "--sparsity", "0.9"], "--depth"),
+        ([*NETWORK, "--precision", "float16"], "--precision"),
         ([*NETWORK, "--batch", "5000"], "--batch"),
         ([*NETWORK, "--batch", "0"], "--batch"),
         ([*NETWORK, "--batch", "1:4096"], "--batch"),

@@ -9,6 +9,7 @@ from neurondeath.simulations.inference.chain_runs import ChainRunner
 from neurondeath.simulations.inference.networks import SparseNetwork
 from neurondeath.simulations.inference.packing import pack, strips
 from neurondeath.simulations.inference.programs import LayerWeights, Program, Step
+from neurondeath.simulations.inference.weight_precision import PLACES
 from neurondeath.simulations.inference.zeros import product_inputs, zero_shares
 from neurondeath.simulations.kernels import sparse_chain as codes
 from neurondeath.simulations.kernels.gathered_sums import LANES
@@ -25,6 +26,12 @@ def runs(program, x, way):
     return runner.run(np.ascontiguousarray(x, np.float32), runner.plan(dict.fromkeys(program.products, WAYS[way])))
 
 
+def only_product(weight, bias, precision="float32"):
+    """Return a network of one product."""
+    layer = LayerWeights("only", weight.astype(np.float32), bias.astype(np.float32)).with_precision(precision)
+    return Program(weight.shape[1], (layer,), (Step("product", (0,), 0),))
+
+
 def assert_close(found, wanted):
     assert np.abs(found - wanted).max() <= 2e-5 * np.abs(wanted).max()
 
@@ -32,9 +39,10 @@ def assert_close(found, wanted):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("n_rows", BATCHES)
 @pytest.mark.parametrize("width", [1, 8, 37, 130])
-def test_every_way_computes_the_chain(way, n_rows, width):
+@pytest.mark.parametrize("precision", PLACES)
+def test_every_way_computes_the_chain(way, n_rows, width, precision):
     rng = np.random.default_rng(n_rows)
-    program = random_program(rng, width=width, zero_weights=0.8)
+    program = random_program(rng, width=width, zero_weights=0.8).with_precision(precision)
     x = rng.standard_normal((n_rows, 11))
     assert_close(runs(program, x, way), plain_run(program, np.float32(x)))
 
@@ -51,13 +59,14 @@ def test_mixed_ways_compute_the_same():
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("n_rows", [1, 4, 20])
-def test_blocks_of_units_beyond_the_cache(way, n_rows):
+@pytest.mark.parametrize("precision", PLACES)
+def test_blocks_of_units_beyond_the_cache(way, n_rows, precision):
     """A matrix whose strips are cut into blocks, and fetched ahead; each layer with and without needed units."""
     rng = np.random.default_rng(1)
-    weight = rng.standard_normal((100, 1500)) * (rng.random((100, 1500)) < 0.3)
-    layer = LayerWeights("wide", weight.astype(np.float32), rng.standard_normal(100).astype(np.float32))
-    program = Program(1500, (layer,), (Step("product", (0,), 0),))
-    x = rng.standard_normal((n_rows, 1500)) * (rng.random((n_rows, 1500)) < 0.15)
+    weight = rng.standard_normal((100, 5000)) * (rng.random((100, 5000)) < 0.3)
+    program = only_product(weight, rng.standard_normal(100), precision)
+    layer = program.layers[0]
+    x = rng.standard_normal((n_rows, 5000)) * (rng.random((n_rows, 5000)) < 0.15)
     x[0] = 0.0
     found = runs(program, x, way)
     assert_close(found, np.float32(x).astype(float) @ layer.weight.T.astype(float) + layer.bias)
@@ -67,12 +76,11 @@ def test_blocks_of_units_beyond_the_cache(way, n_rows):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("n_rows", [1, 12])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_nan_and_infinity_are_not_skipped(way, n_rows, value):
+@pytest.mark.parametrize("precision", PLACES)
+def test_nan_and_infinity_are_not_skipped(way, n_rows, value, precision):
     """0 times infinity is NaN whether or not the weight is stored."""
     rng = np.random.default_rng(2)
-    weight = rng.standard_normal((20, 30)) * (rng.random((20, 30)) < 0.3)
-    layer = LayerWeights("layer", weight.astype(np.float32), np.ones(20, np.float32))
-    program = Program(30, (layer,), (Step("product", (0,), 0),))
+    program = only_product(rng.standard_normal((20, 30)) * (rng.random((20, 30)) < 0.3), np.ones(20), precision)
     x = np.zeros((n_rows, 30))
     x[:, 3] = 1.0
     x[n_rows // 2, 17] = value

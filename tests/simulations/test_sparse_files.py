@@ -67,11 +67,13 @@ RELU = {"kind": "threshold", "sources": [0], "layer": -1, "numbers": [0.0, None,
 PRODUCT = {"kind": "product", "sources": [1], "layer": 0, "numbers": [], "vector": 0}
 GOOD = {
     "input_size": 2,
-    "layers": [{"name": "only", "shape": [1, 2]}],
+    "layers": [{"name": "only", "shape": [1, 2], "precision": "float32"}],
     "steps": [RELU, PRODUCT],
     "zeros": [0.5],
     "skipped": 0.5,
+    "error": None,
 }
+LAYER = {"name": "x", "shape": [1, 2], "precision": "float32"}
 FORGED = {
     "no header": (b"", [1, 2, 3], "of a sparse network"),
     "not JSON": (b"{", [1, 2, 3], "of a sparse network"),
@@ -80,9 +82,15 @@ FORGED = {
     "NaN": (json.dumps(GOOD | {"skipped": float("nan")}).encode(), [1, 2, 3], "NaN"),
     "long number": (b'{"input_size": ' + b"9" * 5000 + b"}", [], "of a sparse network"),
     "missing key": ({"input_size": 2}, [1, 2, 3], "layers"),
-    "huge layer": (GOOD | {"layers": [{"name": "x", "shape": [2**30, 2**30]}]}, [1, 2, 3], "other sizes"),
-    "negative": (GOOD | {"layers": [{"name": "x", "shape": [-1, -2]}]}, [1, 2, 3], "number of entries"),
-    "no matrix": (GOOD | {"layers": [{"name": "x", "shape": [2]}]}, [1, 2, 3], "not a matrix"),
+    "huge layer": (GOOD | {"layers": [LAYER | {"shape": [2**30, 2**30]}]}, [1, 2, 3], "other sizes"),
+    "negative": (GOOD | {"layers": [LAYER | {"shape": [-1, -2]}]}, [1, 2, 3], "number of entries"),
+    "no matrix": (GOOD | {"layers": [LAYER | {"shape": [2]}]}, [1, 2, 3], "not a matrix"),
+    "unknown precision": (GOOD | {"layers": [LAYER | {"precision": "float8"}]}, [1, 2, 3], "unknown precision"),
+    "no precision": (GOOD | {"layers": [{"name": "x", "shape": [1, 2]}]}, [1, 2, 3], "precision"),
+    "bits too many": (GOOD | {"layers": [LAYER | {"precision": "bfloat16"}]}, [1, 2, 3], "other sizes"),
+    "scales too few": (GOOD | {"layers": [LAYER | {"precision": "int8"}]}, [1, 2], "other sizes"),
+    "error": (GOOD | {"error": -1.0}, [1, 2, 3], "negative error"),
+    "error as text": (GOOD | {"error": "0"}, [1, 2, 3], "than a number"),
     "too few": (GOOD, [1, 2], "other sizes"),
     "too many": (GOOD, [1, 2, 3, 4], "other sizes"),
     "weight of NaN": (GOOD, [1, np.nan, 3], "finite weights"),
@@ -109,6 +117,23 @@ FORGED = {
 def test_forged_files(case, tmp_path):
     header, numbers, reason = FORGED[case]
     refused(tmp_path / "file", sealed(header, numbers), reason)
+
+
+@pytest.mark.parametrize("scales", [[np.nan, 1.0], [np.inf, 1.0], [0.3, 0.3], [1e-39, 1.0]])
+def test_scales_that_nothing_writes(scales, tmp_path):
+    """A network whose weights are 127 and 3 times the scales of their units; scales 1 and 1/8 can be."""
+    header = GOOD | {"input_size": 2, "layers": [LAYER | {"shape": [2, 2], "precision": "int8"}]}
+
+    def content(scales):
+        text = json.dumps(header).encode()
+        body = MAGIC + struct.pack("<Q", len(text)) + text + np.array([127, -127, 3, 3], "i1").tobytes()
+        body += np.array([0.0, 0.0, *scales], "<f4").tobytes()
+        return body + f"{zlib.crc32(body):08x}".encode()
+
+    path = tmp_path / "file"
+    path.write_bytes(content([1.0, 0.125]))
+    assert load_sparse(path).program.layers[0].weight.tolist() == [[127.0, -15.875], [3.0, 0.375]]
+    refused(path, content(scales), "of a sparse network")
 
 
 def test_the_forger_can_write_good_files(tmp_path):

@@ -51,7 +51,7 @@ def watched_walk(seed, *, step, decay=0.0, pull=0.0, n=40_000, time=1.0, start=1
 @pytest.mark.parametrize("pull", [0.0, 0.6, -0.5])
 def test_watched_walks_see_the_barrier_shifted(pull, seed):
     step = 1 / 256
-    share, error = watched_walk(seed, pull=pull, step=step)
+    share, error = watched_walk(seed, pull=pull, step=step, n=100_000)
     assert_agrees(share, error, absorbed_probability(1.0, 1.0, pull=pull, step=step))
     assert_refutes(share, error, absorbed_probability(1.0, 1.0, pull=pull))
 

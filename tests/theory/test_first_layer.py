@@ -174,7 +174,7 @@ def test_gaussian_points_against_plain_sampling() -> None:
 @pytest.mark.parametrize(("m", "d", "sb2"), [(3, 1, 0.5), (5, 2, 1.0), (4, 2, 0.0), (8, 5, 0.3), (6, 4, 0.0)])
 def test_simulated_layers(seed: int, m: int, d: int, sb2: float) -> None:
     rng = np.random.default_rng([seed, m, d])
-    x = rng.standard_normal((m, d)) + 1.0
+    x = rng.standard_normal((m, d)) + 2.0  # far enough from surrounding the origin that units die
     trials, width = 400_000, 2
     dead = np.ones(trials, dtype=bool)
     for _ in range(width):

@@ -224,6 +224,33 @@ def test_sparse_autoencoders(activation):
     converted(Autoencoder(activation), torch.randn(40, 12))
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_weights_in_fewer_bits(precision, tmp_path):
+    """The outputs are those of a model whose weights are rounded, and the error against the model itself is stated."""
+    torch.manual_seed(7)
+    model, x = nd.CriticalResidual(100, 10, DESIGN, in_features=9, out_features=3).eval(), torch.randn(40, 9)
+    network = nd.sparse_inference(model, x, precision=precision)
+    with torch.no_grad():
+        exact = model(x).numpy()
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                weight = module.weight
+                if precision == "bfloat16":
+                    weight.copy_(weight.bfloat16().float())
+                else:
+                    step = weight.abs().amax(0) / 127.0
+                    weight.copy_((weight / step).round() * step)
+        wanted = model(x).numpy()
+    size = np.abs(exact).max()
+    gap = np.abs(network(x.numpy()) - wanted).max() / size
+    assert gap <= (1e-5 if precision == "bfloat16" else 0.5 * network.error)  # ties of int8 differ
+    assert network.error == pytest.approx(np.abs(network(x.numpy()) - exact).max() / size, rel=1e-3)
+    assert 1e-4 < network.error < 0.1
+    assert f"{precision} weights: outputs differ by up to" in str(network)
+    assert set(network.columns()["precision"]) == {precision}
+    assert nd.load_sparse(network.save(tmp_path / "network")).error == network.error
+
+
 def test_pruned_weights_are_skipped():
     torch.manual_seed(8)
     model = nn.Sequential(nn.Linear(30, 60), nn.ReLU(), nn.Linear(60, 4))
