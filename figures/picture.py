@@ -149,9 +149,9 @@ def kind_handles(
     return handles
 
 
-def draw_chance(axis: Axes, classes: int = 10) -> None:
+def draw_chance(axis: Axes, classes: int = 10, *, upright: bool = False) -> None:
     """Draw the accuracy of guessing among equally frequent classes, behind everything else."""
-    axis.axhline(1.0 / classes, zorder=1, **CHANCE)
+    (axis.axvline if upright else axis.axhline)(1.0 / classes, zorder=1, **CHANCE)
 
 
 def chance_handle(classes: int = 10) -> Line2D:

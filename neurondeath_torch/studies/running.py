@@ -40,6 +40,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "removal_speed": {"epochs": 6, "seeds": (0, 1, 2), "repeats": 10},
     "inference_speed": {"sparsities": (0.7, 0.85, 0.95), "batches": (1, 8, 64), "seeds": (0, 1, 2)},
     "dead_units": {"epochs": 10, "seeds": [0, 1, 2]},
+    "dead_units_batches": {"epochs": 10, "seeds": [0, 1, 2]},
     "sparse_training": DEEP,
     "sparse_designs": DEEP,
     "sparse_seeds": DEEP,
@@ -55,9 +56,12 @@ QUICK: dict[str, dict[str, Any]] = {
     "sparse_and_deep_convolutions": {**DEEP, "model.width": 16},
     "larger_variance": DEEP,
     "stripping": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "stripping_widths": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "stripping_transformer_seeds": {"epochs": 4, "seeds": [0, 1, 2], **FEW_IMAGES},
     "stripping_transformer": {"epochs": 4, "seeds": [0, 1, 2], **FEW_IMAGES},
     "demon_pruning": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
     "demon_noise": {"epochs": 20, "seeds": [0, 1, 2], **FEW_IMAGES},
+    "activation_seeds": {"epochs": 12, "seeds": [0, 1, 2], **FEW_IMAGES},
     "activation": {"epochs": 12, "seeds": [0, 1, 2], **FEW_IMAGES},
     "weight_drift": {"steps": 300, "seeds": (0, 1, 2)},
     "sparsity_cliff": DEEP,
@@ -68,6 +72,10 @@ QUICK: dict[str, dict[str, Any]] = {
 # study: interval of the epochs kept in its table, where all epochs would make it large
 EVERY = {
     "dead_units": 10,
+    "dead_units_batches": 40,
+    "activation_seeds": 60,
+    "stripping_widths": 12,
+    "stripping_transformer_seeds": 20,
     "demon_noise": 5,
     "demon_pruning": 5,
     "continual_methods": 40,  # epochs: ten tasks
