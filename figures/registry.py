@@ -55,6 +55,7 @@ BY_FOLDER = {
         "deeper_sparse_training": "Clipped networks learn sooner; at 100 layers unclipped ones hardly learn",
         "sparse_and_deep": "Normalised, 100 sparse layers hold their zeros and learn like dense ones",
         "sparsity_cliff": "How sparse a network may be is decided by its design: streams fall off last",
+        "plasticity": "Plain training stops learning; dead counts tell which networks, not when",
         "variance_before_training": "Networks that begin at q* learn; those far from it learn less surely",
         "larger_variance": "A larger q* helps only where it clips more: fixed m, not m / sqrt(q*)",
         "dead_units_learning_rate_batch": "Large learning rates, small batches and strong decay kill units",

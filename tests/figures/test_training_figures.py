@@ -22,6 +22,7 @@ FIGURES = (
     "deeper_sparse_training",
     "demon_pruning",
     "larger_variance",
+    "plasticity",
     "sparse_and_deep",
     "sparsity_cliff",
     "speed_of_sparsity",
@@ -162,3 +163,20 @@ def test_streams_stay_accurate_where_plain_networks_fall_off(tables):
     assert rows(stream, sparsity=0.9)["accuracy"][0] == pytest.approx(np.mean(own))
     assert rows(stream, sparsity=0.9)["accuracy_low"][0] > rows(plain, sparsity=0.9)["accuracy_high"][0]
     assert (rows(default, sparsity=0.9)["accuracy"] < 0.2).all()
+
+
+def test_plain_training_loses_plasticity_and_counts_are_those_of_the_study(tables):
+    methods, worth = rows(tables["plasticity"], panel="methods"), rows(tables["plasticity"], panel="worth")
+    value = dict(zip(methods["what"], methods["value"], strict=True))
+    own = [
+        row["late_online_accuracy"]
+        for row in read_study("continual_methods").last_epochs()
+        if row["method.kind"] == "redo"
+    ]
+    assert value["ReDo"] == pytest.approx(np.mean(own))
+    assert min(value, key=value.get) == "no method"
+    assert len(value) == 10
+    assert set(value) >= {"fresh weights", "weight decay 0.001", "L2 init 0.01", "continual backprop 0.0001"}
+    dead = {row["sense"]: row for row in tabulate_rows(rows(worth, what="dead"))}
+    assert dead["between"]["value_high"] < -0.5
+    assert dead["beyond_time"]["value_low"] < 0.0 < dead["beyond_time"]["value_high"]

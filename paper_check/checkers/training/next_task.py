@@ -55,5 +55,5 @@ def worth(*, setting: Setting, study: str, measure: str, sense: str, relation: s
         f"{estimate:.3g}, 95 % limits {low:.3g} and {high:.3g} over {runs} runs, {relation} {right:g} claimed "
         f"(study {table.name}, {table.provenance.get('date', 'no date')})",
         points=runs,
-        numbers={"correlation": estimate, "low": low, "high": high, "runs": runs},
+        numbers={"correlation": [estimate], "low": [low], "high": [high], "runs": [runs]},
     )
