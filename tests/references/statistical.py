@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.stats import norm, t
 
 SIGMAS = 5.0
 
@@ -31,13 +32,25 @@ def deviations(estimate: npt.ArrayLike, stderr: npt.ArrayLike, truth: npt.ArrayL
     return np.where(stderr > 0, gap / np.where(stderr > 0, stderr, 1.0), np.where(gap < 1e-12, 0.0, np.inf))
 
 
-def assert_agrees(estimate: npt.ArrayLike, stderr: npt.ArrayLike, truth: npt.ArrayLike) -> None:
+def normal_deviates(
+    estimate: npt.ArrayLike, stderr: npt.ArrayLike, truth: npt.ArrayLike, samples: float | None
+) -> npt.NDArray[np.float64]:
+    """Return deviations as normal ones: with standard errors of few samples, those as improbable in Student's law."""
+    found = deviations(estimate, stderr, truth)
+    return found if samples is None else np.asarray(norm.isf(t.sf(found, samples - 1)))
+
+
+def assert_agrees(
+    estimate: npt.ArrayLike, stderr: npt.ArrayLike, truth: npt.ArrayLike, *, samples: float | None = None
+) -> None:
     """Fail when an estimate lies more than SIGMAS standard errors from the truth."""
-    worst = deviations(estimate, stderr, truth).max()
+    worst = normal_deviates(estimate, stderr, truth, samples).max()
     assert worst <= SIGMAS, f"{worst:.1f} standard errors from the truth"
 
 
-def assert_refutes(estimate: npt.ArrayLike, stderr: npt.ArrayLike, wrong: npt.ArrayLike) -> None:
+def assert_refutes(
+    estimate: npt.ArrayLike, stderr: npt.ArrayLike, wrong: npt.ArrayLike, *, samples: float | None = None
+) -> None:
     """Negative control: the same comparison must fail for a wrong value, or it proves nothing."""
-    worst = deviations(estimate, stderr, wrong).max()
+    worst = normal_deviates(estimate, stderr, wrong, samples).max()
     assert worst > SIGMAS, f"only {worst:.1f} standard errors from a wrong value: the test has no power"

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.special import log_ndtr, ndtr
-from scipy.stats import kstest, norm
-from scipy.stats import t as student
+from scipy.stats import kstest
 
 from neurondeath.simulations.estimation.chain_estimates import from_chains
 from neurondeath.simulations.estimation.estimates import read_simulation
@@ -40,14 +39,9 @@ def assert_interval_holds(result, truth, layer=-1):
     half = (result.log10_death_high[layer] - result.log10_death_low[layer]) / 2
     populations = result.trials / 64
     assert half > 0
-
-    def normal_deviate(value):
-        """Return the normal deviate that is as improbable as the distance from the value in Student's law."""
-        distance = abs(result.log10_death[layer] - value) * student_quantile(populations, 0.95) / half
-        return norm.isf(student.sf(distance, populations - 1))
-
-    assert_agrees(normal_deviate(truth), 1.0, 0.0)
-    assert_refutes(normal_deviate(truth + 8 * half), 1.0, 0.0)
+    error = half / student_quantile(populations, 0.95)
+    assert_agrees(result.log10_death[layer], error, truth, samples=populations)
+    assert_refutes(result.log10_death[layer], error, truth + 8 * half, samples=populations)
 
 
 # --- exact cases -----------------------------------------------------------------------------------------------------
