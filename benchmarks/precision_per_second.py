@@ -26,7 +26,7 @@ CASES = (
     ("P(dead) n=10 k=100", 10, 100, "conditional", "death", 4096, 1e3),
     ("P(dead) n=20 k=50", 20, 50, "conditional", "death", 4096, 1e5),
     ("P(alive) n=3 k=40", 3, 40, "splitting", "alive", 256, 1e2),
-    ("P(alive) n=3 k=40", 3, 40, "conditional", "alive", 16384, 1e2),
+    ("P(alive) n=3 k=40", 3, 40, "conditional", "alive", 16384, 1e3),
 )
 # rare event, width, depth, estimator, trials, required seconds for a relative error of 10 %
 RARE = (
