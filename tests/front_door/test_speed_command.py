@@ -8,6 +8,8 @@ import pytest
 
 from neurondeath.commands.command import Command
 from neurondeath.commands.console import command_line, run
+from neurondeath.simulations.inference import speed as inference_speed
+from neurondeath.simulations.inference.packing import pack
 
 APP = command_line("neurondeath", {"speed": Command("neurondeath.commands.speed:speed", "")}, help="")
 NETWORK = ["--width", "200", "--depth", "4", "--sparsity", "0.85"]
@@ -48,10 +50,18 @@ def test_csv_and_table(speed):
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
-def test_weights_in_fewer_bits(speed, precision):
+def test_weights_in_fewer_bits(speed, precision, monkeypatch):
+    read = set()
+
+    def pack_and_note(program):
+        read.update(layer.precision for layer in program.layers)
+        return pack(program)
+
+    monkeypatch.setattr(inference_speed, "pack", pack_and_note)
     code, out, _ = speed(*NETWORK, "--batch", "1", "--precision", precision, "--format", "json")
     assert code == 0
     assert json.loads(out)["precision"] == precision
+    assert read == {precision}
     _, out, _ = speed(*NETWORK, "--batch", "1", "--precision", precision)
     assert f"{precision} weights, one thread" in out.splitlines()[0]
 
