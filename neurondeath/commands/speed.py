@@ -8,6 +8,7 @@ from neurondeath.commands.option_names import option_names
 from neurondeath.commands.output_options import ColumnsOption, Format, FormatOption, check_columns
 from neurondeath.commands.show import show
 from neurondeath.commands.tables import Layout
+from neurondeath.simulations.inference.weight_precision import PLACES
 from neurondeath_theory.foundation.progress import new_display
 from neurondeath_theory.foundation.validation import check_choice, check_count, invalid
 from neurondeath_theory.foundation.widths import parse_counts
@@ -19,7 +20,6 @@ COLUMNS = ("batch", "needed_predicted", "needed", "dense_us", "sparse_us", "rati
 LAYOUT = Layout(keys=("batch",), priority=("ratio", "ratio_predicted", "needed", "needed_predicted", "sparse_us"))
 BATCHES = "1,2,4,8,16,32,64"
 MOST_BATCHES = 64
-PRECISIONS = ("float32", "bfloat16", "int8")
 V_PRIME = 0.7  # of clipped activations unless another or --m is given
 OPTIONS = {"kind": "--activation", "batches": "--batch"}
 
@@ -40,7 +40,7 @@ def speed(
         float, typer.Option(help="D of the critical residual stream, in (0, depth]; depth is the plain network.")
     ] = 1.0,
     precision: Annotated[
-        str, typer.Option(help=f"Of the weights that the sparse network reads: one of {', '.join(PRECISIONS)}.")
+        str, typer.Option(help=f"Of the weights that the sparse network reads: one of {', '.join(PLACES)}.")
     ] = "float32",
     seed: Annotated[int, typer.Option(help="Seed of the weights and inputs.")] = 0,
     columns: ColumnsOption = None,
@@ -54,7 +54,7 @@ def speed(
     check_count("--seed", seed, least=0)
     check_count("--width", width)
     check_count("--depth", depth)
-    check_choice("--precision", precision, PRECISIONS)
+    check_choice("--precision", precision, tuple(PLACES))
     design = _design(activation, sparsity, v_prime, m)
     from neurondeath.simulations.inference.speed import inference_speed
 

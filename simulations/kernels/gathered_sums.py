@@ -4,14 +4,13 @@
 
 Only the rows that are needed are read. Their numbers are single-precision, or stored in fewer bits: the upper half of
 single-precision ones (bfloat16) or whole numbers (int8), several to a place of the array; sums are single-precision
-always. Written out in the compiler's own language, the N vectors of sums stay in
-registers while k runs, so that every row costs its reading and nothing else; compilers would store all sums after every
-row. Sums run over k in order, one fused operation per step. Infinite and undefined numbers go through unchanged.
+always. Written out in the compiler's own language, the N vectors of sums stay in registers while k runs, so that every
+row costs its reading and nothing else; compilers would store all sums after every row. Sums run over k in order, one
+fused operation per step. Infinite and undefined numbers go through unchanged.
 
 `ahead` > 0 asks the processor to fetch the row that many steps later, for rows that do not lie in its nearest caches.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -23,37 +22,21 @@ from numba.extending import intrinsic
 
 from neurondeath.simulations.kernels.tile import BITS
 
-__all__ = [
-    "LANES",
-    "WIDTHS",
-    "gathered_sum_1",
-    "gathered_sum_2",
-    "gathered_sum_4",
-    "gathered_sum_8",
-    "gathered_sum_12",
-    "halved_sum_1",
-    "halved_sum_2",
-    "halved_sum_4",
-    "halved_sum_8",
-    "halved_sum_12",
-    "quartered_sum_1",
-    "quartered_sum_2",
-    "quartered_sum_4",
-    "quartered_sum_8",
-    "quartered_sum_12",
-]
+__all__ = ["LANES", "WIDTHS", "gathered_sum"]
 
 LANES = BITS // 32  # single-precision numbers in a vector register
 WIDTHS = (12, 8, 4, 2, 1)  # vectors of sums: 12 of 16 registers, the others for factor and row
+PARTS = (1, 2, 4)  # weights to a place of the array: single precision, bfloat16, int8
+FORM = 8  # width * FORM + parts is a number of its own
 LINE_BYTES = 64
 
 
-def _make_sum(width: int, parts: int) -> Any:
-    """Build the loop for a number of vectors, with so many weights to a place: arrays and offsets in, nothing out."""
+def _make_sum() -> Any:
+    """Build the sum as an intrinsic, with a loop for each number of vectors and of weights to a place."""
 
     @intrinsic
-    def gathered_sum(typing_context, target, rows, factors, numbers, at, count, ahead):
-        signature = types.void(target, rows, factors, numbers, at, types.intp, types.intp)
+    def gathered_sum(typing_context, target, rows, factors, numbers, at, count, ahead, width, parts):
+        signature = types.void(target, rows, factors, numbers, at, *[types.intp] * 4)
 
         def generate(context, builder, signature, arguments):
             pointers = [
@@ -64,7 +47,18 @@ def _make_sum(width: int, parts: int) -> Any:
                 context.cast(builder, builder.extract_value(arguments[4], i), kind, types.intp)
                 for i, kind in enumerate(signature.args[4])
             ]
-            _generate_loop(builder, pointers, offsets, arguments[5:], (width, parts))
+            count, ahead, width, parts = arguments[5:]
+            end = builder.append_basic_block("end")
+            form = builder.add(builder.mul(width, ir.Constant(width.type, FORM)), parts)
+            choice = builder.switch(form, end)
+            for n_vectors in WIDTHS:
+                for n_weights in PARTS:
+                    block = builder.append_basic_block(f"sum_{n_vectors}_{n_weights}")
+                    choice.add_case(ir.Constant(form.type, n_vectors * FORM + n_weights), block)
+                    builder.position_at_end(block)
+                    _generate_loop(builder, pointers, offsets, (count, ahead), (n_vectors, n_weights))
+                    builder.branch(end)
+            builder.position_at_end(end)
             return context.get_dummy_value()
 
         return signature, generate
@@ -73,7 +67,7 @@ def _make_sum(width: int, parts: int) -> Any:
 
 
 def _generate_loop(builder, pointers, offsets, counts, form):
-    """Emit the loop over k."""
+    """Emit the loop over k for so many vectors, and weights to a place."""
     count, ahead = counts
     width, parts = form
     index, real = ir.IntType(64), ir.FloatType()
@@ -170,17 +164,13 @@ def _generate_fetch(builder, row, n_bytes):
         builder.call(prefetch, [line, *(ir.Constant(word, value) for value in (0, 3, 1))])  # to read, keep, data
 
 
-def _make_plain_sum(width: int, parts: int) -> Callable[..., None]:
-    """Return the same loop in plain Python, for runs without the compiler."""
-
-    def gathered_sum(target, rows, factors, numbers, at, count, ahead):
-        target_at, rows_at, factors_at, numbers_at, stride = at
-        sums = target[target_at : target_at + width * LANES]
-        for k in range(count):
-            first = rows_at + int(numbers[numbers_at + k]) * stride
-            sums += factors[factors_at + k] * _plain_weights(rows[first : first + width * LANES // parts], parts)
-
-    return gathered_sum
+def _plain_sum(target, rows, factors, numbers, at, count, ahead, width, parts):
+    """Compute the same in plain Python, for runs without the compiler."""
+    target_at, rows_at, factors_at, numbers_at, stride = at
+    sums = target[target_at : target_at + width * LANES]
+    for k in range(count):
+        first = rows_at + int(numbers[numbers_at + k]) * stride
+        sums += factors[factors_at + k] * _plain_weights(rows[first : first + width * LANES // parts], parts)
 
 
 def _plain_weights(places: npt.NDArray[np.float32], parts: int) -> npt.NDArray[np.float32]:
@@ -193,9 +183,4 @@ def _plain_weights(places: npt.NDArray[np.float32], parts: int) -> npt.NDArray[n
 
 
 SETTINGS: Any = numba.config
-_make = _make_plain_sum if SETTINGS.DISABLE_JIT else _make_sum
-gathered_sum_12, gathered_sum_8, gathered_sum_4, gathered_sum_2, gathered_sum_1 = (_make(width, 1) for width in WIDTHS)
-halved_sum_12, halved_sum_8, halved_sum_4, halved_sum_2, halved_sum_1 = (_make(width, 2) for width in WIDTHS)
-quartered_sum_12, quartered_sum_8, quartered_sum_4, quartered_sum_2, quartered_sum_1 = (
-    _make(width, 4) for width in WIDTHS
-)
+gathered_sum = _plain_sum if SETTINGS.DISABLE_JIT else _make_sum()

@@ -2,8 +2,8 @@
 
 A step is a row of integers. SOURCE, OTHER and TARGET are where vectors begin, in numbers per row of the batch: with n
 rows a vector that begins at s lies from s * n on, row after row, each of the vector's stride. What follows depends on
-the kind of step: where its constants begin, and of products where the weights lie in their two forms, where
-the scales of weights of 8 bits, and how many weights are stored in a place of the first form.
+the kind of step: where its constants begin, and of products where the weights lie in their two forms, where the scales
+of weights of 8 bits, and how many weights are stored in a place of the first form.
 """
 
 from neurondeath.simulations.kernels.chain_steps import (

@@ -12,24 +12,7 @@
 A weight that is skipped because it is zero would make infinity or NaN of its unit a NaN; such units are treated apart.
 """
 
-from neurondeath.simulations.kernels.gathered_sums import (
-    LANES,
-    gathered_sum_1,
-    gathered_sum_2,
-    gathered_sum_4,
-    gathered_sum_8,
-    gathered_sum_12,
-    halved_sum_1,
-    halved_sum_2,
-    halved_sum_4,
-    halved_sum_8,
-    halved_sum_12,
-    quartered_sum_1,
-    quartered_sum_2,
-    quartered_sum_4,
-    quartered_sum_8,
-    quartered_sum_12,
-)
+from neurondeath.simulations.kernels.gathered_sums import LANES, gathered_sum
 from neurondeath.simulations.kernels.jit import inlined_kernel, kernel
 from neurondeath.simulations.kernels.needed_units import list_needed
 
@@ -51,51 +34,6 @@ def start_from_bias(space, target, stride, biases, at, n_rows):
     for r in range(n_rows):
         for i in range(stride):
             space[target + r * stride + i] = biases[at + i]
-
-
-@inlined_kernel
-def add_strip(space, constants, numbers, at, count, ahead, width):
-    """Add the rows of weights of one strip, `width` vectors wide, to the target."""
-    if width == 12:
-        gathered_sum_12(space, constants, space, numbers, at, count, ahead)
-    elif width == 8:
-        gathered_sum_8(space, constants, space, numbers, at, count, ahead)
-    elif width == 4:
-        gathered_sum_4(space, constants, space, numbers, at, count, ahead)
-    elif width == 2:
-        gathered_sum_2(space, constants, space, numbers, at, count, ahead)
-    else:
-        gathered_sum_1(space, constants, space, numbers, at, count, ahead)
-
-
-@inlined_kernel
-def add_halved_strip(space, constants, numbers, at, count, ahead, width):
-    """Do the same with weights of 16 bits."""
-    if width == 12:
-        halved_sum_12(space, constants, space, numbers, at, count, ahead)
-    elif width == 8:
-        halved_sum_8(space, constants, space, numbers, at, count, ahead)
-    elif width == 4:
-        halved_sum_4(space, constants, space, numbers, at, count, ahead)
-    elif width == 2:
-        halved_sum_2(space, constants, space, numbers, at, count, ahead)
-    else:
-        halved_sum_1(space, constants, space, numbers, at, count, ahead)
-
-
-@inlined_kernel
-def add_quartered_strip(space, constants, numbers, at, count, ahead, width):
-    """Do the same with weights of 8 bits."""
-    if width == 12:
-        quartered_sum_12(space, constants, space, numbers, at, count, ahead)
-    elif width == 8:
-        quartered_sum_8(space, constants, space, numbers, at, count, ahead)
-    elif width == 4:
-        quartered_sum_4(space, constants, space, numbers, at, count, ahead)
-    elif width == 2:
-        quartered_sum_2(space, constants, space, numbers, at, count, ahead)
-    else:
-        quartered_sum_1(space, constants, space, numbers, at, count, ahead)
 
 
 @inlined_kernel
@@ -151,12 +89,7 @@ def add_needed(space, constants, numbers, place, shape, lists, n_rows):
                     r * list_stride + first,
                     stride,
                 )
-                if parts == 1:
-                    add_strip(space, constants, numbers, at, last - first, ahead, width)
-                elif parts == 2:
-                    add_halved_strip(space, constants, numbers, at, last - first, ahead, width)
-                else:
-                    add_quartered_strip(space, constants, numbers, at, last - first, ahead, width)
+                gathered_sum(space, constants, space, numbers, at, last - first, ahead, width, parts)
                 if column + width == n_vectors:
                     numbers[begins + r] = last
             column += width
@@ -208,7 +141,7 @@ def add_by_output(space, constants, stored, place, shape, n_rows):
                 space[sums + r] = 0.0
             first = stored[outputs + i]
             at = (sums, table, weights + first, inputs + first, side)
-            gathered_sum_4(space, space, constants, stored, at, stored[outputs + i + 1] - first, 0)
+            gathered_sum(space, space, constants, stored, at, stored[outputs + i + 1] - first, 0, 4, 1)
             for r in range(n):
                 space[target + (first_row + r) * target_stride + i] += space[sums + r]
 

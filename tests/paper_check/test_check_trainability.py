@@ -35,7 +35,7 @@ UNDECIDED = {
     *(("T9", "sparse networks are a point better", number) for number in (1, 4, 5)),  # of zeros, without the margin
     *(("T9", "other zeros than designed", number) for number in (0, 2, 3)),  # of accuracies
     *(("T11", "an accuracy beyond 1", number) for number in (1, 2)),  # of deeper ones, of the forecast
-    *(("T11", "the forecast of slow learning in its place", number) for number in (0, 1)),  # of accuracies
+    *(("T11", "thirty times as high", number) for number in (0, 1)),  # of accuracies
     ("T2-step", "the variance of linear layers", 0),
     ("T4-signal", "a third of the bound", 1),
     ("T4-signal", "the same of the gradient", 1),

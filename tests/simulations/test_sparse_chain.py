@@ -197,13 +197,15 @@ def test_choices_are_the_fastest_that_was_measured(monkeypatch):
     assert set(measured.plan.by_library) == set(program.products)
 
 
-def test_same_numbers_without_the_compiler(tmp_path):
+@pytest.mark.parametrize("precision", PLACES)
+def test_same_numbers_without_the_compiler(precision, tmp_path):
     """There NumPy checks the bounds of every array too."""
     program = (
         "import numpy as np; from tests.references.chain_twins import plain_run, random_program;"
         "from neurondeath.simulations.inference.chain_runs import ChainRunner;"
         "from neurondeath.simulations.inference.packing import pack;"
         "rng = np.random.default_rng(0); program = random_program(rng, width=9, zero_weights=0.7);"
+        f"program = program.with_precision({precision!r});"
         "x = rng.standard_normal((9, 11)).astype(np.float32); wanted = plain_run(program, x);"
         "runner = ChainRunner(program, pack(program));"
         "plans = [runner.plan(dict.fromkeys(program.products, way)) for way in (0, 1)];"

@@ -143,6 +143,23 @@ def test_every_study_has_a_reduced_size_that_is_smaller():
         assert sizes[1] < sizes[0], name
 
 
+@pytest.mark.parametrize(
+    ("name", "original"),
+    [
+        ("activation_seeds", "activation"),
+        ("stripping_transformer_seeds", "stripping_transformer"),
+        ("stripping_widths", "stripping"),
+        ("dead_units_batches", "dead_units"),
+    ],
+)
+def test_studies_on_other_seeds_have_runs_of_the_first_one(name, original):
+    """Each of their experiments is one of the original's, and no run is."""
+    (_, own, seeds), (_, first, used) = planned_runs(name), planned_runs(original)
+    assert {one.experiment_id for one in own} <= {one.experiment_id for one in first}
+    assert not {*seeds} & {*used}
+    assert len(seeds) > len(used)
+
+
 def test_networks_on_the_absolute_value_are_counted():
     rows = absolute_value.collapse_rows(n_networks=12, steps=20, n_points=64)
     for row in rows:

@@ -1,14 +1,16 @@
 """Checker of the forecast at birth along the effective depth of critical residual streams.
 
 The study `sparse_and_deep_depths` trained one network of a sparse design at several effective depths. For each of them
-networks of the same law are drawn, and their forecast (`trainability`, on random points) is set beside what was
-learned: they agree where the verdict is "learns" exactly if the test accuracy reached a number. Networks drawn by the
-law read random points as they are; those that were trained read images through a first layer, and normalise layers.
+networks of the same law are drawn, and the score of their forecast (`trainability`, on random points) is set beside
+what was learned: the least score where the test accuracy reached a number is compared with the largest where it stayed
+below another one. In between nothing is claimed; the verdict lies at its threshold there, and changes with the draw.
+Networks drawn by the law read random points as they are; those that were trained read images through a first layer, and
+normalise layers.
 """
 
 from functools import cache
 
-from neurondeath.paper_check.comparisons import all_of, compare
+from neurondeath.paper_check.comparisons import compare
 from neurondeath.paper_check.evidence import Evidence, Setting
 from neurondeath.simulations.learning_forecast import Trainability, trainability
 from neurondeath_theory.foundation.validation import check_real
@@ -23,46 +25,48 @@ NETWORKS, FULL_NETWORKS = 2, 8
 POINTS = 64
 
 
-def forecast_knows(*, setting: Setting, learned: float, verdict: str = "learns") -> Evidence:
-    """Check that networks of a law are forecast to learn where the trained one did, and nowhere else.
+def forecast_knows(*, setting: Setting, learned: float, failed: float, factor: float) -> Evidence:
+    """Check that the forecast scores networks higher, by a factor, where the trained one learned than where it failed.
 
     Parameters
     ----------
     setting : Setting
         Where the table is, the seed, and whether to draw more networks.
-    learned : float
-        Test accuracy from which on a network has learned, in (0, 1).
-    verdict : str
-        Of the forecast, for networks that learn.
+    learned, failed : float
+        Test accuracy from which on a network has learned, and below which it has failed, in (0, 1).
+    factor : float
+        Least ratio of the scores.
     """
-    check_real("learned", learned, low=0.0, high=1.0, low_open=True, high_open=True)
+    for name, value in (("learned", learned), ("failed", failed)):
+        check_real(name, value, low=0.0, high=1.0, low_open=True, high_open=True)
+    check_real("factor", factor, low=0.0, low_open=True)
     table = read_study(STUDY, setting.studies)
     model, optimiser = table.provenance["configuration"]["model"], table.provenance["configuration"]["optimiser"]
     law = (model["activation"], model["sparsity"], model["v_prime"], model["width"], model["depth"])
     networks = FULL_NETWORKS if setting.full else NETWORKS
     rows = sorted(table.last_epochs(), key=lambda row: row["model.effective_depth"])
     depths = [row["model.effective_depth"] for row in rows]
+    accuracies = [row["test_accuracy"] for row in rows]
     found = [_forecast(law, depth, networks, optimiser["learning_rate"], setting.seed) for depth in depths]
-    agrees = [
-        float((one.verdict == verdict) == (row["test_accuracy"] >= learned))
-        for one, row in zip(found, rows, strict=True)
-    ]
+    scores = [one.score for one in found]
+    least = min(score for score, accuracy in zip(scores, accuracies, strict=True) if accuracy >= learned)
+    most = max(score for score, accuracy in zip(scores, accuracies, strict=True) if accuracy < failed)
     words = [
-        f"{depth:g}: {one.verdict}, {row['test_accuracy']:.3f}"
-        for depth, one, row in zip(depths, found, rows, strict=True)
+        f"{depth:g}: {one.score:.3g} ({one.verdict}), {accuracy:.3f}"
+        for depth, one, accuracy in zip(depths, found, accuracies, strict=True)
     ]
     return Evidence(
         route="training",
-        verdict=all_of([compare(agrees, agrees, agrees, ">=", 1.0).verdict]),
-        summary=f"forecast at birth and test accuracy by effective depth: {'; '.join(words)}; {verdict} forecast where "
-        f"at least {learned:g} was reached, in {int(sum(agrees))} of {len(rows)} (study {table.name}, "
-        f"{table.provenance.get('date', 'no date')})",
+        verdict=compare([least], [least], [least], ">=", [factor * most]).verdict,
+        summary=f"score at birth and test accuracy by effective depth: {'; '.join(words)}; at least {least:.3g} where "
+        f"{learned:g} was reached, at most {most:.3g} below {failed:g}, {factor:g} times as much claimed (study "
+        f"{table.name}, {table.provenance.get('date', 'no date')})",
         points=len(rows),
         numbers={
             "effective_depth": depths,
             "verdict": [one.verdict for one in found],
-            "score": [one.score for one in found],
-            "test_accuracy": [row["test_accuracy"] for row in rows],
+            "score": scores,
+            "test_accuracy": accuracies,
         },
     )
 
