@@ -73,6 +73,7 @@ bench: $(VENV)/.tests ## speed against NumPy, PyTorch and sgemm, overheads; JSON
 	$(BIN)/python benchmarks/sweep_overhead.py
 	$(BIN)/python benchmarks/monitor_overhead.py --json benchmarks/results/monitor.json
 	$(BIN)/python benchmarks/method_overhead.py --json benchmarks/results/methods.json
+	$(BIN)/python benchmarks/deep_steps.py --json benchmarks/results/deep_steps.json
 
 docs: $(VENV)/.docs ## the documentation site, in docs/_build/html
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html

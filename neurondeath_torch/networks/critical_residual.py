@@ -26,7 +26,7 @@ from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of
 from neurondeath_theory.networks import activations as theory
 from neurondeath_torch.networks.activations import from_theory, to_theory
 from neurondeath_torch.networks.normalised_layers import Normalisation
-from neurondeath_torch.networks.residual_stream import border_factor, normalised, with_branch
+from neurondeath_torch.networks.residual_stream import border_factor, in_single, normalised, with_branch
 
 __all__ = ["CriticalResidual", "CriticalResidualConv2d"]
 
@@ -58,20 +58,21 @@ class _Residual(nn.Module):
         held = self._read is not None and self._read.quiet is not None
         self.register_buffer("gains", torch.ones(self.depth + 1, device=device) if held else None)
 
-    def _active(self, h: torch.Tensor, layer: int) -> torch.Tensor:
-        """Return the outputs of the units at a layer of the stream."""
+    def _active(self, h: torch.Tensor, layer: int, dtype: torch.dtype) -> torch.Tensor:
+        """Return the outputs of the units at a layer of the stream, in the type of the layers."""
         if self._read is not None:
             h = self._read.read(h, None if self.gains is None else self.gains[layer], self.training)
-        active: torch.Tensor = self.activation(h)
+        active: torch.Tensor = self.activation(h.to(dtype))
         return active
 
     def _stream(self, h: torch.Tensor, border: torch.Tensor | None = None) -> torch.Tensor:
         share = self.effective_depth / self.depth
         keep, scale = math.sqrt(1.0 - share), math.sqrt(share)
-        h = normalised(h, self.design.q)
+        dtype = h.dtype
+        h = normalised(in_single(h), self.design.q)
         for number, layer in enumerate(self.layers):
-            h = with_branch(keep * h, layer(self._active(h, number)), scale, border, layer.bias)
-        return h
+            h = with_branch(keep * h, layer(self._active(h, number, dtype)), scale, border, layer.bias)
+        return h.to(dtype)
 
     def extra_repr(self) -> str:
         """Show the depths and the design's variances."""
@@ -149,7 +150,7 @@ class CriticalResidual(_Residual):
         h = self._stream(x if self.first is None else self.first(x))
         if self.last is None:
             return h
-        result: torch.Tensor = self.last(self._active(h, self.depth))
+        result: torch.Tensor = self.last(self._active(h, self.depth, h.dtype))
         return result
 
 

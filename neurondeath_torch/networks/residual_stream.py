@@ -7,6 +7,9 @@ r"""The critical residual stream as forward hooks on the layers of a model, and 
 
 Where layers are normalised, phi reads what `normalised_layers` makes of h; the stream itself is left as it is.
 
+Where layers compute in half precision, under autocast too, the stream is kept in single precision, so that the
+roundings of its sums do not pile up over the layers; what a layer reads has the type of its output.
+
 The stream is passed from layer to layer by an object that their hooks share. It holds sqrt(1 - a^2) h from the moment a
 layer returns until the next one has used it, separately in every thread, and nothing between two forward passes; so
 copies, pickles and `torch.compile` see ordinary hooks, and activations may overwrite h in place. A layer of the stream
@@ -26,6 +29,7 @@ from torch.nn import functional
 
 from neurondeath_theory.foundation.errors import AssumptionError
 from neurondeath_torch.networks.normalised_layers import GAIN, Normalisation
+from neurondeath_torch.networks.thresholded_activations import HALF_PRECISION
 
 __all__ = [
     "BORDER",
@@ -35,6 +39,7 @@ __all__ = [
     "border_factor",
     "corrected",
     "forget_border",
+    "in_single",
     "normalised",
     "prepare_border",
     "stream_layer",
@@ -80,10 +85,10 @@ class StreamStart:
 
     def __call__(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
         """Return the start of the stream, as the next layer's activation reads it."""
-        h = corrected(module, inputs, output)
+        h = in_single(corrected(module, inputs, output))
         h = self.factor * h if self.q is None else normalised(h, self.q)
         self.stream.held = self.keep * h
-        return _as_read(h, module, self.read)
+        return _as_read(h, module, self.read).to(output.dtype)
 
 
 class StreamBranch:
@@ -116,7 +121,7 @@ class StreamBranch:
             raise AssumptionError(f"all layers of a residual stream must keep their width and positions; got {shapes}")
         h = with_branch(held, output, self.scale, layer_border(module, inputs, output), module.bias)
         self.stream.held = None if self.last else self.keep * h
-        return _as_read(h, module, self.read)
+        return _as_read(h, module, self.read).to(output.dtype)
 
 
 def _as_read(h: torch.Tensor, module: nn.Module, how: Normalisation | None) -> torch.Tensor:
@@ -131,9 +136,14 @@ def stream_layer(model: nn.Module) -> str | None:
     return None
 
 
+def in_single(h: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in at least single precision."""
+    return h.float() if h.dtype in HALF_PRECISION else h
+
+
 def normalised(h: torch.Tensor, q: float) -> torch.Tensor:
     """Bring every input (axis 0) to mean square q over all its entries, in at least single precision."""
-    wide = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
+    wide = in_single(h)
     square = wide.square().mean(dim=tuple(range(1, h.ndim)), keepdim=True)
     return (wide * (math.sqrt(q) * torch.rsqrt(square + TINY))).to(h.dtype)
 

@@ -39,6 +39,7 @@ STUDIES = {
     "sparse_and_deep_plain": "100 layers of width 300, 85 % sparse, without a residual stream",
     "sparse_and_deep_thousand": "1000 layers of width 100 in critical residual streams, dense and 85 % sparse",
     "sparse_and_deep_convolutions": "32 convolutions in critical residual streams, dense and 85 % sparse",
+    "sparse_and_deep_precisions": "100 layers of width 300, dense and 85 % sparse, each in float32 and in bfloat16",
     "dead_units": "dead units against learning rate, batch size and weight decay",
     "dead_units_batches": "dead units against batch size, on thirty other seeds",
     "noise_only": "a trained perceptron under updates of pure noise",

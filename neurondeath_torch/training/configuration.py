@@ -48,6 +48,7 @@ INITIALISATIONS = ("default", "he", "rai", "edge-of-chaos", "looks-linear")
 NORMALISE = ("input", "layers")
 SIGN_FLIPS = ("none", "layer", "neuron")
 OPTIMISERS = ("sgd", "adam", "adamw")
+PRECISIONS = ("float32", "bfloat16")
 SCHEDULES = ("constant", "cosine", "one-cycle", "step")
 METHODS = (
     "none",
@@ -172,6 +173,11 @@ class OptimiserChoice:
         "constant",
     )
     clip: float | None = real_field("Largest norm of the gradient.", None, low=0.0, low_open=True)
+    precision: str = choice_field(
+        "Of the matrix products and convolutions of a step; weights, losses and what is measured stay float32.",
+        PRECISIONS,
+        "float32",
+    )
 
     def __post_init__(self) -> None:
         check_fields(self, "optimiser.")

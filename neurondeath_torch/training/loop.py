@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn, optim
@@ -355,7 +355,7 @@ class _Run:
     def _step(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Make one step; return the loss, and where there are tasks the number of right outputs, before it."""
         self.optimiser.zero_grad()
-        outputs = self.model(images)
+        outputs = self._outputs(images)
         loss = loss_of(outputs, classes)
         (loss + self.method.penalty()).backward()  # type: ignore[no-untyped-call]
         if self.experiment.optimiser.clip is not None:
@@ -364,6 +364,12 @@ class _Run:
         self.schedule.step()
         self.method.after_step()
         return loss.detach(), n_right(outputs.detach(), classes) if self.experiment.tasks.given else None
+
+    def _outputs(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of a step in float32, computed in the precision that is asked for."""
+        half = self.experiment.optimiser.precision == "bfloat16"
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+            return cast(torch.Tensor, self.model(images)).float()
 
     def result(self, *, finished: bool) -> TrainingRun:
         """Return the run in its current state."""

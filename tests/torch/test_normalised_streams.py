@@ -129,6 +129,33 @@ def test_bfloat16_is_normalised_in_single_precision() -> None:
     torch.testing.assert_close(model.bfloat16()(x.bfloat16()).float(), model.float()(x), atol=0.15, rtol=0.1)
 
 
+@pytest.mark.parametrize("built", [True, False])
+def test_the_stream_of_bfloat16_layers_is_summed_in_single_precision(built: bool) -> None:
+    """Branches that add nothing scale the start 60 times: in bfloat16, each time would round."""
+    seen: list[torch.Tensor] = []
+    if built:
+        stream = CriticalResidual(64, 60, DESIGN, in_features=8, generator=torch.Generator().manual_seed(0))
+        first, branches, model = stream.first, list(stream.layers), stream
+    else:
+        chain = perceptron(64, 60, DESIGN)
+        residual_(chain, 1.0, design=DESIGN, generator=0)
+        first, *branches, _ = (part for part in chain if isinstance(part, nn.Linear))
+        chain[-2].register_forward_pre_hook(lambda _, read: seen.append(read[0]))
+        model = chain
+    assert isinstance(first, nn.Linear)
+    for layer in branches:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    x = inputs(50, 8).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = model(x)
+        start = functional.linear(x, first.weight, first.bias).float()
+    last = outputs if built else seen[0]
+    assert last.dtype == torch.bfloat16
+    expected = start * (DESIGN.q / start.square().mean(1, keepdim=True)).sqrt() * (1.0 - 1.0 / 60.0) ** 30.0
+    torch.testing.assert_close(last.float(), expected, rtol=2.0**-8, atol=0.0)
+
+
 def test_training_holds_the_zeros_and_learns() -> None:
     """The same network without the norm loses them."""
 
@@ -163,7 +190,7 @@ def test_gains_bring_the_zeros_of_heavy_tails_to_the_design(design: EdgeOfChaos)
 
     def zeros() -> float:
         with torch.no_grad():
-            return float((block._active(x, 0) == 0).float().mean())
+            return float((block._active(x, 0, x.dtype) == 0).float().mean())
 
     target = design.sparsity
     assert abs(zeros() - target) > 0.02

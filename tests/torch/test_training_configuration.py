@@ -116,6 +116,10 @@ def test_ids_depend_on_what_shapes_the_result_alone():
         ({"epochs": 1, "optimiser": {"learning_rate": -1}}, "optimiser.learning_rate"),
         ({"epochs": 1, "optimiser": {"kind": "lion"}}, "sgd, adam, adamw"),
         ({"epochs": 1, "optimiser": {"clip": 0}}, "optimiser.clip"),
+        (
+            {"epochs": 1, "optimiser": {"precision": "float16"}},
+            "`optimiser.precision` must be one of float32, bfloat16",
+        ),
         ({"epochs": 1, "method": {"every": 2}}, "`method.every` must be left out for kind none"),
         ({"epochs": 1, "method": {"kind": "hope"}}, "synaptic-stripping"),
         ({"epochs": 1, "model": {"sparsity": 0.5}}, "`model.sparsity` must be left out for relu"),

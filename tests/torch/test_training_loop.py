@@ -78,6 +78,29 @@ def test_an_interrupted_run_gives_what_a_whole_one_gives(tmp_path, kind, schedul
         assert torch.equal(next(third.model.parameters()), next(whole.model.parameters()))
 
 
+def test_bfloat16_is_that_of_the_steps_alone(tmp_path):
+    """Products are rounded: training is another one, nearly as good; weights and measurements are float32."""
+    rounded = OptimiserChoice(kind="adam", learning_rate=0.01, precision="bfloat16")
+    asked = experiment(epochs=4, optimiser=rounded)
+    plain = experiment(epochs=4, optimiser=OptimiserChoice(kind="adam", learning_rate=0.01))
+    single, half = train(plain), train(asked)
+    assert asked.experiment_id != plain.experiment_id
+    assert {parameter.dtype for parameter in half.model.parameters()} == {torch.float32}
+    before = [{**numbers(run)[0], "running_loss": None} for run in (single, half)]
+    assert before[0] == before[1]
+    gap = abs(half.last["test_loss"] - single.last["test_loss"])
+    assert 0.0 < gap < 0.05
+    path = tmp_path / "run.pt"
+    calls = [0]
+
+    def stopped():
+        calls[0] += 1
+        return calls[0] == 5  # 160 images make 3 batches
+
+    assert not train(asked, checkpoint=path, stopped=stopped).finished
+    assert numbers(train(asked, checkpoint=path)) == numbers(half)
+
+
 def test_a_store_that_lost_its_last_epoch_gets_it_back(tmp_path):
     """The process is killed between writing the checkpoint and the store's row."""
     path = tmp_path / "run.pt"
