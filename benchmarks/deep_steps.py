@@ -3,9 +3,10 @@
     python benchmarks/deep_steps.py [--width 300] [--depth 100] [--batch 64] [--rounds 30] [--json PATH]
 
 The steps are those of the study `sparse_and_deep`: forward and backward pass, clipped gradient, fused AdamW. The
-products alone are the three of every layer (outputs, gradients of inputs, gradients of weights), each layer with its own
-matrices, so that weights come from memory as they do in a step. One thread; all contestants take turns; medians of CPU
-time, and of the ratio within a round. A precision is compared with the same network in the other one, never with a rival.
+products alone are the three of every layer (outputs, gradients of inputs, gradients of weights), each layer with its
+own matrices, so that weights come from memory as they do in a step. One thread; all contestants take turns; medians of
+CPU time, and of the ratio within a round. A precision is compared with the same network in the other one, never with
+a rival.
 """
 
 import argparse
