@@ -10,6 +10,7 @@ from neurondeath.paper_check.checkers.training.layer_zeros import layers_near
 from neurondeath.paper_check.claims import packaged_claims
 from neurondeath.paper_check.evidence import Setting, Verdict
 from neurondeath.paper_check.verification import check
+from neurondeath_theory.foundation.errors import InvalidArgumentError
 from neurondeath_torch.studies.tables import write_study
 
 SEEDS = range(5)
@@ -96,6 +97,20 @@ def test_two_single_networks_are_compared_over_their_images(two_networks, ours, 
     (low,), (high,) = found.numbers["low"], found.numbers["high"]
     np.testing.assert_allclose([low, high], [ours - none - width, ours - none + width], atol=2e-4)
     assert training.difference(setting=here, **ONE_SEED).verdict is Verdict.INCONCLUSIVE  # over seeds there is one pair
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [(0.955, "CONFIRMED"), (0.952, "INCONCLUSIVE"), (0.94, "REFUTED")])
+def test_a_single_network_is_compared_with_a_number_over_its_images(two_networks, ours, verdict):
+    claimed = {"study": "stripping", "y": "y", "where": OURS, "relation": ">", "right": 0.95}
+    found = training.level(setting=two_networks(ours, 0.5), **claimed, images=10000)
+    assert found.verdict.value == verdict
+    assert "n = 10000 test images of one network (" in found.summary
+    hits = round(10000 * ours)
+    low, high = stats.beta.ppf([0.025, 0.975], [hits, hits + 1], [10001 - hits, 10000 - hits])  # Clopper and Pearson
+    np.testing.assert_allclose([*found.numbers["low"], *found.numbers["high"]], [low, high], rtol=1e-9)
+    assert training.level(setting=two_networks(ours, 0.5), **claimed).verdict is Verdict.INCONCLUSIVE
+    with pytest.raises(InvalidArgumentError, match="images"):
+        training.level(setting=two_networks(ours, 0.5), **claimed, images=0)
 
 
 def wilson(p, n, z=1.959963984540054):

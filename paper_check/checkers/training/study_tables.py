@@ -185,7 +185,15 @@ def trend(
 
 
 def level(
-    *, setting: Setting, study: str, y: str, where: Row, relation: str, right: float, by: Sequence[str] = ()
+    *,
+    setting: Setting,
+    study: str,
+    y: str,
+    where: Row,
+    relation: str,
+    right: float,
+    by: Sequence[str] = (),
+    images: int | None = None,
 ) -> Evidence:
     """Compare the mean of a measurement with a number: mean relation right.
 
@@ -203,8 +211,12 @@ def level(
         The number.
     by : sequence of str
         Compare separately for every combination of these columns.
+    images : int, optional
+        Number of test images, over which the accuracy of a single network is compared.
     """
-    return _levels(setting, study, y, where, by, [(relation, right)], f"{relation} {right:g}")
+    if images is not None:
+        check_count("images", images)
+    return _levels(setting, study, y, where, by, [(relation, right)], f"{relation} {right:g}", images)
 
 
 def near(
@@ -270,6 +282,7 @@ def _levels(
     by: Sequence[str],
     sides: Sequence[tuple[str, float]],
     claimed: str,
+    images: int | None = None,
 ) -> Evidence:
     table = read_study(study, setting.studies)
     groups = _groups(table, by)
@@ -277,16 +290,22 @@ def _levels(
     for group in groups:
         values, lost = _values(table, y, {**group, **where})
         missing += lost
-        estimate, low, high = mean_limits(list(values.values()), 1.0 - (1.0 - LEVEL) / len(groups))
+        n, over, alarm = len(values), "", (1.0 - LEVEL) / len(groups)
+        if images is not None and n == 1:
+            (estimate,), n, over = values.values(), images, " test images of one network"
+            (low,), (high,) = binomial_limits([round(estimate * images)], images, false_alarm=alarm, comparisons=1)
+        else:
+            estimate, low, high = mean_limits(list(values.values()), 1.0 - alarm)
         found.append(
             Compared(
                 what=_words(group),
                 left=estimate,
                 right=float(np.mean([side for _, side in sides])),
                 estimate=estimate,
-                low=low,
-                high=high,
-                n=len(values),
+                low=float(low),
+                high=float(high),
+                n=n,
+                over=over,
                 zero=float(np.mean([side for _, side in sides])),
                 verdict=all_of(_verdict(estimate, low, high, relation, side) for relation, side in sides),
             )
