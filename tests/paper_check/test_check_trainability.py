@@ -34,6 +34,9 @@ QUICK = Setting()
 UNDECIDED = {
     *(("T9", "sparse networks are a point better", number) for number in (1, 4, 5)),  # of zeros, without the margin
     *(("T9", "other zeros than designed", number) for number in (0, 2, 3)),  # of accuracies
+    *(("T10", "two points better than the dense network", number) for number in (1, 2)),  # of one network, of zeros
+    ("T10", "less than 95 %, and more than two points behind", 2),  # of zeros
+    *(("T10", "other zeros than designed", number) for number in (0, 1)),  # of accuracies
     *(("T11", "an accuracy beyond 1", number) for number in (1, 2)),  # of deeper ones, of the forecast
     *(("T11", "thirty times as high", number) for number in (0, 1)),  # of accuracies
     ("T2-step", "the variance of linear layers", 0),

@@ -48,7 +48,7 @@ def layers_near(
     return Evidence(
         route="training",
         verdict=all_of([found.verdict]),
-        summary=f"zeros of {sum(len(each) for each in zeros)} layers of {len(rows)} networks on the test images: at "
+        summary=f"zeros of {sum(len(each) for each in zeros)} layers of {len(rows)} network{'s' * (len(rows) > 1)} on the test images: at "
         f"least {near.min():.3g} of a network's layers within {tolerance:g} of {number:g}, the farthest {far:.3f} away "
         f"(study {table.name}, {table.provenance.get('date', 'no date')})",
         points=sum(len(each) for each in zeros),
