@@ -45,10 +45,11 @@ def layers_near(
     near = np.array([np.mean(np.abs(each - number) <= tolerance) for each in zeros])
     far = max((float(np.abs(each - number).max()) for each in zeros), default=0.0)
     found = compare(near, near, near, ">=", layers)
+    networks = f"{len(rows)} network{'s' * (len(rows) > 1)}"
     return Evidence(
         route="training",
         verdict=all_of([found.verdict]),
-        summary=f"zeros of {sum(len(each) for each in zeros)} layers of {len(rows)} network{'s' * (len(rows) > 1)} on the test images: at "
+        summary=f"zeros of {sum(len(each) for each in zeros)} layers of {networks} on the test images: at "
         f"least {near.min():.3g} of a network's layers within {tolerance:g} of {number:g}, the farthest {far:.3f} away "
         f"(study {table.name}, {table.provenance.get('date', 'no date')})",
         points=sum(len(each) for each in zeros),
