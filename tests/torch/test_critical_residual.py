@@ -6,6 +6,7 @@ import math
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import pytest
 import torch
@@ -285,6 +286,19 @@ def test_dtype_survives(dtype: torch.dtype) -> None:
     single = convolutions(8, 3)
     residual_(single, 1.0, generator=0)
     torch.testing.assert_close(out.float(), single(inputs(2, 3, 10, 10)), rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("normalise", ["input", "layers"])
+def test_dtype_of_modules_survives(dtype: torch.dtype, normalise: Literal["input", "layers"]) -> None:
+    drawn = torch.Generator().manual_seed(0)
+    flat = CriticalResidual(8, 5, in_features=4, out_features=3, normalise=normalise, generator=drawn)
+    wide = CriticalResidualConv2d(4, 5, normalise=normalise, generator=drawn)
+    for block, x in ((flat, inputs(2, 4)), (wide, inputs(2, 4, 6, 6))):
+        single = block(x.float())
+        out = block.to(dtype)(x.to(dtype))
+        assert out.dtype == dtype
+        torch.testing.assert_close(out.float(), single, rtol=0.05, atol=0.05)
 
 
 def test_a_zero_input_stays_finite() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_torch.training import loop
 from neurondeath_torch.training.batches import epoch_batches
 from neurondeath_torch.training.configuration import (
     DataChoice,
@@ -19,6 +20,7 @@ from neurondeath_torch.training.labelled_data import Split, load_labelled_data
 from neurondeath_torch.training.loop import train
 from neurondeath_torch.training.measurements import measure_epoch
 from neurondeath_torch.training.model_building import build_model
+from neurondeath_torch.training.objectives import loss_of
 from neurondeath_torch.training.run_store import RunStore, RunStoreError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -78,12 +80,15 @@ def test_an_interrupted_run_gives_what_a_whole_one_gives(tmp_path, kind, schedul
         assert torch.equal(next(third.model.parameters()), next(whole.model.parameters()))
 
 
-def test_bfloat16_is_that_of_the_steps_alone(tmp_path):
+def test_bfloat16_is_that_of_the_steps_alone(tmp_path, monkeypatch):
     """Products are rounded: training is another one, nearly as good; weights and measurements are float32."""
     rounded = OptimiserChoice(kind="adam", learning_rate=0.01, precision="bfloat16")
     asked = experiment(epochs=4, optimiser=rounded)
     plain = experiment(epochs=4, optimiser=OptimiserChoice(kind="adam", learning_rate=0.01))
+    seen = set()
+    monkeypatch.setattr(loop, "loss_of", lambda outputs, *rest: seen.add(outputs.dtype) or loss_of(outputs, *rest))
     single, half = train(plain), train(asked)
+    assert seen == {torch.float32}
     assert asked.experiment_id != plain.experiment_id
     assert {parameter.dtype for parameter in half.model.parameters()} == {torch.float32}
     before = [{**numbers(run)[0], "running_loss": None} for run in (single, half)]
