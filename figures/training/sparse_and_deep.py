@@ -114,10 +114,11 @@ def draw(table: Table) -> Figure:
 
 def _learning(axis: Axes, table: Table) -> None:
     """Draw the accuracy of sparse and dense networks."""
-    for number, name in enumerate(sorted(distinct(table["series"]), reverse=True), start=3):
+    for number, name in enumerate(sorted(distinct(table["series"]), reverse=True), start=len(HELD)):
+        shade = "0.4" if name == DENSE else colour(number)
         part = rows(table, series=name)
         least, largest = part["accuracy_least"], part["accuracy_largest"]
-        axis.fill_between(part["epoch"], least, largest, color=colour(number), alpha=0.2, linewidth=0)
-        axis.plot(part["epoch"], part["accuracy"], color=colour(number), marker=marker(number), label=name)
+        axis.fill_between(part["epoch"], least, largest, color=shade, alpha=0.2, linewidth=0)
+        axis.plot(part["epoch"], part["accuracy"], color=shade, marker=marker(number), label=name)
     axis.set(title=LEARNING, xlabel="epoch", ylabel="test accuracy", ylim=(0.9, 1.0))
     axis.legend(loc="lower right")
