@@ -11,8 +11,8 @@ from torch import nn
 
 from neurondeath_theory.foundation.validation import check_flag, check_instance, invalid
 from neurondeath_theory.networks import activations as theory
+from neurondeath_torch.networks.half_precision import in_single
 from neurondeath_torch.networks.thresholded_activations import (
-    HALF_PRECISION,
     ClippedShiftedReLU,
     ClippedSoftThreshold,
     ShiftedReLU,
@@ -51,7 +51,7 @@ class PiecewiseLinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the activation to every entry of a floating-point tensor of any shape."""
-        wide = x.float() if x.dtype in HALF_PRECISION else x
+        wide = in_single(x)
         y = self._piece(0, wide)
         for piece, kink in enumerate(self.kinks, start=1):
             y = torch.where(wide > kink, self._piece(piece, wide), y)

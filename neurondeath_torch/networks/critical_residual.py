@@ -25,8 +25,9 @@ from neurondeath_theory.foundation.validation import check_choice, check_count, 
 from neurondeath_theory.gaussian_limit.edge_of_chaos import EdgeOfChaos, edge_of_chaos
 from neurondeath_theory.networks import activations as theory
 from neurondeath_torch.networks.activations import from_theory, to_theory
+from neurondeath_torch.networks.half_precision import in_single
 from neurondeath_torch.networks.normalised_layers import Normalisation
-from neurondeath_torch.networks.residual_stream import border_factor, in_single, normalised, with_branch
+from neurondeath_torch.networks.residual_stream import border_factor, normalised, with_branch
 
 __all__ = ["CriticalResidual", "CriticalResidualConv2d"]
 

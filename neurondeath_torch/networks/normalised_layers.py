@@ -19,6 +19,7 @@ from torch import nn
 from neurondeath_theory.gaussian_limit.moments import inactive_probability
 from neurondeath_theory.networks.network_bounds import quiet_set
 from neurondeath_theory.networks.piecewise_linear import PiecewiseLinear
+from neurondeath_torch.networks.half_precision import in_single
 
 __all__ = ["GAIN", "Normalisation", "centred", "forget_gain", "prepare_gain"]
 
@@ -75,7 +76,7 @@ def centred(h: torch.Tensor, q: float, gain: torch.Tensor | None = None) -> torc
 
     Over all its entries, in at least single precision.
     """
-    wide, axes = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h, tuple(range(1, h.ndim))
+    wide, axes = in_single(h), tuple(range(1, h.ndim))
     off = wide - wide.mean(axes, keepdim=True)
     deviation = torch.linalg.vector_norm(off, 1, axes, keepdim=True) / off[:1].numel()
     deviation = torch.where(deviation > TINY_DEVIATION, deviation, 1.0)

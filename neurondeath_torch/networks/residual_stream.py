@@ -28,8 +28,8 @@ from torch import nn
 from torch.nn import functional
 
 from neurondeath_theory.foundation.errors import AssumptionError
+from neurondeath_torch.networks.half_precision import in_single
 from neurondeath_torch.networks.normalised_layers import GAIN, Normalisation
-from neurondeath_torch.networks.thresholded_activations import HALF_PRECISION
 
 __all__ = [
     "BORDER",
@@ -39,7 +39,6 @@ __all__ = [
     "border_factor",
     "corrected",
     "forget_border",
-    "in_single",
     "normalised",
     "prepare_border",
     "stream_layer",
@@ -134,11 +133,6 @@ def stream_layer(model: nn.Module) -> str | None:
         if any(isinstance(hook, (StreamStart, StreamBranch)) for hook in module._forward_hooks.values()):
             return name or type(module).__name__
     return None
-
-
-def in_single(h: torch.Tensor) -> torch.Tensor:
-    """Return a tensor in at least single precision."""
-    return h.float() if h.dtype in HALF_PRECISION else h
 
 
 def normalised(h: torch.Tensor, q: float) -> torch.Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from neurondeath_theory.foundation.validation import check_real, invalid
+from neurondeath_torch.networks.half_precision import in_single
 from neurondeath_torch.networks.model_checks import check_model
 
 __all__ = ["Replaced", "SmoothLeaky", "smooth_leaky_"]
@@ -51,7 +52,7 @@ class SmoothLeaky(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the activation to every entry of a floating-point tensor of any shape."""
-        wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        wide = in_single(x)
         gate = torch.sigmoid((self.curvature / self.width) * wide)
         return (wide * (self.slope + (1.0 - self.slope) * gate)).to(x.dtype)
 

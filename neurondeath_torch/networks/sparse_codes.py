@@ -33,7 +33,7 @@ from neurondeath_theory.foundation.validation import (
     check_reals,
     invalid,
 )
-from neurondeath_torch.networks.thresholded_activations import HALF_PRECISION
+from neurondeath_torch.networks.half_precision import in_single
 
 __all__ = ["JumpReLU", "TiedLinear", "TopK"]
 
@@ -123,7 +123,7 @@ class JumpReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it to a floating-point tensor of any shape, features along the last axis."""
-        wide = x.float() if x.dtype in HALF_PRECISION else x
+        wide = in_single(x)
         theta = self.threshold.to(wide.dtype)
         y = torch.where(wide <= theta, 0.0, wide)  # NaN is propagated
         if torch.is_grad_enabled() and theta.requires_grad:

@@ -24,10 +24,10 @@ import torch
 from torch import nn
 
 from neurondeath_theory.foundation.validation import check_flag, check_real
+from neurondeath_torch.networks.half_precision import in_single
 
-__all__ = ["HALF_PRECISION", "ClippedShiftedReLU", "ClippedSoftThreshold", "ShiftedReLU", "SoftThreshold", "as_number"]
+__all__ = ["ClippedShiftedReLU", "ClippedSoftThreshold", "ShiftedReLU", "SoftThreshold", "as_number"]
 
-HALF_PRECISION = (torch.bfloat16, torch.float16)
 Number = float | torch.Tensor
 
 
@@ -60,7 +60,7 @@ class _Thresholded(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the activation to every entry of a floating-point tensor of any shape."""
-        wide = x.float() if x.dtype in HALF_PRECISION else x
+        wide = in_single(x)
         return self._value(wide).to(x.dtype)
 
     def _value(self, x: torch.Tensor) -> torch.Tensor:
