@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from neurondeath.figures.picture import colour, house_style, line_handles, line_style, marker, new_figure
+from neurondeath.figures.picture import colour, house_style, kind_handles, line_handles, line_style, marker, new_figure
 from neurondeath.figures.tables import Table, distinct, rows, tabulate
 from neurondeath_torch.studies.tables import read_study
 
@@ -108,6 +108,7 @@ def draw(table: Table) -> Figure:
         axes[0].set_ylabel("share of zeros after training")
         _learning(axes[-1], rows(table, panel=LEARNING))
         handles = [*line_handles(HELD), Line2D([], [], label="designed sparsity s", **DESIGN)]
+        handles += kind_handles(band="range over seeds")
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
