@@ -107,8 +107,8 @@ def draw(table: Table) -> Figure:
             axis.legend(title="test accuracy", loc="lower left")
         axes[0].set_ylabel("share of zeros after training")
         _learning(axes[-1], rows(table, panel=LEARNING))
-        handles = [*line_handles(HELD), Line2D([], [], label="designed sparsity s", **DESIGN)]
-        handles += kind_handles(band="range over seeds")
+        designed = Line2D([], [], label="designed sparsity s", **DESIGN)
+        handles = [*line_handles(HELD), designed, *kind_handles(band="range over seeds")]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
