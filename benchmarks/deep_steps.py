@@ -107,10 +107,18 @@ def measure(width: int, depth: int, batch: int, rounds: int) -> dict[str, dict[s
     return results
 
 
+def whole_number(text: str) -> int:
+    """Read an argument of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {value}")
+    return value
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for option, default in (("width", 300), ("depth", 100), ("batch", 64), ("rounds", 30)):
-        parser.add_argument(f"--{option}", type=int, default=default)
+        parser.add_argument(f"--{option}", type=whole_number, default=default)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
