@@ -6,8 +6,10 @@ over all units and positions of an input. For Gaussian h and g = 1 this is varia
 the mean absolute deviation follows the bulk, which decides the zeros, better than the standard deviation does. What is
 left of the deviation is taken up by the gain g of the layer, a number in the model's state that starts at 1: every pass
 in training mode multiplies it by exp(RATE (zeros - design)), so that the share of zeros stays the design's, and without
-a pass of its own. It has no gradient. In a model that is cast to bfloat16 the gain moves only where zeros are 0.02 (too
-few) to 0.04 (too many) off; under autocast it stays in the precision of the weights. Activations whose zeros do not depend on the scale, such as ReLU, have g = 1.
+a pass of its own. It has no gradient. Activations whose zeros do not depend on the scale, such as ReLU, have g = 1.
+
+In a model that is cast to bfloat16 the gain moves only where zeros are 0.02 (too few) to 0.04 (too many) off; under
+autocast it stays in the precision of the weights.
 """
 
 import math
