@@ -3,8 +3,9 @@
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from neurondeath_theory.foundation.errors import NeuronDeathError
@@ -12,6 +13,14 @@ from neurondeath_theory.foundation.input_files import MOST_TEXT_BYTES, input_fil
 from neurondeath_theory.foundation.validation import invalid
 
 __all__ = ["load_object", "reason_of"]
+
+
+class _AsItIsNow(SourceFileLoader):
+    """Reads a file itself, not the bytecode kept beside it, which a change of the same second and size leaves valid."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the file, and keep nothing."""
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def load_object(option: str, spec: str, example: str) -> Any:
@@ -64,7 +73,7 @@ def _import(option: str, place: str, spec: str) -> ModuleType:
 def _import_file(option: str, path: Path) -> ModuleType:
     with input_file(option, path, most_bytes=MOST_TEXT_BYTES, what="Python file"):
         pass  # a file of text, which Python reads again
-    found = importlib.util.spec_from_file_location(path.stem, path)
+    found = importlib.util.spec_from_file_location(path.stem, path, loader=_AsItIsNow(path.stem, str(path)))
     if found is None or found.loader is None:
         raise invalid(option, "name a Python file", str(path))
     module = importlib.util.module_from_spec(found)

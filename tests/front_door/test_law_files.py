@@ -1,7 +1,11 @@
 """Laws of the weights from the command line: built-in ones with their options, and those of a Python file."""
 
+import os
+import sys
+
 import pytest
 
+from neurondeath.commands.python_files import load_object
 from tests.front_door.test_simulate_command import nd, read_json
 
 __all__ = ["nd"]  # the fixture
@@ -26,6 +30,17 @@ RUN = "simulate --width 4 --depth 2 --inputs gaussian:8 --trials 20"
 @pytest.fixture(autouse=True)
 def laws(tmp_path):
     (tmp_path / "laws.py").write_text(LAWS)
+
+
+def test_a_file_is_read_as_it_is_now(tmp_path, monkeypatch):
+    """Python's bytecode is taken for current where second and size of the source are the same."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "values.py"
+    for value in (3, 4):
+        path.write_text(f"value = {value}\n")
+        os.utime(path, (1e9, 1e9))
+        assert load_object("--init", f"{path}:value", "") == value
+    assert not (tmp_path / "__pycache__").exists()
 
 
 def test_every_built_in_law_runs_with_its_options(nd):
