@@ -7,15 +7,14 @@ and the operations since then. Where the next pass must meet the same, only its 
 Operations inside compiled, scripted or fused code cannot be seen; such models are refused.
 """
 
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from neurondeath_torch.networks.activation_calls import RECTIFYING, Activation, activation_of_call, activation_of_module
+from neurondeath_torch.networks.call_interception import CallInterception
 from neurondeath_torch.networks.call_names import CallNames
 from neurondeath_torch.networks.known_route import KnownRoute
 from neurondeath_torch.networks.module_hooks import Following, following_of
@@ -91,7 +90,7 @@ class ForwardTracer:
         self._to_name: list[nn.Module] = []
         self._route = KnownRoute(model)
         self._on_route = False
-        self._mode = _Calls(self)
+        self._mode = CallInterception(self)
         self._reset()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ForwardTracer":
@@ -396,19 +395,3 @@ class ForwardTracer:
                     message(listener)
         finally:
             self._busy = False
-
-
-class _Calls(TorchFunctionMode):
-    """Torch-function mode that passes every call of a PyTorch function to the tracer."""
-
-    def __init__(self, tracer: ForwardTracer) -> None:
-        super().__init__()
-        self._tracer = weakref.ref(tracer)
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        tracer = self._tracer()
-        if tracer is None:
-            return func(*args, **(kwargs or {}))
-        return tracer.call(func, args, kwargs or {})

@@ -48,15 +48,6 @@ NETWORKS = [
     (Network([2, 1, 2], architecture="dense", bias_variance=0.5, init="orthogonal"), "gaussian:9"),
     (Network([3] * 6, architecture="batch_norm"), "gaussian:11"),
     (Network([2] * 7, input_dim=5, architecture="batch_norm", init="orthogonal"), "gaussian:4"),
-]
-
-
-def in_single(network):
-    """All outputs of a network that are computed in single precision."""
-    return tuple(output for output in outputs_of(network) if precision_for([output], "float32") == "float32")
-
-
-NETWORKS += [
     (Network([3] * 7, architecture="residual", effective_depth=0.7), "gaussian:9"),
     (Network([2] * 6, architecture="residual", effective_depth=6.0), "gaussian:9"),
     (Network([4] * 5, architecture="residual", effective_depth=2.0, bias_variance=0.3, init="orthogonal"), "cube:9"),
@@ -109,12 +100,15 @@ NETWORKS += [
     (Network([2, 3], input_dim=3, architecture="dense", init=TWO_SIDED, activation=shifted_relu(0.4)), "gaussian:9"),
     (Network([3] * 5, architecture="batch_norm", init=UNEQUAL), "gaussian:9"),
 ]
-
-
 NETWORKS += [
     (Network([3] * 5, activation=phi, architecture="residual", effective_depth=1.5, bias_variance=0.3), "gaussian:7")
     for phi in ACTIVATIONS
 ]
+
+
+def in_single(network):
+    """All outputs of a network that are computed in single precision."""
+    return tuple(output for output in outputs_of(network) if precision_for([output], "float32") == "float32")
 
 
 @pytest.mark.parametrize(("network", "spec"), NETWORKS, ids=lambda value: str(value)[:70])

@@ -12,11 +12,11 @@ from neurondeath.commands.console import Command, command_line, run
 from neurondeath.simulations.stores.merging import merge_stores
 from neurondeath.simulations.stores.store import Store, StoreError
 from neurondeath.simulations.sweep_results import read_results
-from tests.simulations.crafted_stores import (
+from tests.simulations.crafted_stores import KINDS
+from tests.simulations.store_crafting import (
     CONDITIONAL,
     CRUDE,
     DETAILED,
-    KINDS,
     SIMULATED,
     SPLITTING,
     TRIALS,

@@ -1,16 +1,20 @@
-"""Stores of an older schema: readable unchanged, converted when written, then equal to new ones."""
+"""Stores of an older schema: readable unchanged, converted when written, then equal to new ones; ids of tasks stay."""
 
 import json
 import sqlite3
 from contextlib import closing
 
+import numpy as np
 import pytest
 
+from neurondeath.simulations.inputs.input_sets import input_set
 from neurondeath.simulations.stores import schema as store_schema
 from neurondeath.simulations.stores.provenance import Provenance
 from neurondeath.simulations.stores.schema import SCHEMA_VERSION
 from neurondeath.simulations.stores.shards import pack_statistics
 from neurondeath.simulations.stores.store import OverlapError, Store, StoreError
+from neurondeath.simulations.task import Task
+from neurondeath_theory.networks.network import Network
 from tests.simulations.test_store import TASK, read_all, shard
 
 SCHEMA_1 = """
@@ -87,3 +91,11 @@ def test_a_new_store_and_one_brought_up_are_alike(tmp_path):
     make_schema_1(tmp_path / "old.sqlite")
     assert schema(tmp_path / "old.sqlite")[0] == schema(tmp_path / "new.sqlite")[0]
     assert len(schema(tmp_path / "old.sqlite")) == len(schema(tmp_path / "new.sqlite")) == 3
+
+
+def test_task_ids_never_change():
+    """Stored results depend on these ids: change STREAM_VERSION if the numbers change, never this test."""
+    inputs = input_set(np.array([[1.0, -2.0], [0.5, 3.0]]))
+    assert Task(Network([2] * 3), inputs).task_id == "ef1e64f8bafc6149"
+    network = Network([4, 3], input_dim=2, init="gaussian", weight_variance=1.5, bias_variance=0.25)
+    assert Task(network, inputs, dtype="float64").task_id == "5de782f7cd0a6625"
