@@ -50,8 +50,8 @@ def layers_near(
         route="training",
         verdict=all_of([found.verdict]),
         summary=f"zeros of {sum(len(each) for each in zeros)} layers of {networks} on the test images: at least "
-        f"{100 * near.min():.3g} % of a network's layers within {tolerance:g} of {number:g}, the farthest {far:.3f} away "
-        f"(study {table.name}, {table.provenance.get('date', 'no date')})",
+        f"{100 * near.min():.3g} % of a network's layers within {tolerance:g} of {number:g}, the farthest {far:.3f} "
+        f"away (study {table.name}, {table.provenance.get('date', 'no date')})",
         points=sum(len(each) for each in zeros),
         numbers={"seed": [row["seed"] for row in rows], "near": near.tolist()},
     )
