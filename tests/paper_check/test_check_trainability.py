@@ -34,6 +34,9 @@ QUICK = Setting()
 UNDECIDED = {
     *(("T9", "sparse networks are a point better", number) for number in (1, 4, 5, 7)),  # of zeros, without the margin
     *(("T9", "other zeros than designed", number) for number in (0, 2, 3, 6)),  # of accuracies
+    *(("T9-silent", "half of the units", number) for number in (1, 2, 3)),  # of soft thresholds
+    *(("T9-silent", "soft thresholds at 85 % no better than a tenth", number) for number in (0, 2, 3)),  # of the others
+    *(("T9-silent", "forty points fewer with soft thresholds", number) for number in (0, 1)),  # of one activation
     *(("T10", "two points better than the dense network", number) for number in (1, 2)),  # of one network, of zeros
     ("T10", "less than 95 %, and more than two points behind", 2),  # of zeros
     *(("T10", "other zeros than designed", number) for number in (0, 1)),  # of accuracies
