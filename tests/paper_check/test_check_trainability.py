@@ -37,6 +37,8 @@ UNDECIDED = {
     *(("T9-silent", "half of the units", number) for number in (1, 2, 3)),  # of soft thresholds
     *(("T9-silent", "soft thresholds at 85 % no better than a tenth", number) for number in (0, 2, 3)),  # of the others
     *(("T9-silent", "forty points fewer with soft thresholds", number) for number in (0, 1)),  # of one activation
+    ("T9-convolutions", "two points better than the dense network", 1),  # of zeros
+    ("T9-convolutions", "other zeros than designed", 0),  # of accuracies
     *(("T10", "two points better than the dense network", number) for number in (1, 2)),  # of one network, of zeros
     ("T10", "less than 95 %, and more than two points behind", 2),  # of zeros
     *(("T10", "other zeros than designed", number) for number in (0, 1)),  # of accuracies
