@@ -55,6 +55,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "sparse_and_deep_thousand": {**DEEP, "seeds": [0], "model.depth": 200},
     "sparse_and_deep_convolutions": {**DEEP, "model.width": 16},
     "sparse_and_deep_precisions": DEEP,
+    "sparse_and_deep_centred": DEEP,
     "larger_variance": DEEP,
     "stripping": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},
     "stripping_widths": {"epochs": 6, "seeds": [0, 1, 2], **FEW_IMAGES},

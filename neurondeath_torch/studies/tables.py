@@ -40,6 +40,7 @@ STUDIES = {
     "sparse_and_deep_thousand": "1000 layers of width 100 in critical residual streams, dense and 85 % sparse",
     "sparse_and_deep_convolutions": "32 convolutions in critical residual streams, dense and 85 % sparse",
     "sparse_and_deep_precisions": "100 layers of width 300, dense and 85 % sparse, each in float32 and in bfloat16",
+    "sparse_and_deep_centred": "silent units of 100 layers at 90 % of zeros, with and without the mean image",
     "dead_units": "dead units against learning rate, batch size and weight decay",
     "dead_units_batches": "dead units against batch size, on thirty other seeds",
     "noise_only": "a trained perceptron under updates of pure noise",

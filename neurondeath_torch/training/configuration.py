@@ -78,6 +78,7 @@ class DataChoice:
     validation: float = real_field(
         "Share of the training images set aside for validation.", 0.1, low=0.0, high=1.0, high_open=True
     )
+    centre: bool = flag_field("Subtract the mean training image, not only the mean of a channel.", False)
     augment: bool = flag_field("Shift images by up to 1/8 of their side; mirror cifar10.", False)
 
     def __post_init__(self) -> None:
@@ -215,8 +216,9 @@ class Experiment:
         if (self.data.name == "bits") != (self.tasks.kind == "bit-flipping"):
             rule = 'be bits where tasks.kind is "bit-flipping", and only there'
             raise invalid("data.name", rule, self.data.name)
-        if self.data.augment and self.data.name == "bits":
-            raise invalid("data.augment", "be left out for bits, which are no images", True)
+        for key in ("centre", "augment"):
+            if getattr(self.data, key) and self.data.name == "bits":
+                raise invalid(f"data.{key}", "be left out for bits, which are no images", True)
         if self.tasks.given and self.method.kind in CYCLIC:
             rule = "be a method that goes on from the weights it has, where there are tasks; this one rewinds them"
             raise invalid("method.kind", rule, self.method.kind)

@@ -1,8 +1,9 @@
 """Data for training: digits, MNIST, CIFAR-10, as standardised tensors in memory, and the bits of `bit_flipping`.
 
-Every channel is shifted and scaled to mean 0 and variance 1 over the training images; the same numbers are applied to
-the test images. The validation images are a share of the training images on which a method may base decisions; the test
-images are for reporting only. MNIST and CIFAR-10 come from files (`neurondeath fetch`), digits from scikit-learn.
+Every channel is shifted and scaled to mean 0 and variance 1 over the training images, or every pixel to mean 0 and then
+every channel to variance 1; the same numbers are applied to the test images. The validation images are a share of the
+training images on which a method may base decisions; the test images are for reporting only. MNIST and CIFAR-10 come
+from files (`neurondeath fetch`), digits from scikit-learn.
 """
 
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ def load_labelled_data(
     n_train: int | None = None,
     n_test: int | None = None,
     validation: float = 0.0,
+    centre: bool = False,
     data_dir: str | Path | None = None,
     seed: int = 0,
 ) -> LabelledData:
@@ -93,6 +95,8 @@ def load_labelled_data(
         Number of images, chosen at random by the seed; all by default (of "bits" 10,000 and 1000).
     validation : float
         Share of the training images, in [0, 1), set aside for decisions during training.
+    centre : bool
+        Subtract the mean training image from all images; by default the mean of every channel.
     data_dir : path, optional
         Folder of the MNIST or CIFAR-10 files; by default the environment variable NEURONDEATH_DATA.
     seed : int
@@ -118,6 +122,8 @@ def load_labelled_data(
     validation = check_real("validation", validation, low=0.0, high=1.0, high_open=True)
     rng = np.random.default_rng(check_count("seed", seed, least=0))
     if name == "bits":
+        if centre:
+            raise invalid("centre", "be left out for bits, which are no images", centre)
         return _bits(check_count("n_train", n_train or N_TRAIN), check_count("n_test", n_test or N_TEST), validation)
     (train_pixels, train_classes), (test_pixels, test_classes) = _read(name, data_dir)
     chosen = _choose("n_train", n_train, len(train_classes), rng)
@@ -126,7 +132,7 @@ def load_labelled_data(
     if n_validation == len(chosen):
         raise invalid("validation", "leave an image for training", validation, "ask for more images or a smaller share")
     fitted = chosen[n_validation:]
-    mean, spread = _scale(train_pixels[fitted], SHAPES[name][0])
+    mean, spread = _scale(train_pixels[fitted].reshape(-1, *SHAPES[name]), centre=centre)
 
     def split(pixels: npt.NDArray[Any], classes: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Split:
         images = pixels[rows].astype(np.float32).reshape(-1, *SHAPES[name])
@@ -213,11 +219,23 @@ def _choose(name: str, size: int | None, count: int, rng: np.random.Generator) -
     return order[:size]
 
 
-def _scale(pixels: npt.NDArray[Any], channels: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Compute mean and standard deviation of every channel, of shape (channels, 1, 1)."""
-    planes = pixels.reshape(len(pixels), channels, -1)
-    mean = planes.mean(axis=(0, 2), dtype=np.float64)
-    square = np.einsum("icp,icp->c", planes, planes, dtype=np.float64) / (planes.shape[0] * planes.shape[2])
-    spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+def _scale(images: npt.NDArray[Any], *, centre: bool) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Compute the mean of every channel or pixel, and the standard deviation of every channel around it.
+
+    Parameters
+    ----------
+    images : array, shape (n, channels, rows, columns)
+        The training images.
+    centre : bool
+        The mean of every pixel.
+
+    Returns
+    -------
+    mean, spread : float32 arrays, of shapes (channels, rows or 1, columns or 1) and (channels, 1, 1)
+    """
+    n, _, rows, columns = images.shape
+    mean = images.mean(axis=0 if centre else (0, 2, 3), keepdims=True, dtype=np.float64)[0]
+    square = np.einsum("icrk,icrk->c", images, images, dtype=np.float64) / (n * rows * columns)
+    spread = np.sqrt(np.maximum(square - np.mean(mean**2, axis=(1, 2)), 0.0))
     spread[spread == 0.0] = 1.0
-    return mean.astype(np.float32)[:, None, None], spread.astype(np.float32)[:, None, None]
+    return mean.astype(np.float32), spread.astype(np.float32)[:, None, None]

@@ -150,6 +150,7 @@ def load_experiment_data(experiment: Experiment, data_dir: str | Path | None = N
         n_train=choice.n_train,
         n_test=choice.n_test,
         validation=choice.validation,
+        centre=choice.centre,
         data_dir=data_dir,
     )
 

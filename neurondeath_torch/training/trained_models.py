@@ -62,6 +62,12 @@ def load_trained(path: str | Path) -> nn.Module:
     path : path
         The file.
 
+    Returns
+    -------
+    nn.Module
+        The network. It takes images of shape (n, channels, rows, columns) scaled as those it was trained on:
+        `labelled_data.load_labelled_data` with the settings `[data]` of its experiment.
+
     Raises
     ------
     InvalidArgumentError
@@ -70,13 +76,15 @@ def load_trained(path: str | Path) -> nn.Module:
     Examples
     --------
     >>> import tempfile
-    >>> import torch
+    >>> from neurondeath_torch.training.labelled_data import load_labelled_data
     >>> from neurondeath_torch.training.loop import train
     >>> run = train(Experiment(epochs=1))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     model = load_trained(save_trained(f"{folder}/digits.pt", run.experiment, run.seed, run.model))
-    >>> model(torch.zeros(2, 1, 8, 8)).shape
-    torch.Size([2, 10])
+    >>> test = load_labelled_data("digits", validation=run.experiment.data.validation).test
+    >>> right = (model(test.images).argmax(1) == test.classes).double().mean().item()
+    >>> right == run.last["test_accuracy"]
+    True
     """
     content = read_input_bytes("path", path, most_bytes=MOST_BYTES, what="trained network")
     try:

@@ -305,6 +305,10 @@ def test_every_key_is_shown():
             {"tasks": {"kind": "bit-flipping", "number": 3}, "data": {"name": "bits", "augment": True}},
             "`data.augment` must be left out for bits",
         ),
+        (
+            {"tasks": {"kind": "bit-flipping", "number": 3}, "data": {"name": "bits", "centre": True}},
+            "`data.centre` must be left out for bits",
+        ),
     ],
 )
 def test_bad_settings_are_one_line(document, message):

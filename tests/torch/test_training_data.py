@@ -62,6 +62,28 @@ def test_pictures_keep_their_planes(tmp_path):
     assert data.test.classes.tolist() == [3] * 5
 
 
+def test_the_mean_image_is_subtracted():
+    data = load_labelled_data("digits", validation=0.25, centre=True)
+    plain = load_labelled_data("digits", validation=0.25)
+    rest = plain.train.images.double()
+    mean = rest.mean(0)
+    spread = (rest - mean).square().mean().sqrt()
+    assert mean.abs().max() > 0.5
+    for part in ("train", "validation", "test"):
+        expected = (getattr(plain, part).images.double() - mean) / spread
+        np.testing.assert_allclose(getattr(data, part).images, expected, atol=1e-5)
+        assert torch.equal(getattr(data, part).classes, getattr(plain, part).classes)
+
+
+def test_pictures_are_centred_by_plane(tmp_path):
+    for name in ("data_batch_1.bin", "test_batch.bin"):
+        (tmp_path / name).write_bytes(records(PICTURES, label=3))
+    data = load_labelled_data("cifar10", data_dir=tmp_path, centre=True)
+    planes = PICTURES.reshape(-1, 3, 32, 32).astype(float)
+    rest = planes - planes.mean(0)
+    np.testing.assert_allclose(data.test.images, rest / rest.std((0, 2, 3))[:, None, None], atol=1e-4)
+
+
 def test_bad_arguments(tmp_path):
     for arguments, match in [
         ({"n_train": 10**6}, "at most 1437"),
@@ -71,6 +93,8 @@ def test_bad_arguments(tmp_path):
     ]:
         with pytest.raises(InvalidArgumentError, match=match):
             load_labelled_data("digits", **arguments)
+    with pytest.raises(InvalidArgumentError, match="`centre` must be left out for bits"):
+        load_labelled_data("bits", centre=True)
     with pytest.raises(InvalidArgumentError, match="digits, mnist, cifar10"):
         load_labelled_data("imagenet")
     with pytest.raises(InvalidArgumentError, match="data_dir"):
