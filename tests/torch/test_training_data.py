@@ -6,7 +6,9 @@ import torch
 from sklearn.datasets import load_digits
 
 from neurondeath_theory.foundation.errors import InvalidArgumentError
+from neurondeath_torch.training.configuration import DataChoice, Experiment
 from neurondeath_torch.training.labelled_data import load_labelled_data
+from neurondeath_torch.training.loop import load_experiment_data
 from tests.simulations.test_image_files import PICTURES, records
 
 
@@ -73,6 +75,13 @@ def test_the_mean_image_is_subtracted():
         expected = (getattr(plain, part).images.double() - mean) / spread
         np.testing.assert_allclose(getattr(data, part).images, expected, atol=1e-5)
         assert torch.equal(getattr(data, part).classes, getattr(plain, part).classes)
+
+
+def test_experiments_on_centred_images():
+    experiment = Experiment(epochs=1, data=DataChoice(centre=True))
+    assert load_experiment_data(experiment).train.images.mean(0).abs().max() < 1e-5
+    assert load_experiment_data(Experiment(epochs=1)).train.images.mean(0).abs().max() > 0.5
+    assert experiment.experiment_id != Experiment(epochs=1).experiment_id
 
 
 def test_pictures_are_centred_by_plane(tmp_path):
