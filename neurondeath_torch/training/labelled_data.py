@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from neurondeath.simulations.inputs.image_files import read_images, read_labels
-from neurondeath_theory.foundation.validation import check_choice, check_count, check_real, invalid
+from neurondeath_theory.foundation.validation import check_choice, check_count, check_flag, check_real, invalid
 from neurondeath_torch.training.bit_flipping import BITS, N_TEST, N_TRAIN, bit_examples
 
 __all__ = ["DATA_SETS", "WITHOUT_FILES", "LabelledData", "Split", "load_labelled_data", "n_outputs", "shape_of"]
@@ -119,6 +119,7 @@ def load_labelled_data(
     (80, 20, 360, (1, 8, 8))
     """
     check_choice("data", name, DATA_SETS)
+    centre = check_flag("centre", centre)
     validation = check_real("validation", validation, low=0.0, high=1.0, high_open=True)
     rng = np.random.default_rng(check_count("seed", seed, least=0))
     if name == "bits":

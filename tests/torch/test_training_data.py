@@ -98,6 +98,7 @@ def test_bad_arguments(tmp_path):
         ({"n_train": 10**6}, "at most 1437"),
         ({"n_train": 0}, "n_train"),
         ({"validation": 1.0}, "validation"),
+        ({"centre": "yes"}, "`centre` must be True or False"),
         ({"n_train": 2, "validation": 0.99}, "leave an image"),
     ]:
         with pytest.raises(InvalidArgumentError, match=match):
